@@ -1,0 +1,35 @@
+"""Instants as text: UTC, RFC 3339. Aware datetimes everywhere else."""
+
+from datetime import UTC, datetime, timedelta
+
+SECOND = timedelta(seconds=1)
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an RFC 3339 date and time with an offset; raises ``ValueError`` for anything else.
+
+    Digits beyond the microsecond are cut, which never leaves the second.
+    """
+    if len(text) < len("2026-01-01T00:00:00Z") or text[10] not in "Tt ":
+        raise ValueError("not an RFC 3339 date and time")
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise ValueError("no offset from UTC")
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("beyond the calendar") from error
+
+
+def format_instant(instant: datetime) -> str:
+    """Write ``2026-01-31T12:00:00Z``, with milliseconds only where there are any.
+
+    Of two instants on whole seconds, the earlier one sorts first as text.
+    """
+    precision = "milliseconds" if instant.microsecond else "seconds"
+    return instant.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def floor_second(instant: datetime) -> datetime:
+    """The start of the second that ``instant`` is in."""
+    return instant.replace(microsecond=0)

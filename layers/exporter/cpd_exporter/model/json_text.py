@@ -1,0 +1,92 @@
+"""JSON as the exporter reads and writes it: exact numbers, ASCII out, raw text at hand.
+
+Numbers keep every digit (``Decimal``), and everything written is ASCII, with all else escaped: no
+line separator, lone surrogate or byte order mark inside an entry can break a line of the lake or
+be refused by a queue.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import simplejson
+
+# NaN and Infinity are not JSON, but one record with them must not take its neighbours along: they
+# are read here, and refused when the record is judged.
+_DECODER = simplejson.JSONDecoder(parse_float=Decimal, allow_nan=True)
+_BLANK = re.compile(r"[ \t\r\n]*")
+
+
+def load(text: str | bytes) -> Any:
+    """Read JSON text; raises ``ValueError`` (also where it is nested too deeply)."""
+    try:
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def dump(value: Any) -> str:
+    """Write compact JSON; raises ``ValueError`` for what JSON cannot hold, such as NaN."""
+    return simplejson.dumps(value, use_decimal=True, allow_nan=False, separators=(",", ":"))
+
+
+def canonical(value: Any) -> bytes:
+    """The one spelling of a JSON value: keys sorted, no blanks, ASCII."""
+    return simplejson.dumps(
+        value, use_decimal=True, allow_nan=False, separators=(",", ":"), sort_keys=True
+    ).encode("ascii")
+
+
+def load_with_sources(text: str, member: str) -> tuple[dict[str, Any], list[tuple[Any, str]]]:
+    """Read a JSON object, giving each element of its list ``member`` with its own source text.
+
+    Returns the other members, and ``(element, source)`` pairs. Raises ``ValueError`` where the
+    text is not a JSON object or ``member`` is not a list in it.
+    """
+    others: dict[str, Any] = {}
+    elements: list[tuple[Any, str]] | None = None
+    try:
+        at = _expect(text, 0, "{")
+        while not _peek(text, at, "}"):
+            if others or elements is not None:
+                at = _expect(text, at, ",")
+            key, at = _DECODER.raw_decode(text, _skip(text, at))
+            at = _expect(text, at, ":")
+            if key == member and _peek(text, at, "["):
+                elements, at = _elements(text, at)
+            else:
+                others[key], at = _DECODER.raw_decode(text, _skip(text, at))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if _skip(text, _expect(text, at, "}")) != len(text):
+        raise ValueError("there is more after the end of the JSON object")
+    if elements is None:
+        raise ValueError(f"{member} is not a list")
+    return others, elements
+
+
+def _elements(text: str, at: int) -> tuple[list[tuple[Any, str]], int]:
+    elements: list[tuple[Any, str]] = []
+    at = _expect(text, at, "[")
+    while not _peek(text, at, "]"):
+        if elements:
+            at = _expect(text, at, ",")
+        start = _skip(text, at)
+        value, at = _DECODER.raw_decode(text, start)
+        elements.append((value, text[start:at]))
+    return elements, _expect(text, at, "]")
+
+
+def _skip(text: str, at: int) -> int:
+    blank = _BLANK.match(text, at)
+    return blank.end() if blank else at
+
+
+def _peek(text: str, at: int, expected: str) -> bool:
+    return text.startswith(expected, _skip(text, at))
+
+
+def _expect(text: str, at: int, expected: str) -> int:
+    if not _peek(text, at, expected):
+        raise ValueError(f"expected {expected!r} at character {_skip(text, at)}")
+    return _skip(text, at) + 1

@@ -1,0 +1,149 @@
+"""The timeline: pages that tile ``[origin, planned_through)``, and the watermark over them."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cpd_exporter.model.windows import Window
+
+SAFE_TENANT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+"""What a tenant ID may look like: it becomes part of lake keys and of event sources."""
+
+
+class State(StrEnum):
+    """How far a page is. Work in ``WRITING`` ends only with an object at the page's key."""
+
+    OPEN = "open"
+    WRITING = "writing"
+    STORED = "stored"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for others before work is sent again.
+
+    ``in_queue`` is what a message may take to be received or redelivered, ``lease_grace`` what the
+    clocks of two machines may differ by, ``hole_least`` and ``hole_most`` bound the back-off of
+    holes, which doubles with each attempt.
+    """
+
+    in_queue: timedelta
+    lease_grace: timedelta = timedelta(seconds=10)
+    hole_least: timedelta = timedelta(minutes=5)
+    hole_most: timedelta = timedelta(hours=6)
+
+    def after_failures(self, attempts: int) -> timedelta:
+        doublings: int = 2 ** min(attempts, 12)
+        return min(self.hole_least * doublings, self.hole_most)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A window that the API answers in one response, and the work of exporting it.
+
+    ``revision`` names the last write to this item, so that of two writers one loses. ``object`` is
+    the lake key that holds its rows, if it has any. ``attempts`` counts the claims that were not
+    ended by an outage; from ``hole_since`` on the page is a hole that the watermark passes over.
+    ``lease_until`` only saves work: correctness rests on ``revision`` and on the key.
+    """
+
+    window: Window
+    generation: int
+    epoch: str
+    revision: str
+    state: State = State.OPEN
+    object: str | None = None
+    entries: int = 0
+    quarantined: int = 0
+    attempts: int = 0
+    error: str | None = None
+    hole_since: datetime | None = None
+    sent_at: datetime | None = None
+    lease_until: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Unique among all pieces of work of one tenant's timeline; part of the lake key."""
+        start, end = (f"{bound:%Y%m%dT%H%M%SZ}" for bound in (self.window.start, self.window.end))
+        return f"{start}_{end}_g{self.generation}_{self.epoch}"
+
+    @property
+    def passable(self) -> bool:
+        """Whether the watermark may move over it."""
+        return self.state is State.DONE or self.hole_since is not None
+
+    def due(self, now: datetime, patience: Patience) -> bool:
+        """Whether it is to be sent (again): nobody has it, or whoever had it is silent too long."""
+        if self.state is State.DONE:
+            return False
+        if self.sent_at is None:
+            return True
+        touched = max(self.sent_at, self.updated_at or self.sent_at)
+        if self.lease_until is not None and self.lease_until >= self.sent_at:
+            return now > self.lease_until + patience.lease_grace
+        if self.hole_since is not None:
+            return now > touched + patience.after_failures(self.attempts)
+        return now > touched + patience.in_queue
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The last run of the planner, for the operator: when, and what stopped it, if anything."""
+
+    at: datetime
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """``[exported_from, exported_through)`` is exported but for holes; pages tile
+    ``[origin, planned_through)``. ``epoch`` is this timeline's random name: no lake key of another
+    timeline of the same tenant can equal one of its own.
+    """
+
+    epoch: str
+    origin: datetime
+    planned_through: datetime
+    exported_from: datetime
+    exported_through: datetime
+    proven_at: datetime | None = None
+    last_tick: Tick | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A stored row whose event the topic refused for good, in full and as a reference."""
+
+    window: Window
+    entry_id: str
+    error: str
+    since: datetime
+
+
+def lake_key(tenant_id: str, page: Page) -> str:
+    """The one key that this page's rows may be written to, by whatever attempt."""
+    month = f"{page.window.start:%Y-%m}"
+    return f"entries/tenant={tenant_id}/entry_month={month}/{page.name}.jsonl.gz"
+
+
+def split(
+    page: Page, parts: int, *, floor: timedelta, revision: str, attempts: int = 0
+) -> list[Page]:
+    """The pages that replace one whose window holds more than one response."""
+    return [
+        Page(
+            window=window,
+            generation=page.generation + 1,
+            epoch=page.epoch,
+            revision=revision,
+            attempts=attempts,
+        )
+        for window in page.window.cut(parts, floor=floor)
+    ]
+
+
+def sent(page: Page, at: datetime) -> Page:
+    """The page, known to be in the queue since ``at``."""
+    return replace(page, sent_at=at)

@@ -1,0 +1,123 @@
+"""What the core asks of the world. Every method may raise ``TransientError``."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
+from cpd_exporter.model.events import Event
+from cpd_exporter.model.messages import Work
+from cpd_exporter.model.timeline import Page, Refusal, Tick, Watermark
+from cpd_exporter.model.windows import Window
+
+type Clock = Callable[[], datetime]
+"""The time now, in UTC."""
+
+type NewToken = Callable[[], str]
+"""A fresh random name: 16 hexadecimal digits."""
+
+
+class EntriesApi(Protocol):
+    """The API that is exported, for one tenant."""
+
+    @property
+    def calls(self) -> int:
+        """How many requests were made so far."""
+
+    def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
+        """One response: entries after the window's start and before its end, as the API sees it.
+
+        Whether the bounds are inclusive, how rows are ordered, and whether the total is right, is
+        not known. Without a window: of all entries. Raises ``MalformedResponseError``.
+        """
+
+    def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+        """One entry by its ID; ``None`` where the API says that there is none."""
+
+
+class Timeline(Protocol):
+    """One tenant's pages and watermark. Reads are consistent; writes happen whole or not at all."""
+
+    @property
+    def tenant_id(self) -> str:
+        """Whose timeline it is."""
+
+    def watermark(self) -> Watermark | None:
+        """The watermark, or ``None`` before the first tick."""
+
+    def begin(self, watermark: Watermark) -> Watermark:
+        """Create the watermark if there is none; returns the one that stands."""
+
+    def append(self, pages: Sequence[Page], *, after: datetime) -> bool:
+        """Add up to 99 pages that tile on from ``after``, and move ``planned_through`` to their
+        end, if it still is ``after``. ``False``: it was not, and nothing happened.
+        """
+
+    def advance(self, *, before: datetime, through: datetime) -> bool:
+        """Move ``exported_through``, if it still is ``before``."""
+
+    def prove(self, at: datetime) -> None:
+        """Note that the API's filter was proven to work."""
+
+    def note_tick(self, tick: Tick) -> None:
+        """Note the last run of the planner."""
+
+    def page(self, start: datetime) -> Page | None:
+        """The page that starts at ``start``."""
+
+    def pages(self, start: datetime) -> Iterator[Page]:
+        """All pages from the one that starts at ``start``, in order."""
+
+    def undone(self) -> Iterator[Page]:
+        """All pages that are not done, in order."""
+
+    def update(self, page: Page, changed: Page) -> bool:
+        """Replace a page by a changed one of the same window and generation, with a new revision,
+        if nobody wrote since: an own earlier write whose answer was lost counts as success.
+        ``sent_at`` is left as it stands.
+        """
+
+    def split(self, page: Page, parts: Sequence[Page]) -> bool:
+        """Replace a page by up to 99 parts that tile its window, if nobody wrote since."""
+
+    def mark_sent(self, pages: Sequence[Page], at: datetime) -> None:
+        """Note that these pages, any number, are in the queue. Not a write in the sense of
+        ``update``: no revision changes, and a page that meanwhile was replaced is left alone.
+        """
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        """Record an event that the topic refused; recording it again changes nothing."""
+
+    def refusals(self) -> Iterator[Refusal]:
+        """All refused events."""
+
+
+class Queue(Protocol):
+    """The way to the workers: at least once, in any order, and sometimes not at all."""
+
+    def send(self, work: Sequence[Work]) -> list[Work]:
+        """Send any number of messages; returns those that are surely in the queue."""
+
+
+class Lake(Protocol):
+    """Write-once objects."""
+
+    def put_new(self, key: str, body: bytes) -> bool:
+        """Write an object, if there is none at ``key``; ``False``: there is one, perhaps written by
+        this very call in an attempt whose answer was lost.
+        """
+
+    def read(self, key: str) -> bytes | None:
+        """The object's bytes, or ``None`` where there is none."""
+
+    def uri(self, key: str) -> str:
+        """Where subscribers find the object: ``s3://bucket/key``."""
+
+
+class Topic(Protocol):
+    """The subscribers."""
+
+    def publish(self, events: Sequence[Event]) -> dict[str, str]:
+        """Publish any number of events; all are accepted when it returns, but those that the topic
+        refuses for good: their IDs, each with the reason.
+        """

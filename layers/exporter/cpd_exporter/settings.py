@@ -1,0 +1,79 @@
+"""Settings: read once from the environment that the template gives each function."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cpd_exporter.errors import ConfigurationError
+from cpd_exporter.model.instants import SECOND, parse_instant
+
+PREFIX = "CPD_"
+
+
+def _first_date(value: Any) -> Any:
+    """A date, or a date and time, as an instant on a whole second."""
+    if not isinstance(value, str):
+        return value
+    if len(value) == len("2026-01-31"):
+        return datetime.combine(date.fromisoformat(value), time(), UTC)
+    return parse_instant(value).replace(microsecond=0)
+
+
+def _seconds(value: Any) -> Any:
+    return timedelta(seconds=int(value)) if isinstance(value, str) else value
+
+
+type _Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+
+
+class Settings(BaseModel):
+    """What both functions are told. Durations are whole seconds."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
+
+    environment: Literal["production", "staging", "production-mea", "staging-mea"]
+    api_url: str = ""
+    authentication: Literal["basic", "oauth2"]
+    scope: Literal["api/read", "api/all", "api/write", "api/webhooks"] = "api/read"
+    token_audience: Literal["public", "webhooks"] = "public"
+    secret_arn: Annotated[str, Field(min_length=1)]
+    state_table: Annotated[str, Field(min_length=1)]
+    queue_url: Annotated[str, Field(min_length=1)]
+    filter_slack_seconds: Annotated[_Seconds, Field(ge=SECOND)] = SECOND
+    worker_timeout_seconds: Annotated[_Seconds, Field(ge=SECOND)]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read ``CPD_…`` variables; raises ``ConfigurationError`` naming all that are wrong."""
+        named = {
+            name: environment[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if PREFIX + name.upper() in environment
+        }
+        try:
+            return cls.model_validate(named)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}"
+                for fault in error.errors(include_url=False, include_input=False)
+            )
+            raise ConfigurationError(
+                f"the function's environment is wrong: {faults}. Deploy the template's own "
+                "parameters, or mend these variables"
+            ) from None
+
+
+class PlannerSettings(Settings):
+    """What the planner is told besides."""
+
+    first_date: Annotated[datetime, BeforeValidator(_first_date)]
+    settle_seconds: Annotated[_Seconds, Field(ge=timedelta(0))]
+
+
+class WorkerSettings(Settings):
+    """What the worker is told besides."""
+
+    lake_bucket: Annotated[str, Field(min_length=1)]
+    topic_arn: Annotated[str, Field(min_length=1)]
