@@ -1,0 +1,1 @@
+"""Everything for one machine: the API simulator, the stack, the command line."""

@@ -1,0 +1,50 @@
+"""The API in memory: the simulator without HTTP."""
+
+from datetime import datetime
+
+from cpd_exporter.errors import AccessError, PermanentError, TransientError
+from cpd_exporter.model import json_text
+from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.windows import Window
+
+from local.simulator.listing import Query
+from local.simulator.refusal import Refused
+from local.simulator.simulator import Simulator
+
+
+class FakeApi:
+    """``calls`` counts requests; what the simulator refuses is raised as the client would."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.calls = 0
+
+    def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
+        asked = Query(page, per_page, *self._bounds(window))
+        self.calls += 1
+        try:
+            content = self.simulator.list_entries(asked).content
+        except Refused as refused:
+            raise _translated(refused) from refused
+        return read_listing(content.encode(), served_at=self.simulator.now())
+
+    def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+        self.calls += 1
+        try:
+            text = self.simulator.get_entry(entry_id).text
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise _translated(refused) from refused
+        return read_entry(json_text.load(text), text)
+
+    def _bounds(self, window: Window | None) -> tuple[datetime | None, datetime | None]:
+        return (window.start, window.end) if window else (None, None)
+
+
+def _translated(refused: Refused) -> Exception:
+    if refused.status in (401, 403):
+        return AccessError(str(refused))
+    if refused.status == 429 or refused.status >= 500:
+        return TransientError(str(refused))
+    return PermanentError(str(refused))

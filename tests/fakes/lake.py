@@ -1,0 +1,21 @@
+"""A lake in a dictionary."""
+
+
+class FakeLake:
+    """``objects`` is all that was ever written, by key."""
+
+    def __init__(self, bucket: str = "lake") -> None:
+        self.bucket = bucket
+        self.objects: dict[str, bytes] = {}
+
+    def put_new(self, key: str, body: bytes) -> bool:
+        if key in self.objects:
+            return False
+        self.objects[key] = body
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        return self.objects.get(key)
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
