@@ -12,8 +12,9 @@ from local.simulator.source import EntryStore
 from tests.world import NOW, ORIGIN, World
 
 
-def entries(count: int, **profile: object) -> EntryStore:
-    return seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=count, **profile))
+def entries(count: int, *, burst: int = 0, faulty: int = 0) -> EntryStore:
+    end = NOW - timedelta(days=1)
+    return seeded(Profile(first=ORIGIN, end=end, entries=count, burst=burst, faulty=faulty))
 
 
 BEHAVIOURS = {

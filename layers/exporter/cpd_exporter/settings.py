@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
 from cpd_exporter.errors import ConfigurationError
 from cpd_exporter.model.instants import SECOND, parse_instant
 
@@ -33,11 +34,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
 
-    environment: Literal["production", "staging", "production-mea", "staging-mea"]
+    environment: Environment
     api_url: str = ""
-    authentication: Literal["basic", "oauth2"]
-    scope: Literal["api/read", "api/all", "api/write", "api/webhooks"] = "api/read"
-    token_audience: Literal["public", "webhooks"] = "public"
+    authentication: Authentication
+    scope: Scope = Scope.READ
+    token_audience: Audience = Audience.PUBLIC
     secret_arn: Annotated[str, Field(min_length=1)]
     state_table: Annotated[str, Field(min_length=1)]
     queue_url: Annotated[str, Field(min_length=1)]

@@ -1,0 +1,56 @@
+"""The worker's function: a message that names a page in, its objects and events out."""
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cpd_exporter import bootstrap
+from cpd_exporter.errors import ExporterError
+from cpd_exporter.model.messages import read_work
+from cpd_exporter.sending import seconds_until_retry
+
+logger = Logger()
+metrics = Metrics()
+tracer = Tracer()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@event_source(data_class=SQSEvent)
+def handler(event: SQSEvent, context: LambdaContext) -> None:
+    """Work off one message. A failure is raised, so that the queue keeps the message and its
+    poller slows down; the message then waits as long as the failure calls for.
+    """
+    for record in event.records:
+        _work(record)
+
+
+def _work(record: SQSRecord) -> None:
+    try:
+        work = read_work(record.body)
+        logger.append_keys(page=str(work.window), generation=work.generation)
+        worker = bootstrap.worker()
+        calls = worker.api.calls
+        try:
+            report = worker.work(work)
+        finally:
+            metrics.add_metric("ApiCalls", MetricUnit.Count, worker.api.calls - calls)
+    except ExporterError as error:
+        receives = int(record.attributes.approximate_receive_count)
+        seconds = seconds_until_retry(error, receives)
+        logger.error(
+            str(error), error=type(error).__name__, receives=receives, retry_in_seconds=seconds
+        )
+        metrics.add_metric("WorkFailed", MetricUnit.Count, 1)
+        bootstrap.pages_queue().postpone(record.receipt_handle, seconds)
+        raise error from None
+    metrics.add_metric("EntriesExported", MetricUnit.Count, report.entries)
+    metrics.add_metric("EntriesQuarantined", MetricUnit.Count, report.quarantined)
+    if report.error is not None:
+        logger.error(str(report.error), error=type(report.error).__name__)
+    logger.info(
+        "page", outcome=report.outcome, entries=report.entries, quarantined=report.quarantined
+    )

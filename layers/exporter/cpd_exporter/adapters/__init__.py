@@ -1,0 +1,13 @@
+"""The ports over the real world. Vendor errors become the exporter's own here, and go no further.
+
+aws           how AWS is called: the clients' settings, errors, parallel calls
+dynamodb      the timeline
+s3            the lake
+sns           the topic
+sqs           the queue
+environments  where the API is, and how it may be signed in to
+credentials   the tenant's secret, out of Secrets Manager
+http          requests and responses, bounded; HTTP failures as the exporter's own errors
+access        signing requests: Basic, or OAuth 2.0 client credentials
+thrive        the API that is exported
+"""

@@ -1,0 +1,87 @@
+"""The pages queue in SQS."""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import batched
+from typing import TYPE_CHECKING
+
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
+
+from cpd_exporter.adapters.aws import failure, in_parallel, translated
+from cpd_exporter.errors import ConfigurationError, TransientError
+from cpd_exporter.model.messages import Work
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+BATCH = 10
+LONGEST_POSTPONEMENT = 43_200 - 900
+"""Seconds: 12 hours from when the message was received, which a function may be 15 minutes ago."""
+
+
+class SqsQueue:
+    """``client`` is made with ``aws.CLIENT_CONFIG``."""
+
+    def __init__(
+        self, client: "SQSClient", url: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._url = url
+        self._sleep = sleep
+
+    def send(self, work: Sequence[Work]) -> list[Work]:
+        outcomes = in_parallel(self._send_batch, batched(work, BATCH, strict=False))
+        sent = [one for batch, _ in outcomes for one in batch]
+        outage = next((error for _, error in outcomes if error is not None), None)
+        if outage is not None and not sent:
+            raise outage
+        return sent
+
+    def postpone(self, receipt_handle: str, seconds: float) -> None:
+        """Let a received message reappear only then; one that is no longer held is left alone."""
+        with translated("sqs:ChangeMessageVisibility", self._url):
+            try:
+                self._client.change_message_visibility(
+                    QueueUrl=self._url,
+                    ReceiptHandle=receipt_handle,
+                    VisibilityTimeout=round(min(max(seconds, 0), LONGEST_POSTPONEMENT)),
+                )
+            except (
+                self._client.exceptions.MessageNotInflight,
+                self._client.exceptions.ReceiptHandleIsInvalid,
+            ):
+                return
+
+    def _send_batch(self, batch: Sequence[Work]) -> tuple[list[Work], TransientError | None]:
+        """What of up to ten messages is surely in the queue, and the outage that kept the rest."""
+        left = {str(position): work for position, work in enumerate(batch)}
+
+        def attempt() -> bool:
+            with translated("sqs:SendMessage", self._url):
+                answer = self._client.send_message_batch(
+                    QueueUrl=self._url,
+                    Entries=[
+                        {"Id": name, "MessageBody": work.model_dump_json(by_alias=True)}
+                        for name, work in left.items()
+                    ],
+                )
+            for success in answer.get("Successful", []):
+                del left[success["Id"]]
+            for failed in answer.get("Failed", []):
+                error = failure(failed["Code"], action="sqs:SendMessage", resource=self._url)
+                if isinstance(error, ConfigurationError):
+                    raise error
+            return bool(left)
+
+        outage: TransientError | None = None
+        try:
+            Retrying(
+                retry=retry_if_result(bool),
+                stop=stop_after_attempt(4),
+                wait=wait_random_exponential(multiplier=0.1, max=2),
+                sleep=self._sleep,
+                retry_error_callback=lambda _: None,
+            )(attempt)
+        except TransientError as error:
+            outage = error
+        return [work for name, work in enumerate(batch) if str(name) not in left], outage
