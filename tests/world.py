@@ -5,14 +5,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from cpd_exporter.claiming import Effort
 from cpd_exporter.errors import ExporterError
-from cpd_exporter.exporting import Effort, Worker
 from cpd_exporter.model import rows
 from cpd_exporter.model.messages import Work
 from cpd_exporter.model.rows import Row
 from cpd_exporter.model.timeline import Page, Patience, State
 from cpd_exporter.planning import Plan, Planner, TickReport
-
+from cpd_exporter.working import Worker
 from local.simulator.behaviour import Behaviour
 from local.simulator.simulator import Simulator
 from local.simulator.source import EntryStore
@@ -121,7 +121,7 @@ class World:
         return [key for key in self.lake.objects if key.startswith("quarantine/")]
 
     def assert_exact(self) -> None:
-        """Everything is in the lake once, as the source has it, told, and in a timeline that tiles."""
+        """All is in the lake once, as the source has it, told, and in a timeline that tiles."""
         stands = self.timeline.watermark()
         assert stands is not None
         bounds = [self.origin, *(page.window.end for page in self.pages)]

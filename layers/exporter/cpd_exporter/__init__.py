@@ -5,10 +5,13 @@ The map, in the order in which data travels (imports point down this list, towar
     bootstrap    builds everything once per cold start: settings, clients, planner, worker
     adapters     Thrive's API over HTTP; DynamoDB, SQS, S3, SNS, Secrets Manager over boto3
     planning     the planner: cuts time into pages, sends what is due, moves the watermark
-    exporting    the worker: one page from the API to the lake and the topic
+    working      the worker: a message in, a piece of work done, whatever became of it
+    exporting    a page: out of the API, into the lake, told to the subscribers
+    storing      rows to the lake, then to the topic
+    claiming     a piece of work in a worker's hands
     reporting    what the operator is shown
     sending      work into the queue; shared by planner and worker
-    reading      one page out of the API, exactly, whatever order and totals it answers with
+    reading      one window out of the API, exactly, whatever order and totals it answers with
     ports        what the core asks of the world
     model        windows, pages, entries, rows, events, commands: values and pure functions
     errors       what can go wrong; the type says what happens next

@@ -21,10 +21,11 @@ from cpd_exporter.adapters.s3 import S3Lake
 from cpd_exporter.adapters.sns import SnsTopic
 from cpd_exporter.adapters.sqs import SqsQueue
 from cpd_exporter.adapters.thrive import ThriveApi
-from cpd_exporter.exporting import Effort, Worker
+from cpd_exporter.claiming import Effort
 from cpd_exporter.model.timeline import Patience
 from cpd_exporter.planning import Plan, Planner
 from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
+from cpd_exporter.working import Worker
 
 VISIBILITY = 6
 """How often a worker's time-out fits into the queue's visibility time-out (see the template)."""

@@ -23,12 +23,12 @@ class Event:
     attributes: dict[str, str]
 
 
-def announce(row: Row, *, key: str, uri: str) -> Event:
+def announce(row: Row, key: str, uri: str) -> Event:
     """The event of a row. Equal rows at one key give equal events; two rows never share an ID."""
     return _event(row, key, uri, {"entry": row.content})
 
 
-def refer(row: Row, *, key: str, uri: str) -> Event:
+def refer(row: Row, key: str, uri: str) -> Event:
     """The same event without the entry, for one that the topic refuses: read it in the lake."""
     return _event(row, key, uri, {})
 

@@ -1,0 +1,97 @@
+"""A piece of work in a worker's hands: claimed, moved on by conditional writes, and its outcome."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from cpd_exporter.errors import PermanentError
+from cpd_exporter.model.instants import SECOND
+from cpd_exporter.model.timeline import Page, lake_key
+from cpd_exporter.ports import Clock, EntriesApi, Lake, NewToken, Queue, Timeline, Topic
+
+
+class Outcome(StrEnum):
+    """How a message ended. All of these are successes: the message is not needed any more."""
+
+    DONE = "done"
+    SPLIT = "split"
+    HOLE = "hole"
+    GONE = "gone"
+    HELD = "held"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkReport:
+    """What became of one message, for logs and metrics."""
+
+    outcome: Outcome
+    entries: int = 0
+    quarantined: int = 0
+    error: PermanentError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How hard a worker tries: the claims of a page before it is a hole, and how long one lasts.
+
+    ``fill`` is the share of a response that the parts of a split are meant to fill.
+    """
+
+    slack: timedelta
+    lease: timedelta
+    attempts: int = 5
+    fill: float = 0.8
+
+    @property
+    def finest(self) -> timedelta:
+        """Windows much narrower than the slack would only read the same entries again."""
+        return max(SECOND, self.slack)
+
+    def may_split(self, page: Page) -> bool:
+        """Whether the page's window is wide enough for two."""
+        return page.window.length >= 2 * self.finest
+
+
+class SupersededError(Exception):
+    """Another worker has this piece of work now: there is nothing left to do here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """All that a worker talks to, for one tenant."""
+
+    api: EntriesApi
+    timeline: Timeline
+    lake: Lake
+    topic: Topic
+    queue: Queue
+    clock: Clock
+    new_token: NewToken
+    effort: Effort
+
+
+@dataclass(slots=True)
+class Claim:
+    """A page in this worker's hands, as it last wrote it."""
+
+    page: Page
+    tools: Tools
+
+    @property
+    def key(self) -> str:
+        """The one lake key that this page's rows may be written to."""
+        return lake_key(self.tools.timeline.tenant_id, self.page)
+
+    def move(self, **changes: Any) -> None:
+        """Write the page's next state, if nobody else wrote since this worker did.
+
+        Raises ``SupersededError`` if somebody did.
+        """
+        changed = replace(
+            self.page, **changes, revision=self.tools.new_token(), updated_at=self.tools.clock()
+        )
+        if not self.tools.timeline.update(self.page, changed):
+            raise SupersededError
+        self.page = changed

@@ -1,0 +1,67 @@
+"""The worker: a message in, one piece of work done or moved on, whatever became of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
+from cpd_exporter.errors import (
+    ConfigurationError,
+    MalformedInputError,
+    PermanentError,
+    TransientError,
+)
+from cpd_exporter.exporting import export_page, give_up_page
+from cpd_exporter.model.messages import Work
+from cpd_exporter.model.timeline import Page, State
+
+
+@dataclass(frozen=True, slots=True)
+class Worker(Tools):
+    """The worker of one tenant."""
+
+    def work(self, work: Work) -> WorkReport:
+        """Do one piece of work, as far as it is not done.
+
+        Raises ``TransientError`` and ``ConfigurationError`` (the same message is to come again,
+        and the attempt does not count), ``PermanentError`` (to come again, and it counts) and
+        ``MalformedInputError`` (never to come again).
+        """
+        if work.tenant_id != self.timeline.tenant_id:
+            raise MalformedInputError(
+                f"the message is for tenant {work.tenant_id}, but this stack exports "
+                f"{self.timeline.tenant_id}: was the secret changed, or the queue shared?"
+            )
+        page = self.timeline.page(work.start)
+        if page is None or not work.names(page) or page.state is State.DONE:
+            return WorkReport(Outcome.GONE)
+        if page.lease_until is not None and page.lease_until > self.clock():
+            return WorkReport(Outcome.HELD)
+        try:
+            return self._work_on(self._claim(page), work.hop)
+        except SupersededError:
+            return WorkReport(Outcome.SUPERSEDED)
+
+    def _claim(self, page: Page) -> Claim:
+        """Take the page. The attempt counts from here, so that one which kills its worker counts
+        too; after the last one the page is a hole, and is tried on all the same.
+        """
+        claim = Claim(page, self)
+        now = self.clock()
+        changes: dict[str, Any] = {}
+        if page.attempts >= self.effort.attempts and page.hole_since is None:
+            silent = f"{page.attempts} workers ended without a word: out of time or of memory?"
+            changes = {"hole_since": now, "error": page.error or silent}
+        claim.move(attempts=page.attempts + 1, lease_until=now + self.effort.lease, **changes)
+        return claim
+
+    def _work_on(self, claim: Claim, hop: int) -> WorkReport:
+        try:
+            return export_page(claim, hop=hop)
+        except (TransientError, ConfigurationError) as error:
+            claim.move(attempts=claim.page.attempts - 1, lease_until=None, error=str(error))
+            raise
+        except PermanentError as error:
+            if claim.page.attempts < self.effort.attempts:
+                claim.move(lease_until=None, error=str(error))
+                raise
+            return give_up_page(claim, error, hop=hop)
