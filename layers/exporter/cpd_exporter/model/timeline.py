@@ -131,7 +131,10 @@ def lake_key(tenant_id: str, page: Page) -> str:
 def split(
     page: Page, parts: int, *, floor: timedelta, revision: str, attempts: int = 0
 ) -> list[Page]:
-    """The pages that replace one whose window holds more than one response."""
+    """The pages that replace one whose window holds more than one response.
+
+    The parts of a hole are holes until they are done: the watermark passed over all of it.
+    """
     return [
         Page(
             window=window,
@@ -139,6 +142,8 @@ def split(
             epoch=page.epoch,
             revision=revision,
             attempts=attempts,
+            error=page.error,
+            hole_since=page.hole_since,
         )
         for window in page.window.cut(parts, floor=floor)
     ]
