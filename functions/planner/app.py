@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cpd_exporter import bootstrap, reporting
-from cpd_exporter.errors import ExporterError
+from cpd_exporter.errors import ConfigurationError, ExporterError
 from cpd_exporter.model.messages import Export, read_command
 from cpd_exporter.planning import Planner
 
@@ -36,6 +36,8 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     except ExporterError as error:
         metrics.add_metric("TickFailed", MetricUnit.Count, 1)
         logger.error(str(error), error=type(error).__name__)
+        if isinstance(error, ConfigurationError):
+            bootstrap.forget()
         return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 

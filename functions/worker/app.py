@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cpd_exporter import bootstrap
-from cpd_exporter.errors import ExporterError
+from cpd_exporter.errors import ConfigurationError, ExporterError
 from cpd_exporter.model.messages import read_work
 from cpd_exporter.sending import seconds_until_retry
 
@@ -45,7 +45,9 @@ def _work(record: SQSRecord) -> None:
             str(error), error=type(error).__name__, receives=receives, retry_in_seconds=seconds
         )
         metrics.add_metric("WorkFailed", MetricUnit.Count, 1)
-        bootstrap.pages_queue().postpone(record.receipt_handle, seconds)
+        _postpone(record, seconds)
+        if isinstance(error, ConfigurationError):
+            bootstrap.forget()
         raise error from None
     metrics.add_metric("EntriesExported", MetricUnit.Count, report.entries)
     metrics.add_metric("EntriesQuarantined", MetricUnit.Count, report.quarantined)
@@ -54,3 +56,11 @@ def _work(record: SQSRecord) -> None:
     logger.info(
         "page", outcome=report.outcome, entries=report.entries, quarantined=report.quarantined
     )
+
+
+def _postpone(record: SQSRecord, seconds: int) -> None:
+    try:
+        bootstrap.pages_queue().postpone(record.receipt_handle, seconds)
+    except ExporterError as error:
+        # The queue's own visibility time-out applies then.
+        logger.warning(str(error), error=type(error).__name__)

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
+
 from cpd_exporter.errors import FilterError
 from cpd_exporter.model.timeline import State
-
 from local.simulator.behaviour import Behaviour, Fault
 from local.simulator.seeding import Profile, seeded
 from local.simulator.source import EntryStore

@@ -135,12 +135,18 @@ def _read_response(
 def _read_union(
     api: EntriesApi, asked: Window, slack: timedelta, per_page: int
 ) -> Iterable[Entry | FaultyEntry]:
-    """The union by identity of complete readings, until it is as large as an unchanging total.
+    """The union by identity of complete readings, until it is as large as an unchanging total, and
+    a second union, begun after it, has the same members.
+
+    Once would not do: while one row goes and another comes, a union may hold the one, lack a third
+    that slipped between two pages, and still be as large as the total. Members of both unions were
+    there before and after the first one's total was told: so they are all that it counted.
 
     The page size varies, so that an order which repeats per page size cannot hide the same rows
     each time. A total that changes between two readings starts the union anew: it may hold rows
     that are gone.
     """
+    earlier: dict[str, Entry | FaultyEntry] = {}
     union: dict[str, Entry | FaultyEntry] = {}
     total = -1
     for reading in range(_DENSE_READS):
@@ -152,10 +158,12 @@ def _read_union(
         union |= records
         total = max(totals)
         if totals == {len(union)}:
-            return union.values()
+            if union.keys() == earlier.keys():
+                return union.values()
+            earlier, union = union, {}
     raise InconsistentListingError(
         f"{asked} cannot be split further and holds more than one response: after {_DENSE_READS} "
-        f"readings there are {len(union)} different records of a total of {total}"
+        f"readings there are not twice running the same {total} records that its total names"
     )
 
 
@@ -175,7 +183,8 @@ def _pages(api: EntriesApi, asked: Window, slack: timedelta, per_page: int) -> I
     while True:
         listing = _query(api, asked, slack, page=page, per_page=per_page)
         yield listing
-        if len(listing.records) < listing.per_page or page * listing.per_page >= listing.total:
+        # One page beyond what the total says: were there a row on it, the total would be wrong.
+        if len(listing.records) < listing.per_page or (page - 1) * listing.per_page >= listing.total:
             return
         page += 1
 
