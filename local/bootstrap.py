@@ -25,6 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
+DOWNLOADED = TOOLS / "cpython"
 UV_LOCK = ROOT / "local/requirements-uv.txt"
 ENVIRONMENTS = {
     ROOT / ".venv": ROOT / "requirements-dev.txt",
@@ -106,11 +107,11 @@ def find_python(uv: Path) -> str:
     if found:
         return found
     say(f"Python {VERSION}")
-    os.environ["UV_PYTHON_INSTALL_DIR"] = str(TOOLS / "cpython")
+    target = ["--no-bin", "--install-dir", str(DOWNLOADED)]
     try:
-        run([str(uv), "python", "install", "--no-bin", VERSION], DOWNLOAD_SECONDS)
-        return run([str(uv), "python", "find", "--managed-python", VERSION])
-    except BootstrapError as error:
+        run([str(uv), "python", "install", *target, VERSION], DOWNLOAD_SECONDS)
+        return next(filter(is_wanted, installed_pythons()))
+    except (BootstrapError, StopIteration) as error:
         raise BootstrapError(
             f"no Python {VERSION} was found, and uv could not download one ({error}); "
             f"install it, so that `python{VERSION}` is on the PATH"
@@ -129,7 +130,7 @@ def installed_pythons() -> Iterator[str]:
             yield from (str(path) for path in sorted(versions, reverse=True))
     for folder in ("/usr/local/bin", "/opt/homebrew/bin", f"/opt/python/{VERSION}/bin"):
         yield f"{folder}/python{VERSION}"
-    yield from map(str, (TOOLS / "cpython").glob(f"*-{VERSION}*/bin/python{VERSION}"))
+    yield from map(str, DOWNLOADED.glob(f"*-{VERSION}*/bin/python{VERSION}"))
 
 
 def is_wanted(python: str) -> bool:

@@ -267,7 +267,8 @@ def up(
         account = stack.account
         console.print(
             "Ready; Ctrl-C ends it. Clients need AWS_ACCESS_KEY_ID=test, "
-            "AWS_SECRET_ACCESS_KEY=test and what the next line names."
+            "AWS_SECRET_ACCESS_KEY=test and what the next line names.",
+            soft_wrap=True,
         )
         ready = {
             "ready": True,

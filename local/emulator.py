@@ -46,6 +46,8 @@ def emulator(port: int, folder: Path) -> Iterator[Account]:
         "TMPDIR": str(scratch),
         "AWS_ACCESS_KEY_ID": _ROOT_KEY,
         "AWS_SECRET_ACCESS_KEY": _ROOT_KEY,
+        # A name without a socket: MiniStack would clear away the containers of other MiniStacks.
+        "DOCKER_HOST": f"unix://{scratch}/none",
         # There is no daemon to send traces to.
         "POWERTOOLS_TRACE_DISABLED": "true",
     }

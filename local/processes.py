@@ -52,7 +52,8 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """Returns when all of them are gone; none holds anything worth an orderly end."""
     if process.stdin:
         process.stdin.close()
-    with contextlib.suppress(ProcessLookupError):
+    # No such process, or for macOS only dead ones.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         deadline = time.monotonic() + _GONE_WITHIN_SECONDS

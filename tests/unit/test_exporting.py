@@ -303,7 +303,7 @@ def test_a_stored_object_that_is_gone_or_damaged_is_asked_for(
     damage: bytes | None, remedy: str
 ) -> None:
     world, work = planned(5)
-    world.topic.publish = lambda _: fail(TransientError("throttled"))  # type: ignore[method-assign]
+    world.topic.publish = lambda _: fail(TransientError("throttled"))  # type: ignore[method-assign, assignment]
     assert isinstance(attempt(world, work), TransientError)
     page = page_of(world, work)
     assert page.state is State.STORED
@@ -311,7 +311,7 @@ def test_a_stored_object_that_is_gone_or_damaged_is_asked_for(
     whole = world.lake.objects.pop(page.object)
     if damage is not None:
         world.lake.objects[page.object] = damage
-    del world.topic.publish  # type: ignore[method-assign]
+    del world.topic.publish
     for _ in range(4):
         error = attempt(world, work)
         assert isinstance(error, PermanentError)
@@ -508,7 +508,7 @@ def test_what_fails_as_a_whole_is_a_hole_and_not_split(error: Exception, counts:
     report = world.planner.tick()
     assert report.holes == 1
     assert report.exported_through >= page.window.end
-    del world.api.query  # type: ignore[method-assign]
+    del world.api.query
     assert attempt(world, work) == WorkReport(Outcome.DONE, entries=20)
     assert page_of(world, work).hole_since is None
 
@@ -535,7 +535,7 @@ def test_the_parts_of_a_hole_are_holes_until_they_are_done() -> None:
         attempt(world, work)
     since = page_of(world, work).hole_since
     world.planner.tick()
-    del world.api.query  # type: ignore[method-assign]
+    del world.api.query
     world.simulator.behave(per_page_cap=50)
     world.queue.messages.clear()
     report = attempt(world, work)

@@ -152,7 +152,8 @@ def test_an_api_clock_before_everything_plans_nothing() -> None:
 
 @pytest.mark.parametrize("at_call", range(1, 8))
 def test_of_two_ticks_at_once_one_plan_stands(at_call: int) -> None:
-    it = world(3000)
+    it = world(250)
+    few = planner(it, target=60)
     seen = 0
 
     def another(_: object) -> None:
@@ -160,10 +161,10 @@ def test_of_two_ticks_at_once_one_plan_stands(at_call: int) -> None:
         seen += 1
         if seen == at_call:
             it.now += timedelta(minutes=7)
-            it.planner.tick()
+            few.tick()
 
     it.simulator.after_call = another
-    it.planner.tick()
+    few.tick()
     it.simulator.after_call = lambda _: None
     assert seen >= at_call
     assert_tiles(it)
@@ -173,8 +174,8 @@ def test_of_two_ticks_at_once_one_plan_stands(at_call: int) -> None:
 
 @pytest.mark.parametrize("failing", range(8))
 def test_an_api_that_fails_midway_loses_nothing_that_was_planned(failing: int) -> None:
-    it = world(2500, faults=(Fault(kind="status", status=503, after=failing, times=1),))
-    report = it.planner.tick()
+    it = world(250, faults=(Fault(kind="status", status=503, after=failing, times=1),))
+    report = planner(it, target=60).tick()
     assert report.error is None or isinstance(report.error, TransientError)
     watermark = it.timeline.watermark()
     assert watermark is not None
@@ -189,8 +190,8 @@ def test_an_api_that_fails_midway_loses_nothing_that_was_planned(failing: int) -
 
 
 def test_some_of_the_faults_above_strike_after_pages_were_planned() -> None:
-    it = world(2500, faults=(Fault(kind="status", status=503, after=5),))
-    report = it.planner.tick()
+    it = world(250, faults=(Fault(kind="status", status=503, after=5),))
+    report = planner(it, target=60).tick()
     assert report.error is not None
     assert report.planned > 0
 

@@ -242,7 +242,6 @@ def test_the_worker_may_do_what_it_does_and_no_more() -> None:
     assert {action for action, _ in permissions("WorkerRole")} == {
         "dynamodb:GetItem",
         "dynamodb:PutItem",
-        "dynamodb:Query",
         "dynamodb:UpdateItem",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
