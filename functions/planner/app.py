@@ -14,7 +14,7 @@ from cpd_exporter.planning import Planner
 TIME_TO_FINISH_MS = 40_000
 """What a tick needs after its last page was planned: to send, and to move the watermark."""
 
-logger = Logger()
+logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()
 tracer = Tracer()
 
@@ -27,6 +27,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     ``TickFailed``, not raised: a schedule has nobody to read a stack trace.
     """
     logger.append_keys(tick=context.aws_request_id)
+    metrics.add_metric("Commands", MetricUnit.Count, 1)
     try:
         command = read_command(event)
         planner = bootstrap.planner()

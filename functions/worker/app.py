@@ -11,7 +11,7 @@ from cpd_exporter.errors import ConfigurationError, ExporterError
 from cpd_exporter.model.messages import read_work
 from cpd_exporter.sending import seconds_until_retry
 
-logger = Logger()
+logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()
 tracer = Tracer()
 

@@ -19,6 +19,7 @@ MOST_PER_PAGE = 1000
 
 _RE_READS = 3
 _DENSE_READS = 30
+_MOST_PAGES = 500
 _PROOF_SAMPLES = ((1, 100), (1, 1), (2, 1), (3, 1))
 """Pages and page sizes. One entry that spoils every listing it is in spoils not all of them."""
 
@@ -195,8 +196,7 @@ def _read_pages(
 
 
 def _pages(api: EntriesApi, asked: Window, slack: timedelta, per_page: int) -> Iterator[Listing]:
-    page = 1
-    while True:
+    for page in range(1, _MOST_PAGES + 1):
         listing = _query(api, asked, slack, page=page, per_page=per_page)
         yield listing
         # One page beyond what the total says: were there a row on it, the total would be wrong.
@@ -205,7 +205,9 @@ def _pages(api: EntriesApi, asked: Window, slack: timedelta, per_page: int) -> I
             or (page - 1) * listing.per_page >= listing.total
         ):
             return
-        page += 1
+    raise InconsistentListingError(
+        f"{asked} has no end after {_MOST_PAGES} pages of at most {per_page} records"
+    )
 
 
 def _query(
