@@ -18,7 +18,10 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Api:
-    """A server unlike the documentation: inclusive bounds, no order, entries that are faulty."""
+    """A server unlike the documentation: inclusive bounds, no order, small pages, faulty entries.
+
+    Pages smaller than what was asked for overflow, so that workers have to split their windows.
+    """
 
     simulator: Simulator
     url: str
@@ -37,9 +40,8 @@ def api() -> Iterator[Api]:
     start = end - timedelta(days=100)
     store = seeded(Profile(first=start, end=end, entries=ENTRIES, seed=3, burst=40, extras=0.5))
     valid = tuple(store)
-    simulator = Simulator(
-        store, Behaviour(from_inclusive=True, to_inclusive=True, shuffle="all", order="descending")
-    )
+    behaviour = Behaviour(from_inclusive=True, to_inclusive=True, shuffle="all", per_page_cap=300)
+    simulator = Simulator(store, behaviour)
     middle = start + timedelta(days=50)
     faulty = (
         simulator.insert(middle, durationMinutes="a while"),

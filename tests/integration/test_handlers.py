@@ -298,8 +298,6 @@ def test_client_credentials_will_do_as_well(stack: Stack) -> None:
     stack.assert_exact()
 
 
-# A status publishes no metric, which Powertools finds worth a warning.
-@pytest.mark.filterwarnings("ignore:No application metrics to publish")
 def test_the_status_tells_how_far_the_export_is(stack: Stack) -> None:
     stack.planner(sample("planner-export"))
     stack.work_off()
