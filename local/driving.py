@@ -34,6 +34,11 @@ class Progress:
     quarantined: int
     holes: tuple[str, ...]
 
+    @property
+    def mark(self) -> tuple[datetime, int, int]:
+        """What changes as long as the workers work, and not because a tick plans the time since."""
+        return self.exported_through, self.waiting, len(self.holes)
+
     @classmethod
     def of(cls, status: dict[str, Any]) -> "Progress":
         pages, holes = status["pages"], status["holes"]
@@ -84,6 +89,7 @@ def export_all(
     """
     target: datetime | None = None
     progress: Progress | None = None
+    mark: tuple[datetime, int, int] | None = None
     changed_at = ticked_at = time.monotonic()
     while True:
         before, since_tick = progress, time.monotonic() - ticked_at
@@ -100,8 +106,8 @@ def export_all(
                 if target and progress.exported_through >= target:
                     return progress
             now = time.monotonic()
-            if progress != before:
-                before, changed_at = progress, now
+            if progress and progress.mark != mark:
+                mark, changed_at = progress.mark, now
             elif now > changed_at + patience:
                 raise _stuck(stack, progress, patience, error)
             settled = progress and not progress.waiting and not error

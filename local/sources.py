@@ -94,7 +94,7 @@ class Foreign:
     secret: Mapping[str, str]
 
     def calls(self, stack: Stack) -> int:
-        return _metric(stack, "ApiCalls")
+        return metric(stack, "ApiCalls")
 
     def compare(self, stack: Stack, progress: Progress, lake: Collection[str]) -> Comparison:
         """By the API's own total; where that disagrees, by reading everything again."""
@@ -134,7 +134,7 @@ def _entries(api: ThriveApi, window: Window, slack: timedelta) -> Iterator[Entry
             yield from _entries(api, part, slack)
 
 
-def _metric(stack: Stack, name: str) -> int:
+def metric(stack: Stack, name: str) -> int:
     """A metric's sum over all that both functions wrote to their logs."""
     logs = stack.account.logs
     total = 0.0
