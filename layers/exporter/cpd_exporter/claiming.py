@@ -36,13 +36,19 @@ class WorkReport:
 class Effort:
     """How hard a worker tries: the claims of a page before it is a hole, and how long one lasts.
 
-    ``fill`` is the share of a response that the parts of a split are meant to fill.
+    ``fill`` is the share of a response that the parts of a split are meant to fill. An entry is
+    told as deleted once it was missing for ``deletion_delay``, and of one day's deletions at most
+    ``most_deletions`` without the operator's word. ``volatile`` members of an entry do not make a
+    new version of it.
     """
 
     slack: timedelta
     lease: timedelta
     attempts: int = 5
     fill: float = 0.8
+    deletion_delay: timedelta = timedelta(hours=1)
+    most_deletions: int = 500
+    volatile: frozenset[str] = frozenset()
 
     @property
     def finest(self) -> timedelta:
