@@ -6,7 +6,6 @@ from cpd_exporter.errors import AccessError, PermanentError, TransientError
 from cpd_exporter.model import json_text
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry, read_listing
 from cpd_exporter.model.windows import Window
-
 from local.simulator.listing import Query
 from local.simulator.refusal import Refused
 from local.simulator.simulator import Simulator

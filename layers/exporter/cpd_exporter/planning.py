@@ -60,9 +60,12 @@ class TickReport:
 
 @dataclass(frozen=True, slots=True)
 class _Backlog:
-    """What is planned and not done. ``due`` is at most what may be outstanding."""
+    """What is planned and not done, holes apart: they wait for the rest, and keep nothing from
+    being planned. ``due`` and ``due_holes`` are each at most what may be outstanding.
+    """
 
     due: list[Page]
+    due_holes: list[Page]
     in_flight: int
     holes: int
     oldest_hole: datetime | None
@@ -98,16 +101,17 @@ class Planner:
             self._plan(watermark, backlog, fresh, may_go_on)
         except ExporterError as stopped:
             error = stopped
-        to_send = backlog.due + [page for page in fresh if page.state is State.OPEN]
+        pages = backlog.due + [page for page in fresh if page.state is State.OPEN]
         room = max(0, self.plan.outstanding - backlog.in_flight)
-        sent = send(to_send[:room], timeline=self.timeline, queue=self.queue, clock=self.clock)
+        to_send = (pages + backlog.due_holes)[:room]
+        sent = send(to_send, timeline=self.timeline, queue=self.queue, clock=self.clock)
         planned_through, exported_through = self._advance()
         self.timeline.note_tick(Tick(self.clock(), str(error) if error else None))
         return TickReport(
             tenant_id=self.timeline.tenant_id,
             planned=len(fresh),
             sent=sent,
-            undone=backlog.in_flight + len(to_send),
+            undone=backlog.in_flight + len(pages),
             holes=backlog.holes,
             oldest_hole=backlog.oldest_hole,
             planned_through=planned_through,
@@ -125,20 +129,24 @@ class Planner:
     def _backlog(self) -> _Backlog:
         now = self.clock()
         due: list[Page] = []
+        due_holes: list[Page] = []
         in_flight = holes = 0
         oldest_hole: datetime | None = None
         for page in self.timeline.undone():
             if page.hole_since is not None:
                 holes += 1
                 oldest_hole = min(page.hole_since, oldest_hole or page.hole_since)
-            if page.due(now, self.plan.patience):
-                due.append(page)
-            elif page.hole_since is None:
-                in_flight += 1
+            is_due = page.due(now, self.plan.patience)
+            if page.hole_since is None:
+                if is_due:
+                    due.append(page)
+                else:
+                    in_flight += 1
+            elif is_due and len(due_holes) < self.plan.outstanding:
+                due_holes.append(page)
             if len(due) >= self.plan.outstanding or holes > self.plan.most_holes:
                 break
-        due.sort(key=lambda page: page.hole_since is not None)  # holes wait for the rest
-        return _Backlog(due, in_flight, holes, oldest_hole)
+        return _Backlog(due, due_holes, in_flight, holes, oldest_hole)
 
     def _prove(self, watermark: Watermark) -> None:
         """Prove the API's filter at first contact, and then daily."""

@@ -23,6 +23,7 @@ def send(
 
 FIRST_RETRY_SECONDS = 5
 LAST_RETRY_SECONDS = 300
+LONGEST_WAIT_SECONDS = 12 * 60 * 60
 
 
 def seconds_until_retry(
@@ -40,6 +41,6 @@ def seconds_until_retry(
         return LAST_RETRY_SECONDS
     least = min(FIRST_RETRY_SECONDS * 2 ** min(receives - 1, 10), LAST_RETRY_SECONDS)
     if isinstance(error, TransientError) and error.retry_after is not None:
-        least = max(FIRST_RETRY_SECONDS, int(error.retry_after) + 1)
+        least = max(FIRST_RETRY_SECONDS, int(min(error.retry_after, LONGEST_WAIT_SECONDS)) + 1)
     spread = (chance or random.SystemRandom()).uniform(1, 1.5)
-    return min(int(least * spread), 12 * 60 * 60)
+    return min(int(least * spread), LONGEST_WAIT_SECONDS)

@@ -11,6 +11,9 @@ from cpd_exporter.errors import MalformedResponseError
 from cpd_exporter.model import json_text
 from cpd_exporter.model.instants import parse_instant
 
+DEEPEST = 100
+"""Levels of a record's lists and objects. Writing and many a reader's JSON give up on too many."""
+
 Text = Annotated[str, StringConstraints(strict=True)]
 Identifier = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
 
@@ -94,6 +97,8 @@ def read_entry(
     """Judge one record. ``source`` is its text in the response, kept if the record is faulty."""
     try:
         documented = _DocumentedEntry.model_validate(content)
+        if json_text.nests_deeper(content, DEEPEST):
+            raise RecursionError
         date = parse_instant(documented.entryDate)
         version = fingerprint(content, volatile)
         json_text.dump(content)  # volatile members, too, must be such as JSON can hold
@@ -103,6 +108,8 @@ def read_entry(
             f"{'.'.join(map(str, fault['loc'])) or 'the record'}: {fault['msg']}"
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         )
+    except RecursionError:
+        fault = f"the record: nested more than {DEEPEST} deep"
     except UnicodeEncodeError:
         fault = "the record: not UTF-8"
     except ValueError:

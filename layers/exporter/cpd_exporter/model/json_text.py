@@ -5,15 +5,31 @@ line separator, lone surrogate or byte order mark inside an entry can break a li
 be refused by a queue.
 """
 
+import math
 import re
 from decimal import Decimal
 from typing import Any
 
 import simplejson
 
+
+def _integer(text: str) -> int | Decimal:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python turns into an int
+        return Decimal(text)
+
+
+def _fraction(text: str) -> Decimal | float:
+    try:
+        return Decimal(text)
+    except ArithmeticError:  # an exponent beyond all bounds
+        return math.nan
+
+
 # NaN and Infinity are not JSON, but one record with them must not take its neighbours along: they
 # are read here, and refused when the record is judged.
-_DECODER = simplejson.JSONDecoder(parse_float=Decimal, allow_nan=True)
+_DECODER = simplejson.JSONDecoder(parse_int=_integer, parse_float=_fraction, allow_nan=True)
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -37,6 +53,21 @@ def canonical(value: Any) -> bytes:
     ).encode("ascii")
 
 
+def nests_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects stand in each other more than ``levels`` deep."""
+    layer = [value]
+    for _ in range(levels + 1):
+        nests = [element for element in layer if isinstance(element, dict | list)]
+        if not nests:
+            return False
+        layer = [
+            element
+            for nest in nests
+            for element in (nest.values() if isinstance(nest, dict) else nest)
+        ]
+    return True
+
+
 def load_with_sources(text: str, member: str) -> tuple[dict[str, Any], list[tuple[Any, str]]]:
     """Read a JSON object, giving each element of its list ``member`` with its own source text.
 
@@ -51,6 +82,8 @@ def load_with_sources(text: str, member: str) -> tuple[dict[str, Any], list[tupl
             if others or elements is not None:
                 at = _expect(text, at, ",")
             key, at = _DECODER.raw_decode(text, _skip(text, at))
+            if not isinstance(key, str):
+                raise ValueError(f"a member's name that is no text, before character {at}")
             at = _expect(text, at, ":")
             if key == member and _peek(text, at, "["):
                 elements, at = _elements(text, at)

@@ -59,6 +59,8 @@ def decode(stored: bytes) -> list[Row]:
 
     Raises ``ValueError`` for bytes that ``encode`` did not write.
     """
+    if not stored:
+        raise ValueError("no bytes at all")
     try:
         return [_row(json_text.load(line)) for line in gzip.decompress(stored).splitlines()]
     except (OSError, EOFError, zlib.error, KeyError, TypeError, AttributeError) as error:

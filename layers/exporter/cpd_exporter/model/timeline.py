@@ -217,7 +217,10 @@ def lake_key(tenant_id: str, page: Page) -> str:
 def parts_of(
     page: Page, parts: int, *, floor: timedelta, revision: str, attempts: int = 0
 ) -> list[Page]:
-    """The pages that replace an open one whose window holds more than one response."""
+    """The pages that replace an open one whose window holds more than one response.
+
+    The parts of a hole are holes until they are done: the watermark passed over all of it.
+    """
     return [
         Page(
             window=window,
@@ -225,6 +228,8 @@ def parts_of(
             epoch=page.epoch,
             revision=revision,
             attempts=attempts,
+            error=page.error,
+            hole_since=page.hole_since,
         )
         for window in page.window.cut(parts, floor=floor)
     ]

@@ -1,0 +1,1 @@
+"""One suite for each port, passed by the real adapter and by its fake alike."""

@@ -1,0 +1,45 @@
+"""Write once, to a key that is known before."""
+
+import pytest
+
+from cpd_exporter.adapters.s3 import S3Lake
+from cpd_exporter.ports import Lake
+from tests.contracts.account import BUCKET
+from tests.fakes import FakeLake
+
+KEY = "entries/tenant=t/entry_month=2026-01/20260101T000000Z_20260102T000000Z_g1_e.jsonl.gz"
+
+
+@pytest.fixture(params=["in memory", "S3"])
+def lake(request: pytest.FixtureRequest) -> Lake:
+    if request.param == "in memory":
+        return FakeLake(BUCKET)
+    return S3Lake(request.getfixturevalue("account").s3, BUCKET)
+
+
+def test_what_is_put_is_read(lake: Lake) -> None:
+    body = bytes(range(256)) * 1000
+    assert lake.put_new(KEY, body)
+    assert lake.read(KEY) == body
+
+
+def test_the_first_one_stays(lake: Lake) -> None:
+    assert lake.put_new(KEY, b"first")
+    assert not lake.put_new(KEY, b"second")
+    assert not lake.put_new(KEY, b"first")
+    assert lake.read(KEY) == b"first"
+
+
+def test_an_empty_object_is_one(lake: Lake) -> None:
+    assert lake.put_new(KEY, b"")
+    assert not lake.put_new(KEY, b"second")
+    assert lake.read(KEY) == b""
+
+
+def test_a_missing_one_is_none(lake: Lake) -> None:
+    lake.put_new(KEY + "x", b"a neighbour")
+    assert lake.read(KEY) is None
+
+
+def test_subscribers_are_told_where_it_is(lake: Lake) -> None:
+    assert lake.uri(KEY) == f"s3://{BUCKET}/{KEY}"
