@@ -1,5 +1,6 @@
 """The API in memory: the simulator without HTTP."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from cpd_exporter.errors import AccessError, PermanentError, TransientError
@@ -14,8 +15,9 @@ from local.simulator.simulator import Simulator
 class FakeApi:
     """``calls`` counts requests; what the simulator refuses is raised as the client would."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, volatile: frozenset[str] = frozenset()) -> None:
         self.simulator = simulator
+        self.volatile = volatile
         self.calls = 0
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
@@ -25,7 +27,7 @@ class FakeApi:
             content = self.simulator.list_entries(asked).content
         except Refused as refused:
             raise _translated(refused) from refused
-        return read_listing(content.encode(), served_at=self.simulator.now())
+        return read_listing(content.encode(), self.simulator.now(), self.volatile)
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         self.calls += 1
@@ -35,7 +37,10 @@ class FakeApi:
             if refused.status == 404:
                 return None
             raise _translated(refused) from refused
-        return read_entry(json_text.load(text), text)
+        return read_entry(json_text.load(text), text, self.volatile)
+
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+        return {entry_id: self.entry(entry_id) for entry_id in entry_ids}
 
     def _bounds(self, window: Window | None) -> tuple[datetime | None, datetime | None]:
         return (window.start, window.end) if window else (None, None)

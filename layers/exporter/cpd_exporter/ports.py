@@ -6,7 +6,7 @@ from typing import Protocol
 
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
 from cpd_exporter.model.events import Event
-from cpd_exporter.model.messages import Work
+from cpd_exporter.model.messages import Message
 from cpd_exporter.model.timeline import (
     Ask,
     DeletionQuota,
@@ -92,6 +92,9 @@ class Timeline(Protocol):
     def pages(self, start: datetime) -> Iterator[Page]:
         """All pages from the one that starts at ``start``, in order."""
 
+    def pages_before(self, end: datetime) -> Iterator[Page]:
+        """All pages that start before ``end``, the latest first."""
+
     def undone(self) -> Iterator[Page]:
         """All pages that are not done, in order."""
 
@@ -133,6 +136,9 @@ class Timeline(Protocol):
     def continue_request(self, request: Request, continued: Request | None) -> bool:
         """Store how far a request is (``None``: it is done), if nobody did since."""
 
+    def mark_request_sent(self, request: Request, at: datetime) -> None:
+        """Note that a request is in the queue; no revision changes."""
+
     def deletion_quota(self, day: str) -> DeletionQuota | None:
         """What was deleted on a day."""
 
@@ -149,7 +155,7 @@ class Timeline(Protocol):
 class Queue(Protocol):
     """The way to the workers: at least once, in any order, and sometimes not at all."""
 
-    def send(self, work: Sequence[Work]) -> list[Work]:
+    def send(self, work: Sequence[Message]) -> list[Message]:
         """Send any number of messages; returns those that are surely in the queue."""
 
 

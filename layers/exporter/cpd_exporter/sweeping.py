@@ -65,6 +65,10 @@ class _Before:
         return max((page.told_at for page in self.pages if page.told_at), default=None)
 
     @property
+    def held(self) -> int:
+        return sum(page.held for page in self.pages)
+
+    @property
     def confirmed_at(self) -> datetime | None:
         return max((page.confirmed_at for page in self.pages if page.confirmed_at), default=None)
 
@@ -279,12 +283,12 @@ def _let_through(claim: Claim, before: _Before, gone: list[str], sight: _Sight) 
     """The deletions that may be told now: as many in a day as the operator finds normal, and those
     that were confirmed.
     """
-    tools = claim.tools
     confirmed_at = before.confirmed_at
     confirmed = [id_ for id_ in gone if confirmed_at and sight.missing[id_].since <= confirmed_at]
     counted = [id_ for id_ in gone if id_ not in confirmed]
     through = confirmed + counted
-    if counted and not _within_quota(claim, len(counted)):
+    # What once was held stays so until it is confirmed: a new day alone lets nothing through.
+    if counted and (before.held or not _within_quota(claim, len(counted))):
         through, sight.held = confirmed, len(counted)
     for id_ in through:
         del sight.missing[id_]
@@ -356,7 +360,7 @@ def _write_knowledge(tools: Tools, page: Page, known: Known) -> Page:
 
 
 def _divide(claim: Claim, before: _Before, overflow: Overflow) -> WorkReport:
-    """A sweep whose window outgrew one response: two of half the pages, or its one page in parts."""
+    """A sweep that outgrew one response: two of half the pages, or its one page in parts."""
     tools, sweep, pages = claim.tools, claim.page, before.pages
     revision = tools.new_token()
     if len(pages) > 1:

@@ -170,16 +170,43 @@ class Ask:
     told_after: datetime | None = None
 
 
+class Errand(StrEnum):
+    """What an operator may ask for that takes more than one tick."""
+
+    SWEEP = "sweep"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
+    VERIFY = "verify"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An operator's command that takes more than one tick: how far it is stands in ``cursor``."""
+    """An operator's command over ``[start, end)`` that is not done yet: ``cursor`` says how far it
+    is. ``name`` begins with the errand; asking again by the same name changes nothing.
+
+    Sweeps and backfills are the planner's own; replays and verifications are sent to a worker.
+    """
 
     name: str
+    errand: Errand
     start: datetime
     end: datetime
     cursor: datetime
     asked_at: datetime
     revision: str
+    queue_arn: str | None = None
+    sent_at: datetime | None = None
+    lease_until: datetime | None = None
+    attempts: int = 0
+    error: str | None = None
+
+    def due(self, now: datetime, patience: Patience) -> bool:
+        """Whether it is to be sent (again) to a worker."""
+        if self.sent_at is None:
+            return True
+        if self.lease_until is not None and self.lease_until >= self.sent_at:
+            return now > self.lease_until + patience.lease_grace
+        return now > self.sent_at + patience.in_queue
 
 
 @dataclass(frozen=True, slots=True)
