@@ -7,9 +7,15 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cpd_exporter import bootstrap
+from cpd_exporter.claiming import WorkReport
 from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.messages import read_work
+from cpd_exporter.model.rows import Change
 from cpd_exporter.sending import seconds_until_retry
+
+ENOUGH_TO_JUDGE = 20
+"""Known entries from which on a sweep's share of edited ones says something: if nearly all are
+edited at once, a member is volatile that should be left out of the fingerprint."""
 
 logger = Logger()
 metrics = Metrics()
@@ -47,10 +53,22 @@ def _work(record: SQSRecord) -> None:
         metrics.add_metric("WorkFailed", MetricUnit.Count, 1)
         bootstrap.pages_queue().postpone(record.receipt_handle, seconds)
         raise error from None
-    metrics.add_metric("EntriesExported", MetricUnit.Count, report.entries)
-    metrics.add_metric("EntriesQuarantined", MetricUnit.Count, report.quarantined)
+    _measure(report)
     if report.error is not None:
         logger.error(str(report.error), error=type(report.error).__name__)
     logger.info(
-        "page", outcome=report.outcome, entries=report.entries, quarantined=report.quarantined
+        "page",
+        outcome=report.outcome,
+        told={change.value: count for change, count in report.told.items()},
+        quarantined=report.quarantined,
     )
+
+
+def _measure(report: WorkReport) -> None:
+    for change in Change:
+        name = f"Entries{change.capitalize()}"
+        metrics.add_metric(name, MetricUnit.Count, report.told.get(change, 0))
+    metrics.add_metric("EntriesQuarantined", MetricUnit.Count, report.quarantined)
+    if report.known >= ENOUGH_TO_JUDGE:
+        edited = 100 * report.told.get(Change.UPDATED, 0) / report.known
+        metrics.add_metric("EditedPercent", MetricUnit.Percent, edited)

@@ -1,12 +1,14 @@
 """A piece of work in a worker's hands: claimed, moved on by conditional writes, and its outcome."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.instants import SECOND
+from cpd_exporter.model.rows import Change
 from cpd_exporter.model.timeline import Page, lake_key
 from cpd_exporter.ports import Clock, EntriesApi, Lake, NewToken, Queue, Timeline, Topic
 
@@ -24,11 +26,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkReport:
-    """What became of one message, for logs and metrics."""
+    """What became of one message, for logs and metrics.
+
+    ``told`` counts rows by the change that they are; ``known`` is how many entries a sweep
+    compared with what the API lists.
+    """
 
     outcome: Outcome
-    entries: int = 0
+    told: Mapping[Change, int] = field(default_factory=dict)
     quarantined: int = 0
+    known: int = 0
     error: PermanentError | None = None
 
 

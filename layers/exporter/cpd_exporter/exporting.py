@@ -14,7 +14,7 @@ from typing import Any
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
 from cpd_exporter.errors import FilterError, PermanentError, TransientError
-from cpd_exporter.model.rows import Row, created, quarantine
+from cpd_exporter.model.rows import Change, Row, created, quarantine
 from cpd_exporter.model.timeline import Page, State, parts_of, replacing
 from cpd_exporter.reading import Overflow, Reading, count, read_window
 from cpd_exporter.sending import send
@@ -72,7 +72,8 @@ def _announce(claim: Claim, rows: list[Row]) -> WorkReport:
 
 def _finish(claim: Claim, **facts: Any) -> WorkReport:
     claim.move(state=State.DONE, hole_since=None, error=None, lease_until=None, **facts)
-    return WorkReport(Outcome.DONE, claim.page.entries, claim.page.quarantined)
+    told = {Change.CREATED: claim.page.entries}
+    return WorkReport(Outcome.DONE, told, claim.page.quarantined)
 
 
 def _split(claim: Claim, parts: int, hop: int, *, attempts: int = 0) -> WorkReport:

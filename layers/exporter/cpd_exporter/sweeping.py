@@ -10,6 +10,7 @@ next sweep of them is cheap. What is known after it follows from what was known 
 stored rows, so whoever ends a sweep ends it alike.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -339,7 +340,8 @@ def _merge(claim: Claim, before: _Before, sight: _Sight) -> WorkReport:
     ]
     if not tools.timeline.commit(writes):
         raise SupersededError
-    return WorkReport(Outcome.DONE, len(sight.rows), sweep.quarantined)
+    told = Counter(row.change for row in sight.rows)
+    return WorkReport(Outcome.DONE, told, sweep.quarantined, known=len(before.known))
 
 
 def _with_knowledge(tools: Tools, merged: Page, before: _Before, now_known: Known) -> Page:
