@@ -48,6 +48,7 @@ class _Sight:
     missing: dict[str, Missing] = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
     held: int = 0
+    quarantined: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def sweep_pages(claim: Claim) -> WorkReport:
     if claim.page.state is not State.OPEN and (rows := stored_rows(claim)) is not None:
         if claim.page.state is State.WRITING:
             claim.move(state=State.STORED, object=claim.key)
-        return _tell(claim, before, _Sight(rows))
+        return _tell(claim, before, _Sight(rows, quarantined=claim.page.quarantined))
     if claim.page.state is State.STORED:
         raise PermanentError(f"the lake has no object {claim.key}: was it deleted? Restore it")
     return _look(claim, before)
@@ -159,7 +160,8 @@ def _look(claim: Claim, before: _Before) -> WorkReport:
         judged = {row.entry_id: row.fingerprint for row in sight.rows}
         rows = store(claim, sight.rows)
         if {row.entry_id: row.fingerprint for row in rows} != judged:
-            sight = _Sight(rows)  # another attempt's rows: its own sightings are not known here
+            # Another attempt's rows: what else it saw is not known here.
+            sight = _Sight(rows, quarantined=len(reading.faulty))
         else:
             sight.rows = rows
         report = _tell(claim, before, sight)
@@ -186,7 +188,7 @@ def _compare(claim: Claim, before: _Before, reading: Reading, asks: list[Ask]) -
     def row(content: dict[str, object], change: Change, version: str) -> Row:
         return Row(content, change, version, tenant_id, told_at)
 
-    sight = _Sight()
+    sight = _Sight(quarantined=len(reading.faulty))
     last = _LastRows(tools)
     for entry in reading.entries:
         known = before.known.get(entry.id)
@@ -230,6 +232,9 @@ def _judge_missing(claim: Claim, before: _Before, missing: list[str], sight: _Si
         sight.missing[id_] = earlier.get(id_, Missing(now))
         if id_ in earlier and now - earlier[id_].since >= tools.effort.deletion_delay:
             due.append(id_)
+    if before.held and not before.confirmed_at:
+        sight.held = min(before.held, len(due))
+        return []
     due = due[:MOST_LOOKUPS]
     gone: list[str] = []
     for id_, found in tools.api.entries(due).items():
@@ -282,14 +287,13 @@ def _finds_control(tools: Tools, known: Known) -> bool:
 
 def _let_through(claim: Claim, before: _Before, gone: list[str], sight: _Sight) -> list[str]:
     """The deletions that may be told now: as many in a day as the operator finds normal, and those
-    that were confirmed.
+    that were confirmed. What once is held stays so: a new day alone lets nothing through.
     """
     confirmed_at = before.confirmed_at
     confirmed = [id_ for id_ in gone if confirmed_at and sight.missing[id_].since <= confirmed_at]
     counted = [id_ for id_ in gone if id_ not in confirmed]
     through = confirmed + counted
-    # What once was held stays so until it is confirmed: a new day alone lets nothing through.
-    if counted and (before.held or not _within_quota(claim, len(counted))):
+    if counted and not _within_quota(claim, len(counted)):
         through, sight.held = confirmed, len(counted)
     for id_ in through:
         del sight.missing[id_]
@@ -325,11 +329,12 @@ def _merge(claim: Claim, before: _Before, sight: _Sight) -> WorkReport:
         revision=tools.new_token(),
         state=State.DONE,
         entries=len(now_known),
-        quarantined=sweep.quarantined,
+        quarantined=sight.quarantined,
         updated_at=tools.clock(),
         told_at=told_at,
         missing=sight.missing,
         held=sight.held,
+        confirmed_at=_still_confirmed(before, sight),
     )
     merged = _with_knowledge(tools, merged, before, now_known)
     first, *rest = before.pages
@@ -340,8 +345,18 @@ def _merge(claim: Claim, before: _Before, sight: _Sight) -> WorkReport:
     ]
     if not tools.timeline.commit(writes):
         raise SupersededError
+    if merged.confirmed_at and any(row.change is Change.DELETED for row in sight.rows):
+        tools.timeline.ask(Ask(merged.window.start, tools.clock()))  # there may be more of them
     told = Counter(row.change for row in sight.rows)
-    return WorkReport(Outcome.DONE, told, sweep.quarantined, known=len(before.known))
+    return WorkReport(Outcome.DONE, told, sight.quarantined, known=len(before.known))
+
+
+def _still_confirmed(before: _Before, sight: _Sight) -> datetime | None:
+    """The operator's word holds until all that it was given for is told, or back again."""
+    confirmed_at = before.confirmed_at
+    if confirmed_at and any(gone.since <= confirmed_at for gone in sight.missing.values()):
+        return confirmed_at
+    return None
 
 
 def _with_knowledge(tools: Tools, merged: Page, before: _Before, now_known: Known) -> Page:
