@@ -129,6 +129,7 @@ class World:
             and not self.queue.messages
             and not list(self.timeline.sweeps())
             and not list(self.timeline.requests())
+            and not list(self.timeline.asks())
         )
 
     @property
