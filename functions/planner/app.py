@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cpd_exporter import bootstrap, reporting
 from cpd_exporter.errors import ExporterError
-from cpd_exporter.model.messages import Export, read_command
+from cpd_exporter.model.messages import Command, Status, read_command
 from cpd_exporter.planning import Planner
 
 TIME_TO_FINISH_MS = 40_000
@@ -30,22 +30,24 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     try:
         command = read_command(event)
         planner = bootstrap.planner()
-        if not isinstance(command, Export):
+        if isinstance(command, Status):
             return {"tenants": [reporting.status(planner.timeline, planner.clock)]}
-        return {"tenants": [_export(planner, context)]}
+        return {"tenants": [_run(planner, command, context)]}
     except ExporterError as error:
         metrics.add_metric("TickFailed", MetricUnit.Count, 1)
         logger.error(str(error), error=type(error).__name__)
         return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 
-def _export(planner: Planner, context: LambdaContext) -> dict[str, Any]:
+def _run(planner: Planner, command: Command, context: LambdaContext) -> dict[str, Any]:
+    """Take the command, and run a tick, which begins to carry it out."""
     calls = planner.api.calls
+    taken = bootstrap.commander().take(command)
     report = planner.tick(
         may_go_on=lambda: context.get_remaining_time_in_millis() > TIME_TO_FINISH_MS
     )
     now = planner.clock()
-    result = reporting.tick_result(report)
+    result = reporting.tick_result(report) | taken
     metrics.add_metric("ApiCalls", MetricUnit.Count, planner.api.calls - calls)
     metrics.add_metric("PagesPlanned", MetricUnit.Count, report.planned)
     metrics.add_metric("PagesSent", MetricUnit.Count, report.sent)
@@ -58,5 +60,5 @@ def _export(planner: Planner, context: LambdaContext) -> dict[str, Any]:
     if report.error is not None:
         raise report.error
     metrics.add_metric("TickFailed", MetricUnit.Count, 0)
-    logger.info("tick", **result)
+    logger.info("tick", command=command.command, **result)
     return result

@@ -11,17 +11,18 @@ stored rows, so whoever ends a sweep ends it alike.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
 from cpd_exporter.errors import InconsistentListingError, PermanentError, TransientError
+from cpd_exporter.knowing import LakeReader
 from cpd_exporter.model import known as lake_knowledge
 from cpd_exporter.model.entries import Entry, FaultyEntry, fingerprint
 from cpd_exporter.model.known import Known, KnownEntry, known_key
-from cpd_exporter.model.rows import Change, Row, decode, quarantine
+from cpd_exporter.model.rows import Change, Row, quarantine
 from cpd_exporter.model.timeline import (
     Ask,
     DeletionQuota,
@@ -110,15 +111,6 @@ def give_up_sweep(claim: Claim, error: PermanentError) -> WorkReport:
     return WorkReport(Outcome.HOLE, error=error)
 
 
-def known_of(tools: Tools, page: Page) -> Known:
-    """What the lake says of a page."""
-    if page.known is not None:
-        return lake_knowledge.decode(_read(tools, page.known))
-    if page.object is None:
-        return {}
-    return lake_knowledge.after({}, _rows_of(tools, page.object), page.object)
-
-
 def _covered(claim: Claim) -> list[Page]:
     """The pages that this sweep reserved; they tile its window until it is merged."""
     window = claim.page.window
@@ -134,7 +126,11 @@ def _covered(claim: Claim) -> list[Page]:
 
 
 def _known_of_all(tools: Tools, pages: list[Page]) -> Known:
-    return {id_: entry for page in pages for id_, entry in known_of(tools, page).items()}
+    return {
+        id_: entry
+        for page in pages
+        for id_, entry in LakeReader(tools.lake).known_of(page).items()
+    }
 
 
 def _look(claim: Claim, before: _Before) -> WorkReport:
@@ -169,6 +165,8 @@ def _look(claim: Claim, before: _Before) -> WorkReport:
         report = _merge(claim, before, sight)
     for ask in asks:
         tools.timeline.forget(ask)
+    if report.told.get(Change.DELETED) and _still_confirmed(before, sight):
+        tools.timeline.ask(Ask(claim.page.window.start, tools.clock()))  # there are more to tell
     return report
 
 
@@ -189,7 +187,7 @@ def _compare(claim: Claim, before: _Before, reading: Reading, asks: list[Ask]) -
         return Row(content, change, version, tenant_id, told_at)
 
     sight = _Sight(quarantined=len(reading.faulty))
-    last = _LastRows(tools)
+    last = LakeReader(tools.lake)
     for entry in reading.entries:
         known = before.known.get(entry.id)
         if known is None:
@@ -201,16 +199,16 @@ def _compare(claim: Claim, before: _Before, reading: Reading, asks: list[Ask]) -
     if missing:
         gone = _judge_missing(claim, before, missing, sight)
         for id_ in _let_through(claim, before, gone, sight):
-            content = last.of(id_, before.known[id_]).content
+            content = last.last_row(id_, before.known[id_]).content
             sight.rows.append(row(content, Change.DELETED, before.known[id_].fingerprint))
     return sight
 
 
-def _is_edited(entry: Entry, known: KnownEntry, last: "_LastRows", tools: Tools) -> bool:
+def _is_edited(entry: Entry, known: KnownEntry, last: LakeReader, tools: Tools) -> bool:
     if entry.fingerprint == known.fingerprint:
         return False
     # The fingerprint may differ only because other members are left out of it since.
-    return fingerprint(last.of(entry.id, known).content, tools.effort.volatile) != entry.fingerprint
+    return fingerprint(last.last_row(entry.id, known).content, tools.effort.volatile) != entry.fingerprint
 
 
 def _is_told_elsewhere(entry: Entry, known: KnownEntry, asks: list[Ask]) -> bool:
@@ -270,7 +268,7 @@ def _is_told_by(tools: Tools, known: KnownEntry, id_: str, sight: _Sight) -> boo
     page = tools.timeline.page_at(moved_to) if moved_to else None
     if page is None or page.state is not State.DONE:
         return False
-    there = known_of(tools, page).get(id_)
+    there = LakeReader(tools.lake).known_of(page).get(id_)
     if there is None or there.told_at <= known.told_at:
         return False
     del sight.missing[id_]
@@ -294,7 +292,7 @@ def _let_through(claim: Claim, before: _Before, gone: list[str], sight: _Sight) 
     counted = [id_ for id_ in gone if id_ not in confirmed]
     through = confirmed + counted
     if counted and not _within_quota(claim, len(counted)):
-        through, sight.held = confirmed, len(counted)
+        through, sight.held = confirmed, len(sight.missing) - len(confirmed)
     for id_ in through:
         del sight.missing[id_]
     return through
@@ -345,8 +343,6 @@ def _merge(claim: Claim, before: _Before, sight: _Sight) -> WorkReport:
     ]
     if not tools.timeline.commit(writes):
         raise SupersededError
-    if merged.confirmed_at and any(row.change is Change.DELETED for row in sight.rows):
-        tools.timeline.ask(Ask(merged.window.start, tools.clock()))  # there may be more of them
     told = Counter(row.change for row in sight.rows)
     return WorkReport(Outcome.DONE, told, sight.quarantined, known=len(before.known))
 
@@ -423,31 +419,3 @@ def _dividing(claim: Claim, before: _Before, overflow: Overflow, revision: str) 
         is_first = window.start == page.window.start
         yield Write(page if is_first else None, replace(part, reserved_by=part_sweep.name))
         yield Write(sweep if is_first else None, part_sweep)
-
-
-@dataclass(frozen=True, slots=True)
-class _LastRows:
-    """The rows that entries were last told with, each object read once."""
-
-    tools: Tools
-    objects: dict[str, Mapping[str, Row]] = field(default_factory=dict)
-
-    def of(self, entry_id: str, known: KnownEntry) -> Row:
-        if known.object not in self.objects:
-            rows = _rows_of(self.tools, known.object)
-            self.objects[known.object] = {row.entry_id: row for row in rows}
-        return self.objects[known.object][entry_id]
-
-
-def _rows_of(tools: Tools, key: str) -> list[Row]:
-    try:
-        return decode(_read(tools, key))
-    except ValueError as error:
-        raise PermanentError(f"the lake's object {key} is damaged ({error}): restore it") from error
-
-
-def _read(tools: Tools, key: str) -> bytes:
-    stored = tools.lake.read(key)
-    if stored is None:
-        raise PermanentError(f"the lake has no object {key}: was it deleted? Restore it")
-    return stored

@@ -232,9 +232,9 @@ class DynamoDbTimeline:
         return self._items.do(self._items.update(key, settings, condition, removals=removals))
 
     def _of(self, write: Write) -> ItemWrite:
-        if write.before is None and write.after is None:
-            raise ValueError("a write must read or leave an item")
         condition = equal(revision=write.before.revision) if write.before else ABSENT
         if write.after is not None:
             return self._items.put(key_of(write.after), items.from_page(write.after), condition)
-        return self._items.delete(key_of(write.before), condition)
+        if write.before is not None:
+            return self._items.delete(key_of(write.before), condition)
+        raise ValueError("a write is of an item that was there, or is to be")

@@ -30,6 +30,10 @@ def text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def text_or_none(instant: datetime | None) -> str | None:
+    return None if instant is None else text(instant)
+
+
 def page_key(start: datetime, kind: Kind = Kind.PAGE) -> str:
     return f"{kind.upper()}#{text(start)}"
 
@@ -93,7 +97,6 @@ def from_page(page: Page) -> Item:
     is_undone = page.kind is Kind.PAGE and page.state is not State.DONE
     return _present(
         {
-            "kind": page.kind.value,
             "start": text(page.window.start),
             "end": text(page.window.end),
             "generation": page.generation,
@@ -113,7 +116,7 @@ def from_page(page: Page) -> Item:
             "reservedBy": page.reserved_by,
             "toldAt": text_or_none(page.told_at),
             "missing": _from_missing(page.missing) or None,
-            "held": page.held,
+            "held": page.held or None,
             "confirmedAt": text_or_none(page.confirmed_at),
             "undone": text(page.window.start) if is_undone else None,
         }
@@ -122,7 +125,7 @@ def from_page(page: Page) -> Item:
 
 def to_page(item: Item) -> Page:
     return Page(
-        kind=Kind(item["kind"]),
+        kind=Kind(item["sk"].partition("#")[0].lower()),
         window=_window(item),
         generation=int(item["generation"]),
         epoch=item["epoch"],
@@ -141,7 +144,7 @@ def to_page(item: Item) -> Page:
         reserved_by=item.get("reservedBy"),
         told_at=_instant_or_none(item.get("toldAt")),
         missing=_to_missing(item.get("missing", {})),
-        held=int(item["held"]),
+        held=int(item.get("held", 0)),
         confirmed_at=_instant_or_none(item.get("confirmedAt")),
     )
 
@@ -250,10 +253,6 @@ def _window(item: Item) -> Window:
 def _digest(entry_id: str) -> str:
     # A key holds 1024 bytes, and only the characters of an ID are bounded.
     return hashlib.sha256(entry_id.encode()).hexdigest()
-
-
-def text_or_none(instant: datetime | None) -> str | None:
-    return None if instant is None else text(instant)
 
 
 def _instant_or_none(stored: str | None) -> datetime | None:

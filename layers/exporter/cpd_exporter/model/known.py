@@ -6,6 +6,7 @@ and of the rows that were stored.
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,17 +63,22 @@ def encode(known: Known) -> bytes:
 
 
 def decode(stored: bytes) -> dict[str, KnownEntry]:
-    """Read what ``encode`` wrote."""
-    entries = map(json_text.load, gzip.decompress(stored).splitlines())
-    return {
-        entry["logEntryId"]: KnownEntry(
-            date=parse_instant(entry["entryDate"]),
-            fingerprint=entry["fingerprint"],
-            object=entry["object"],
-            told_at=parse_instant(entry["toldAt"]),
-        )
-        for entry in entries
-    }
+    """Read what ``encode`` wrote; raises ``ValueError`` for other bytes."""
+    if not stored:
+        raise ValueError("no bytes at all")
+    try:
+        entries = map(json_text.load, gzip.decompress(stored).splitlines())
+        return {
+            entry["logEntryId"]: KnownEntry(
+                date=parse_instant(entry["entryDate"]),
+                fingerprint=entry["fingerprint"],
+                object=entry["object"],
+                told_at=parse_instant(entry["toldAt"]),
+            )
+            for entry in entries
+        }
+    except (OSError, EOFError, zlib.error, KeyError, TypeError) as error:
+        raise ValueError("not gzipped JSON lines of known entries") from error
 
 
 def known_key(tenant_id: str, page_name: str, body: bytes) -> str:
