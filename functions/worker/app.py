@@ -37,7 +37,7 @@ def handler(event: SQSEvent, context: LambdaContext) -> None:
 def _work(record: SQSRecord) -> None:
     try:
         work = read_work(record.body)
-        logger.append_keys(page=str(work.window), generation=work.generation)
+        logger.append_keys(work=work.model_dump(mode="json", by_alias=True))
         worker = bootstrap.worker()
         calls = worker.api.calls
         try:
