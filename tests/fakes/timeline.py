@@ -66,6 +66,8 @@ class FakeTimeline:
             return False
         if self.stands.origin != before:
             return self._holds(pages[0])
+        if any(page.window.start in self.stored for page in pages):
+            return False
         self.stands = replace(self.stands, origin=pages[0].window.start)
         self._put(pages)
         return True
@@ -199,8 +201,8 @@ class FakeTimeline:
     def update_deletion_quota(self, quota: DeletionQuota | None, changed: DeletionQuota) -> bool:
         stored = self.quotas.get(changed.day)
         if (stored and stored.revision) == (quota and quota.revision):
-            self.quotas[changed.day] = changed
-        return self.quotas[changed.day].revision == changed.revision
+            self.quotas[changed.day] = stored = changed
+        return stored is not None and stored.revision == changed.revision
 
     def record_refusal(self, refusal: Refusal) -> None:
         self.refused.setdefault((refusal.window.start, refusal.entry_id), refusal)
