@@ -2,6 +2,8 @@
 
 aws           how AWS is called: the clients' settings, errors, parallel calls
 dynamodb      the timeline
+items         what its items look like in the table
+partition     a tenant's part of the table: consistent reads, conditional writes
 s3            the lake
 sns           the topic
 sqs           the queue
