@@ -20,7 +20,7 @@ from cpd_exporter.working import Worker
 from local.simulator.behaviour import Behaviour
 from local.simulator.simulator import Simulator
 from local.simulator.source import EntryStore
-from tests.fakes import FakeApi, FakeLake, FakeQueue, FakeTimeline, FakeTopic
+from tests.fakes import FakeApi, FakeLake, FakeMailbox, FakeQueue, FakeTimeline, FakeTopic
 
 ORIGIN = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -49,6 +49,7 @@ class World:
         self.queue = FakeQueue()
         self.lake = FakeLake()
         self.topic = FakeTopic()
+        self.mailbox = FakeMailbox()
         self.reports: list[TickReport] = []
         self._tokens = random.Random(self.seed)
 
@@ -89,6 +90,7 @@ class World:
             self.clock,
             self.new_token,
             effort,
+            self.mailbox,
         )
 
     def command(self, event: object) -> dict[str, Any]:

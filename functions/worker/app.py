@@ -17,6 +17,10 @@ ENOUGH_TO_JUDGE = 20
 """Known entries from which on a sweep's share of edited ones says something: if nearly all are
 edited at once, a member is volatile that should be left out of the fingerprint."""
 
+TIME_FOR_A_PAGE_MS = 60_000
+"""What a replay or a verification needs left to begin with another page; the rest of it is the next
+message's."""
+
 logger = Logger()
 metrics = Metrics()
 tracer = Tracer()
@@ -31,17 +35,20 @@ def handler(event: SQSEvent, context: LambdaContext) -> None:
     poller slows down; the message then waits as long as the failure calls for.
     """
     for record in event.records:
-        _work(record)
+        _work(record, context)
 
 
-def _work(record: SQSRecord) -> None:
+def _work(record: SQSRecord, context: LambdaContext) -> None:
     try:
         work = read_work(record.body)
         logger.append_keys(work=work.model_dump(mode="json", by_alias=True))
         worker = bootstrap.worker()
         calls = worker.api.calls
         try:
-            report = worker.work(work)
+            report = worker.work(
+                work,
+                may_go_on=lambda: context.get_remaining_time_in_millis() > TIME_FOR_A_PAGE_MS,
+            )
         finally:
             metrics.add_metric("ApiCalls", MetricUnit.Count, worker.api.calls - calls)
     except ExporterError as error:
@@ -61,6 +68,9 @@ def _work(record: SQSRecord) -> None:
         outcome=report.outcome,
         told={change.value: count for change, count in report.told.items()},
         quarantined=report.quarantined,
+        replayed=report.replayed,
+        differences=report.differences,
+        report=report.report,
     )
 
 
@@ -69,6 +79,10 @@ def _measure(report: WorkReport) -> None:
         name = f"Entries{change.capitalize()}"
         metrics.add_metric(name, MetricUnit.Count, report.told.get(change, 0))
     metrics.add_metric("EntriesQuarantined", MetricUnit.Count, report.quarantined)
+    if report.replayed:
+        metrics.add_metric("EntriesReplayed", MetricUnit.Count, report.replayed)
+    if report.differences is not None:
+        metrics.add_metric("VerifyDifferences", MetricUnit.Count, report.differences)
     if report.known >= ENOUGH_TO_JUDGE:
         edited = 100 * report.told.get(Change.UPDATED, 0) / report.known
         metrics.add_metric("EditedPercent", MetricUnit.Percent, edited)

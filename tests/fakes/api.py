@@ -6,10 +6,12 @@ from datetime import datetime
 from cpd_exporter.errors import AccessError, PermanentError, TransientError
 from cpd_exporter.model import json_text
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.summaries import Summaries, read_summaries
 from cpd_exporter.model.windows import Window
 from local.simulator.listing import Query
 from local.simulator.refusal import Refused
 from local.simulator.simulator import Simulator
+from local.simulator.summing import SummaryQuery
 
 
 class FakeApi:
@@ -41,6 +43,15 @@ class FakeApi:
 
     def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
         return {entry_id: self.entry(entry_id) for entry_id in entry_ids}
+
+    def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        self.calls += 1
+        try:
+            asked = SummaryQuery(Query(page, per_page, window.start, window.end))
+            content = self.simulator.summarise(asked).content
+        except Refused as refused:
+            raise _translated(refused) from refused
+        return read_summaries(content.encode())
 
     def _bounds(self, window: Window | None) -> tuple[datetime | None, datetime | None]:
         return (window.start, window.end) if window else (None, None)

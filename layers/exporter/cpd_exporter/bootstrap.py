@@ -20,6 +20,7 @@ from cpd_exporter.adapters.http import Http, new_client
 from cpd_exporter.adapters.s3 import S3Lake
 from cpd_exporter.adapters.sns import SnsTopic
 from cpd_exporter.adapters.sqs import SqsQueue
+from cpd_exporter.adapters.subscriber import SqsMailbox
 from cpd_exporter.adapters.thrive import ThriveApi
 from cpd_exporter.claiming import Effort
 from cpd_exporter.commanding import Commander
@@ -72,6 +73,7 @@ def worker() -> Worker:
             most_deletions=settings.most_deletions_a_day,
             volatile=settings.fingerprint_exclude,
         ),
+        mailbox=SqsMailbox(boto3.client("sqs", config=CLIENT_CONFIG)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
 from cpd_exporter.model.events import Event
 from cpd_exporter.model.messages import Message
+from cpd_exporter.model.summaries import Summaries
 from cpd_exporter.model.timeline import (
     Ask,
     DeletionQuota,
@@ -46,6 +47,11 @@ class EntriesApi(Protocol):
 
     def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
         """Several entries by ID, asked for at once as far as the API bears it."""
+
+    def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        """One response: the minutes of each user who logged any in a window; its bounds are as
+        uncertain as those of ``query``. Raises ``MalformedResponseError``.
+        """
 
 
 class Timeline(Protocol):
@@ -180,4 +186,16 @@ class Topic(Protocol):
     def publish(self, events: Sequence[Event]) -> dict[str, str]:
         """Publish any number of events; all are accepted when it returns, but those that the topic
         refuses for good: their IDs, each with the reason.
+        """
+
+
+class Mailbox(Protocol):
+    """The queues of single subscribers."""
+
+    def deliver(self, queue_arn: str, events: Sequence[Event]) -> dict[str, str]:
+        """Send any number of events to one queue, each as the topic delivers it to a subscriber
+        without an envelope: its body is the event, its attributes are those of the message.
+
+        All are in the queue when it returns, but those that the topic would not take either: their
+        IDs, each with the reason. Raises ``PermanentError`` where the queue cannot be sent to.
         """

@@ -208,7 +208,8 @@ def _is_edited(entry: Entry, known: KnownEntry, last: LakeReader, tools: Tools) 
     if entry.fingerprint == known.fingerprint:
         return False
     # The fingerprint may differ only because other members are left out of it since.
-    return fingerprint(last.last_row(entry.id, known).content, tools.effort.volatile) != entry.fingerprint
+    told = last.last_row(entry.id, known)
+    return fingerprint(told.content, tools.effort.volatile) != entry.fingerprint
 
 
 def _is_told_elsewhere(entry: Entry, known: KnownEntry, asks: list[Ask]) -> bool:

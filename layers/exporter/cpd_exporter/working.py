@@ -1,9 +1,11 @@
 """The worker: a message in, one piece of work done or moved on, whatever became of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
+from cpd_exporter.errands import run_errand
 from cpd_exporter.errors import (
     ConfigurationError,
     MalformedInputError,
@@ -20,8 +22,8 @@ from cpd_exporter.sweeping import give_up_sweep, sweep_pages
 class Worker(Tools):
     """The worker of one tenant."""
 
-    def work(self, work: Message) -> WorkReport:
-        """Do one piece of work, as far as it is not done.
+    def work(self, work: Message, *, may_go_on: Callable[[], bool] = lambda: True) -> WorkReport:
+        """Do one piece of work, as far as it is not done; an errand for as long as ``may_go_on``.
 
         Raises ``TransientError`` and ``ConfigurationError`` (the same message is to come again,
         and the attempt does not count), ``PermanentError`` (to come again, and it counts) and
@@ -33,7 +35,7 @@ class Worker(Tools):
                 f"{self.timeline.tenant_id}: was the secret changed, or the queue shared?"
             )
         if isinstance(work, ErrandWork):
-            return WorkReport(Outcome.GONE)
+            return run_errand(self, work.name, may_go_on)
         page = self.timeline.page(work.start, work.kind)
         if page is None or not work.names(page) or page.state is State.DONE:
             return WorkReport(Outcome.GONE)

@@ -20,6 +20,7 @@ from cpd_exporter.adapters.http import Http, Response, failure
 from cpd_exporter.errors import AccessError, MalformedResponseError, TransientError
 from cpd_exporter.model import json_text
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.summaries import Summaries, read_summaries
 from cpd_exporter.model.windows import Window
 from cpd_exporter.ports import Clock
 
@@ -92,6 +93,15 @@ class ThriveApi:
         distinct = list(dict.fromkeys(entry_ids))
         found = in_parallel(self.entry, distinct, threads=LOOKUPS_AT_ONCE)
         return dict(zip(distinct, found, strict=True))
+
+    def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        params = {
+            "page": str(page),
+            "perPage": str(per_page),
+            "entryDateFrom": f"{window.start:%Y-%m-%dT%H:%M:%S}",
+            "entryDateTo": f"{window.end:%Y-%m-%dT%H:%M:%S}",
+        }
+        return read_summaries(self._get(self._endpoints.summaries, params).body)
 
     def _get(
         self, url: str, params: dict[str, str], *, accepted: Container[int] = (200,)
