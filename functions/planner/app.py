@@ -7,14 +7,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cpd_exporter import bootstrap, reporting
-from cpd_exporter.errors import ExporterError
+from cpd_exporter.errors import ConfigurationError, ExporterError
 from cpd_exporter.model.messages import Command, Status, read_command
 from cpd_exporter.planning import Planner
 
 TIME_TO_FINISH_MS = 40_000
 """What a tick needs after its last page was planned: to send, and to move the watermark."""
 
-logger = Logger()
+logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()
 tracer = Tracer()
 
@@ -27,6 +27,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     ``TickFailed``, not raised: a schedule has nobody to read a stack trace.
     """
     logger.append_keys(tick=context.aws_request_id)
+    metrics.add_metric("Commands", MetricUnit.Count, 1)
     try:
         command = read_command(event)
         planner = bootstrap.planner()
@@ -36,6 +37,8 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     except ExporterError as error:
         metrics.add_metric("TickFailed", MetricUnit.Count, 1)
         logger.error(str(error), error=type(error).__name__)
+        if isinstance(error, ConfigurationError):
+            bootstrap.forget()
         return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cpd_exporter import bootstrap
 from cpd_exporter.claiming import WorkReport
-from cpd_exporter.errors import ExporterError
+from cpd_exporter.errors import ConfigurationError, ExporterError
 from cpd_exporter.model.messages import read_work
 from cpd_exporter.model.rows import Change
 from cpd_exporter.sending import seconds_until_retry
@@ -21,7 +21,7 @@ TIME_FOR_A_PAGE_MS = 60_000
 """What a replay or a verification needs left to begin with another page; the rest of it is the next
 message's."""
 
-logger = Logger()
+logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()
 tracer = Tracer()
 
@@ -58,7 +58,9 @@ def _work(record: SQSRecord, context: LambdaContext) -> None:
             str(error), error=type(error).__name__, receives=receives, retry_in_seconds=seconds
         )
         metrics.add_metric("WorkFailed", MetricUnit.Count, 1)
-        bootstrap.pages_queue().postpone(record.receipt_handle, seconds)
+        _postpone(record, seconds)
+        if isinstance(error, ConfigurationError):
+            bootstrap.forget()
         raise error from None
     _measure(report)
     if report.error is not None:
@@ -86,3 +88,11 @@ def _measure(report: WorkReport) -> None:
     if report.known >= ENOUGH_TO_JUDGE:
         edited = 100 * report.told.get(Change.UPDATED, 0) / report.known
         metrics.add_metric("EditedPercent", MetricUnit.Percent, edited)
+
+
+def _postpone(record: SQSRecord, seconds: int) -> None:
+    try:
+        bootstrap.pages_queue().postpone(record.receipt_handle, seconds)
+    except ExporterError as error:
+        # The queue's own visibility time-out applies then.
+        logger.warning(str(error), error=type(error).__name__)

@@ -361,6 +361,15 @@ class TestUpdating:
         assert timeline.update(planned[0], changed)
         assert timeline.page(ORIGIN) == replace(changed, sent_at=NOW)
 
+    @pytest.mark.parametrize("claimed", [None, LATER])
+    def test_makes_no_mark_of_its_own(
+        self, timeline: Timeline, planned: list[Page], claimed: datetime | None
+    ) -> None:
+        timeline.mark_sent(planned[:1], NOW)
+        sent = replace(planned[0], sent_at=NOW)
+        assert timeline.update(sent, replace(sent, revision="changed", sent_at=claimed))
+        assert timeline.page(ORIGIN) == replace(sent, revision="changed")
+
     def test_does_not_make_a_page(self, timeline: Timeline) -> None:
         page = days(0, 1)[0]
         assert not timeline.update(page, replace(page, revision="changed"))

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from cpd_exporter.adapters.aws import in_parallel, translated
 from cpd_exporter.adapters.dynamodb import DynamoDbTimeline
 from cpd_exporter.adapters.s3 import S3Lake
-from cpd_exporter.adapters.sns import SnsTopic
+from cpd_exporter.adapters.sns import LARGEST, SnsTopic, batches, size
 from cpd_exporter.adapters.sqs import LONGEST_POSTPONEMENT, SqsQueue
 from cpd_exporter.errors import ConfigurationError, TransientError
 from cpd_exporter.model.events import Event
@@ -464,6 +464,15 @@ class TestTopic:
                 for n, (code, fault) in failed.items()
             ],
         }
+
+    def test_no_batch_holds_more_than_one_call_takes(self) -> None:
+        # The emulator takes any number of bytes.
+        sizes = [100_000] * 5 + [LARGEST] * 2 + [1] * 25
+        events = [Event(str(n), "e", "x" * length, {}) for n, length in enumerate(sizes)]
+        cut = list(batches(events))
+        assert [event for batch in cut for event in batch] == events
+        assert [len(batch) for batch in cut] == [2, 2, 1, 1, 1, 10, 10, 5]
+        assert all(sum(map(size, batch)) <= LARGEST for batch in cut)
 
     def test_what_is_refused_for_good_is_named_and_the_rest_tried_again(
         self, account: Account, topic: SnsTopic, waits: list[float]

@@ -322,11 +322,12 @@ class TestOutages:
         "fault",
         [
             Fault(status=429, times=3),
+            Fault(status=408, times=3),
             Fault(status=500, times=3),
             Fault(status=503, html=True, times=3),
             Fault(kind="cut-off", times=3),
         ],
-        ids=["429", "500", "503", "cut-off"],
+        ids=["429", "408", "500", "503", "cut-off"],
     )
     def test_short_ones_are_waited_out(self, service: Service, fault: Fault) -> None:
         service.simulator.behave(faults=(fault,))
@@ -558,6 +559,18 @@ class TestOnTheWire:
         ):
             api.query(None)
         assert raised.value.retry_after == seconds
+
+    def test_a_date_to_wait_for_is_by_the_servers_clock(self) -> None:
+        headers = {
+            "Date": "Mon, 12 Jan 2026 08:20:00 GMT",
+            "Retry-After": "Mon, 12 Jan 2026 08:21:30 GMT",
+        }
+        with (
+            answering(lambda _: httpx.Response(429, headers=headers)) as api,
+            pytest.raises(TransientError) as raised,
+        ):
+            api.query(None)
+        assert raised.value.retry_after == 90
 
     def test_a_time_that_has_passed(self) -> None:
         headers = {"Retry-After": "Mon, 12 Jan 2026 08:00:00 GMT"}

@@ -83,6 +83,12 @@ def pages_queue() -> SqsQueue:
     return _queue(Settings.read(os.environ))
 
 
+def forget() -> None:
+    """Build anew next time: an operator may have mended the secret, its tenant included."""
+    planner.cache_clear()
+    worker.cache_clear()
+
+
 def _tenant(settings: Settings) -> tuple[str, ThriveApi]:
     """Whose entries are exported, and the way to them: both come from the secret."""
     secrets_manager = boto3.client("secretsmanager", config=CLIENT_CONFIG)

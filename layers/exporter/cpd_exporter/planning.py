@@ -7,7 +7,7 @@ long the backfill is.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 
 from cpd_exporter.cutting import Cutting, NewPage, cut
@@ -22,6 +22,11 @@ from cpd_exporter.sending import send, send_errand
 
 PAGES_PER_TRANSACTION = 99
 """DynamoDB takes 100 items in one transaction; one of them is the watermark."""
+
+
+_PROOF_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""Any entry may prove the filter, those before the first date to export too: they may be all that
+the API gives without a filter. An earlier date is a slip of somebody's hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +191,7 @@ class Planner:
         now = self.clock()
         if watermark.proven_at and now < watermark.proven_at + self.plan.proof_every:
             return
-        if prove_filter(self.api, self.plan.cutting.slack, since=watermark.origin, now=now):
+        if prove_filter(self.api, self.plan.cutting.slack, since=_PROOF_SINCE, now=now):
             self.timeline.prove(now)
 
     def _plan(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cpd_exporter.errors import FilterError, InconsistentListingError
+from cpd_exporter.errors import FilterError, InconsistentListingError, MalformedResponseError
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
 from cpd_exporter.model.instants import SECOND, floor_second, format_instant
 from cpd_exporter.model.windows import Window
@@ -19,7 +19,9 @@ MOST_PER_PAGE = 1000
 
 _RE_READS = 3
 _DENSE_READS = 30
-_PROOF_SAMPLE = 100
+_MOST_PAGES = 500
+_PROOF_SAMPLES = ((1, 100), (1, 1), (2, 1), (3, 1))
+"""Pages and page sizes. One entry that spoils every listing it is in spoils not all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +84,41 @@ def prove_filter(api: EntriesApi, slack: timedelta, *, since: datetime, now: dat
     """Find an entry by its second that the API gave without a filter.
 
     A filter that returns nothing would look like an empty API. ``False``: there is no entry in
-    ``[since, now)`` to prove it with. Raises ``FilterError`` if the entry is there and not found.
+    ``[since, now)`` to prove it with. Raises ``FilterError`` if the entry is there and not found,
+    and ``MalformedResponseError`` if no answer can be read.
     """
-    for _ in range(_RE_READS):
-        sample = api.query(None, per_page=_PROOF_SAMPLE).records
-        usable = (e for e in sample if isinstance(e, Entry) and since <= e.date < now)
-        known = max(usable, key=lambda e: e.date, default=None)
-        if known is None:
-            return False
-        second = Window(floor_second(known.date), floor_second(known.date) + SECOND)
-        found = _query(api, second.widened(slack), slack)
-        if any(record.id == known.id for record in found.records):
-            return True
-        if len(found.records) >= found.per_page:
-            # A full response may leave any one out; that its rows lie where they should, is known.
-            return True
-        still = api.entry(known.id)
-        if isinstance(still, Entry) and still.date == known.date:
-            raise FilterError(
-                f"the API has an entry at {format_instant(known.date)}, but asked for that second "
-                f"(widened by {slack // SECOND} s) it does not list it. If it filters in another "
-                "time zone, set FilterSlackSeconds to at least the difference"
-            )
+    spoilt: MalformedResponseError | None = None
+    for page, per_page in _PROOF_SAMPLES:
+        try:
+            sample = api.query(None, page=page, per_page=per_page).records
+            usable = (e for e in sample if isinstance(e, Entry) and since <= e.date < now)
+            known = max(usable, key=lambda e: e.date, default=None)
+            if known is None:
+                break
+            if _is_found(api, slack, known):
+                return True
+        except MalformedResponseError as error:
+            spoilt = error
+    if spoilt is not None:
+        raise spoilt
+    return False
+
+
+def _is_found(api: EntriesApi, slack: timedelta, known: Entry) -> bool:
+    """Whether the filter finds an entry; ``False`` if it is gone by now."""
+    second = Window(floor_second(known.date), floor_second(known.date) + SECOND)
+    found = _query(api, second.widened(slack), slack)
+    # A full response may leave any one out; that its rows lie where they should, is known.
+    full = len(found.records) >= found.per_page
+    if full or any(record.id == known.id for record in found.records):
+        return True
+    still = api.entry(known.id)
+    if isinstance(still, Entry) and still.date == known.date:
+        raise FilterError(
+            f"the API has an entry at {format_instant(known.date)}, but asked for that second "
+            f"(widened by {slack // SECOND} s) it does not list it. If it filters in another "
+            "time zone, set FilterSlackSeconds to at least the difference"
+        )
     return False
 
 
@@ -119,7 +134,7 @@ def _read_response(
         records = _by_identity(listing.records)
         if records is None:
             continue
-        if listing.total <= len(listing.records) or records == agreed:
+        if listing.total <= len(records) or records == agreed:
             return records.values()
         # Fewer rows than the total: believed only if there is no second page, and twice.
         beyond = _query(api, asked, slack, page=2).records
@@ -135,27 +150,37 @@ def _read_response(
 def _read_union(
     api: EntriesApi, asked: Window, slack: timedelta, per_page: int
 ) -> Iterable[Entry | FaultyEntry]:
-    """The union by identity of complete readings, until it is as large as an unchanging total.
+    """The union by identity of complete readings, until it is as large as an unchanging total, and
+    a second union, begun after it, has the same members.
+
+    Once would not do: while one row goes and another comes, a union may hold the one, lack a third
+    that slipped between two pages, and still be as large as the total. Members of both unions were
+    there before and after the first one's total was told: so they are all that it counted.
 
     The page size varies, so that an order which repeats per page size cannot hide the same rows
     each time. A total that changes between two readings starts the union anew: it may hold rows
     that are gone.
     """
+    earlier: dict[str, Entry | FaultyEntry] = {}
     union: dict[str, Entry | FaultyEntry] = {}
     total = -1
     for reading in range(_DENSE_READS):
         totals, records = _read_pages(
             api, asked, slack, per_page - reading * 61 % (per_page // 2 + 1)
         )
+        if len(records) > max(totals):
+            break  # no total to be believed, or rows came and went: another attempt will tell
         if totals != {total} or len(union) > total:
             union = {}
         union |= records
         total = max(totals)
         if totals == {len(union)}:
-            return union.values()
+            if union.keys() == earlier.keys():
+                return union.values()
+            earlier, union = union, {}
     raise InconsistentListingError(
-        f"{asked} cannot be split further and holds more than one response: after {_DENSE_READS} "
-        f"readings there are {len(union)} different records of a total of {total}"
+        f"{asked} cannot be split further and holds more than one response: its readings, up to "
+        f"{_DENSE_READS}, are not twice running the same records, as many as its total names"
     )
 
 
@@ -171,13 +196,18 @@ def _read_pages(
 
 
 def _pages(api: EntriesApi, asked: Window, slack: timedelta, per_page: int) -> Iterator[Listing]:
-    page = 1
-    while True:
+    for page in range(1, _MOST_PAGES + 1):
         listing = _query(api, asked, slack, page=page, per_page=per_page)
         yield listing
-        if len(listing.records) < listing.per_page or page * listing.per_page >= listing.total:
+        # One page beyond what the total says: were there a row on it, the total would be wrong.
+        if (
+            len(listing.records) < listing.per_page
+            or (page - 1) * listing.per_page >= listing.total
+        ):
             return
-        page += 1
+    raise InconsistentListingError(
+        f"{asked} has no end after {_MOST_PAGES} pages of at most {per_page} records"
+    )
 
 
 def _query(

@@ -11,6 +11,7 @@ from cpd_exporter.errors import ConfigurationError
 from cpd_exporter.model.instants import SECOND, parse_instant
 
 PREFIX = "CPD_"
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _first_date(value: Any) -> Any:
@@ -23,7 +24,10 @@ def _first_date(value: Any) -> Any:
 
 
 def _seconds(value: Any) -> Any:
-    return timedelta(seconds=int(value)) if isinstance(value, str) else value
+    try:
+        return timedelta(seconds=int(value)) if isinstance(value, str) else value
+    except OverflowError:
+        raise ValueError("more seconds than can be counted") from None
 
 
 def _names(value: Any) -> Any:
@@ -77,7 +81,8 @@ class Settings(BaseModel):
 class PlannerSettings(Settings):
     """What the planner is told besides."""
 
-    first_date: Annotated[datetime, BeforeValidator(_first_date)]
+    # Nothing was logged before; and the API's date format has no room for early years.
+    first_date: Annotated[datetime, BeforeValidator(_first_date), Field(ge=_EARLIEST)]
     settle_seconds: Annotated[_Seconds, Field(ge=timedelta(0))]
 
 

@@ -127,9 +127,7 @@ def _covered(claim: Claim) -> list[Page]:
 
 def _known_of_all(tools: Tools, pages: list[Page]) -> Known:
     return {
-        id_: entry
-        for page in pages
-        for id_, entry in LakeReader(tools.lake).known_of(page).items()
+        id_: entry for page in pages for id_, entry in LakeReader(tools.lake).known_of(page).items()
     }
 
 

@@ -115,10 +115,10 @@ class Page:
         if self.sent_at is None:
             return True
         touched = max(self.sent_at, self.updated_at or self.sent_at)
-        if self.lease_until is not None and self.lease_until >= self.sent_at:
-            return now > self.lease_until + patience.lease_grace
         if self.hole_since is not None:
             return now > touched + patience.after_failures(self.attempts)
+        if self.lease_until is not None and self.lease_until >= self.sent_at:
+            return now > self.lease_until + patience.lease_grace
         return now > touched + patience.in_queue
 
 

@@ -1,0 +1,59 @@
+# The two that matter: make demo, make test. `make help` lists them all.
+
+# Any Python 3.9+ that starts; a pyenv shim of a version that is not installed does not.
+PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null && echo "$$p" && exit; done; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run up test lint format build lock clean tools
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools ## Export 5,000 simulated entries, twice, on this machine; writes demo-report.json
+	@.venv/bin/python -m local demo $(ARGS)
+
+run: tools ## Export once on this machine: make run ARGS="--help"
+	@.venv/bin/python -m local run $(ARGS)
+
+up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--help"
+	@.venv/bin/python -m local up $(ARGS)
+
+test: lint ## Run all checks and tests
+	.venv/bin/pytest
+
+lint: tools ## Check style, types, imports and the template
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy .
+	.venv/bin/lint-imports
+	.tools/sam/bin/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint --region us-east-1
+
+format: tools ## Format the code
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+build: tools ## Build for AWS: then sam deploy --config-env dev, staging or prod
+	PATH="$(CURDIR)/.tools/python/bin:$$PATH" .tools/sam/bin/sam build $(ARGS)
+	.tools/python/bin/python -m compileall -q --invalidation-mode unchecked-hash \
+		.aws-sam/build/ExporterLayer
+
+COMPILE := .tools/uv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header
+lock: tools ## Renew the lock files from the .in files
+	$(COMPILE) --python-version 3.13 layers/exporter/requirements.in \
+		-o layers/exporter/requirements.txt
+	$(COMPILE) --python-version 3.13 requirements-dev.in \
+		-c layers/exporter/requirements.txt -o requirements-dev.txt
+	$(COMPILE) --python-version 3.9 local/requirements-uv.in -o local/requirements-uv.txt
+	for name in python ministack sam; do \
+		$(COMPILE) --python-version 3.13 local/requirements-$$name.in \
+			-o local/requirements-$$name.txt || exit; \
+	done
+
+clean: ## Remove all that make has made
+	rm -rf .venv .tools .local .aws-sam lake demo-report.json
+
+tools:
+	@test -n "$(PYTHON)" || { echo "No Python 3.9 or later starts on this machine; name one: make PYTHON=…" >&2; exit 1; }
+	@"$(PYTHON)" local/bootstrap.py

@@ -1,0 +1,365 @@
+"""The commands: `python -m local --help`."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich import progress as bars
+from rich.console import Console
+from rich.text import Text
+
+from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
+from local import lake
+from local.driving import PATIENCE_SECONDS, Progress, export_all
+from local.emulator import is_ready
+from local.problem import Problem
+from local.sources import Foreign, Source, simulated
+from local.stack import Stack, deployed
+from local.subscriber import Subscriber, subscribed
+from local.summary import Summary
+from local.template import check
+
+_WATCH_SECONDS = 2
+
+console = Console(stderr=True)
+app = typer.Typer(
+    help="The exporter on this machine: its own template, deployed into an emulated account.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_SOURCE, _RESULT = "What to export", "What to make of it"
+
+EnvironmentOption = Annotated[
+    Environment | None,
+    typer.Option("--environment", help="Export from the real service.", rich_help_panel=_SOURCE),
+]
+ApiUrl = Annotated[
+    str,
+    typer.Option(
+        help="Export from any server that speaks this API: the part before /rest/v1 and "
+        "/oauth2/token. Without it, and without --environment: from a simulator.",
+        rich_help_panel=_SOURCE,
+    ),
+]
+TenantId = Annotated[str, typer.Option(help="Asked for if missing.", rich_help_panel=_SOURCE)]
+Auth = Annotated[
+    Authentication,
+    typer.Option(
+        help="The secret comes from CPD_API_SECRET (basic), or CPD_CLIENT_ID and "
+        "CPD_CLIENT_SECRET (oauth2), or is asked for.",
+        rich_help_panel=_SOURCE,
+    ),
+]
+ScopeOption = Annotated[Scope, typer.Option("--scope", rich_help_panel=_SOURCE)]
+TokenAudience = Annotated[Audience, typer.Option(rich_help_panel=_SOURCE)]
+FirstDate = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="First day to export (UTC).", rich_help_panel=_SOURCE),
+]
+SettleSeconds = Annotated[
+    int | None,
+    typer.Option(help="How long an entry may take to show up.", rich_help_panel=_SOURCE),
+]
+FilterSlackSeconds = Annotated[
+    int | None, typer.Option(help="By how much to widen each query.", rich_help_panel=_SOURCE)
+]
+Entries = Annotated[
+    int, typer.Option(min=1, help="How many the simulator has.", rich_help_panel=_SOURCE)
+]
+Seed = Annotated[int, typer.Option(help="Decides the simulator's data.", rich_help_panel=_SOURCE)]
+Port = Annotated[int, typer.Option(help="The emulated account's; 0 takes a free one.")]
+Output = Annotated[
+    Path, typer.Option(help="Folder for a copy of the lake.", rich_help_panel=_RESULT)
+]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which API is exported, and how."""
+
+    environment: Environment | None
+    api_url: str
+    tenant_id: str
+    auth: Authentication
+    scope: Scope
+    token_audience: Audience
+    first_date: datetime | None
+    settle_seconds: int | None
+    filter_slack_seconds: int | None
+    entries: int = 5000
+    seed: int = 1
+
+    @contextlib.contextmanager
+    def source(self) -> Iterator[Source]:
+        """The real service, a named server, or for the time of this context a simulator."""
+        parameters = self._parameters()
+        check(parameters)
+        if self.environment or self.api_url:
+            environment = self.environment or Environment.PRODUCTION
+            yield Foreign(environment, self.token_audience, self.scope, parameters, self._secret())
+        elif self.tenant_id:
+            raise Problem("--tenant-id needs --environment or --api-url beside it")
+        else:
+            oauth2 = self.auth is Authentication.OAUTH2
+            with simulated(self.entries, self.seed, parameters, oauth2=oauth2) as simulator:
+                yield simulator
+
+    def _parameters(self) -> dict[str, str]:
+        """Only what is given: the rest is the template's own defaults."""
+        given = {
+            "Environment": self.environment,
+            "ApiUrl": self.api_url,
+            "Authentication": self.auth,
+            "Scope": self.scope,
+            "TokenAudience": self.token_audience,
+            "FirstDate": self.first_date and f"{self.first_date:%Y-%m-%d}",
+            "SettleSeconds": self.settle_seconds,
+            "FilterSlackSeconds": self.filter_slack_seconds,
+        }
+        return {name: str(value) for name, value in given.items() if value not in (None, "")}
+
+    def _secret(self) -> dict[str, str]:
+        secret = {"tenantId": self.tenant_id or _asked("--tenant-id", "Tenant ID", hidden=False)}
+        if self.auth is Authentication.BASIC:
+            return secret | {"apiSecret": _from_environment("CPD_API_SECRET", "API secret")}
+        return secret | {
+            "clientId": _from_environment("CPD_CLIENT_ID", "Client ID", hidden=False),
+            "clientSecret": _from_environment("CPD_CLIENT_SECRET", "Client secret"),
+        }
+
+
+@app.command()
+def run(
+    environment: EnvironmentOption = None,
+    api_url: ApiUrl = "",
+    tenant_id: TenantId = "",
+    auth: Auth = Authentication.BASIC,
+    scope: ScopeOption = Scope.READ,
+    token_audience: TokenAudience = Audience.PUBLIC,
+    first_date: FirstDate = None,
+    settle_seconds: SettleSeconds = None,
+    filter_slack_seconds: FilterSlackSeconds = None,
+    entries: Entries = 5000,
+    seed: Seed = 1,
+    port: Port = 0,
+    output: Output = Path("lake"),
+    report: Annotated[
+        Path | None,
+        typer.Option(help="File for the summary as JSON.", rich_help_panel=_RESULT),
+    ] = None,
+) -> None:
+    """Export everything once, check that nothing is missing, and copy the lake into a folder."""
+    choice = Choice(
+        environment,
+        api_url,
+        tenant_id,
+        auth,
+        scope,
+        token_audience,
+        first_date,
+        settle_seconds,
+        filter_slack_seconds,
+        entries,
+        seed,
+    )
+    lake.prepare(output)
+    with (
+        choice.source() as source,
+        _stack(source, port, {"ScheduleState": "DISABLED"}) as stack,
+        subscribed(stack) as subscriber,
+    ):
+        summary = _export(stack, source, subscriber, output)
+    summary.show(console, output)
+    if report:
+        _write(report, summary.as_json())
+    summary.demand_completeness()
+
+
+@app.command()
+def demo(
+    entries: Entries = 5000,
+    seed: Seed = 1,
+    port: Port = 0,
+    output: Output = Path("lake"),
+    report: Annotated[
+        Path, typer.Option(help="File for the report.", rich_help_panel=_RESULT)
+    ] = Path("demo-report.json"),
+) -> None:
+    """Export a simulator's entries, and then again, which must find nothing new."""
+    lake.prepare(output)
+    with (
+        simulated(entries, seed, {}, oauth2=False) as source,
+        _stack(source, port, {"ScheduleState": "DISABLED"}) as stack,
+        subscribed(stack) as subscriber,
+    ):
+        first = _export(stack, source, subscriber, output)
+        console.print("Once more, which must find nothing new")
+        second = _export(stack, source, subscriber, output)
+    first.show(console, output)
+    new = second.rows - first.rows + second.notifications - first.notifications
+    console.print(f"New in the second run: {new}", highlight=False)
+    _write(
+        report,
+        {
+            "entriesInApi": first.entries_in_api,
+            "entriesInLake": first.entries_in_lake,
+            "distinctNotifications": first.distinct_notifications,
+            "secondRunNewEntries": new,
+            "apiCalls": first.api_calls,
+            "objects": first.objects,
+            "seconds": first.seconds,
+        },
+    )
+    first.demand_completeness()
+    if new:
+        raise Problem("the second export found something new")
+
+
+@app.command()
+def up(
+    environment: EnvironmentOption = None,
+    api_url: ApiUrl = "",
+    tenant_id: TenantId = "",
+    auth: Auth = Authentication.BASIC,
+    scope: ScopeOption = Scope.READ,
+    token_audience: TokenAudience = Audience.PUBLIC,
+    first_date: FirstDate = None,
+    settle_seconds: SettleSeconds = None,
+    filter_slack_seconds: FilterSlackSeconds = None,
+    entries: Entries = 5000,
+    seed: Seed = 1,
+    port: Port = 0,
+    schedule: Annotated[
+        bool, typer.Option("--schedule/--no-schedule", help="Export every minute by itself.")
+    ] = True,
+) -> None:
+    """Keep the stack up until interrupted; when it is ready, one line of JSON says where."""
+    choice = Choice(
+        environment,
+        api_url,
+        tenant_id,
+        auth,
+        scope,
+        token_audience,
+        first_date,
+        settle_seconds,
+        filter_slack_seconds,
+        entries,
+        seed,
+    )
+    state = {
+        "ScheduleState": "ENABLED" if schedule else "DISABLED",
+        "Schedule": "rate(1 minute)",
+    }
+    with choice.source() as source, _stack(source, port, state) as stack:
+        account = stack.account
+        console.print(
+            "Ready; Ctrl-C ends it. Clients need AWS_ACCESS_KEY_ID=test, "
+            "AWS_SECRET_ACCESS_KEY=test and what the next line names.",
+            soft_wrap=True,
+        )
+        ready = {
+            "ready": True,
+            "endpoint": account.endpoint,
+            "region": account.region,
+            "outputs": stack.outputs,
+        }
+        with contextlib.suppress(_Interrupted):
+            print(json.dumps(ready), flush=True)
+            while is_ready(account.endpoint):
+                time.sleep(_WATCH_SECONDS)
+            raise Problem(f"MiniStack ended (its log: {stack.log})")
+
+
+@contextlib.contextmanager
+def _stack(source: Source, port: int, parameters: dict[str, str]) -> Iterator[Stack]:
+    """A stack that exports the source, its secret filled."""
+    started_at = time.monotonic()
+
+    def say(what: str) -> None:
+        console.print(f"[dim]{time.monotonic() - started_at:5.1f} s[/]  {what}", highlight=False)
+
+    with deployed({**source.parameters, **parameters}, port=port, say=say) as stack:
+        stack.put_secret(source.secret)
+        say(f"The stack is up at {stack.account.endpoint}")
+        yield stack
+
+
+def _export(stack: Stack, source: Source, subscriber: Subscriber, output: Path) -> Summary:
+    """Export all there is by now, and hold what arrived against the source."""
+    calls_before, started_at = source.calls(stack), time.monotonic()
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(*columns, console=console) as display:
+        pages = display.add_task("Pages", total=None)
+        received = display.add_task("Notifications", total=None)
+
+        def show(progress: Progress) -> None:
+            display.update(pages, completed=progress.done, total=progress.done + progress.waiting)
+            display.update(received, completed=len(subscriber.events))
+
+        progress = export_all(stack, show=show, patience=PATIENCE_SECONDS)
+        copy = lake.copy(stack, output)
+        display.update(received, total=copy.rows.total())
+        subscriber.await_events(
+            copy.rows.total(), lambda count: display.update(received, completed=count)
+        )
+    seconds, calls = time.monotonic() - started_at, source.calls(stack) - calls_before
+    comparison = source.compare(stack, progress, copy.rows.keys())
+    return Summary.of(progress, copy, subscriber, comparison, api_calls=calls, seconds=seconds)
+
+
+def _write(path: Path, report: dict[str, object]) -> None:
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    console.print(f"The report is in {path}", highlight=False)
+
+
+def _from_environment(variable: str, name: str, *, hidden: bool = True) -> str:
+    return os.environ.get(variable) or _asked(variable, name, hidden=hidden)
+
+
+def _asked(given_by: str, name: str, *, hidden: bool) -> str:
+    if not sys.stdin.isatty():
+        raise Problem(f"{name} is missing: give it by {given_by}")
+    return str(typer.prompt(name, hide_input=hidden, err=True))
+
+
+class _Interrupted(SystemExit):
+    """Ctrl-C, or a signal to end."""
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    # What follows is the way out, which a second Ctrl-C must not cut short.
+    for end in _ENDS:
+        signal.signal(end, signal.SIG_IGN)
+    raise _Interrupted(128 + number)
+
+
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> None:
+    for end in _ENDS:
+        signal.signal(end, _interrupt)
+    try:
+        app()
+    except Problem as problem:
+        message = Text.assemble(("Error: ", "bold red"), str(problem))
+        console.print(message, soft_wrap=True)
+        sys.exit(1)

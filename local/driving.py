@@ -1,0 +1,129 @@
+"""The export, driven to its end by commands to the planner, as an operator would by hand."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from local.problem import Problem
+from local.stack import Stack
+
+PATIENCE_SECONDS = 180
+"""How long nothing may happen before it is called stuck: more than a worker may take."""
+
+_POLL_SECONDS = 0.3
+_IDLE_SECONDS = 4
+"""A tick sends what the workers' own splits left to it; while they are busy, it has no hurry."""
+
+_HOPELESS = frozenset({"AccessError", "ConfigurationError", "FilterError", "MalformedInputError"})
+"""Errors that waiting does not mend."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One look at the export. ``waiting`` counts pages that are neither done nor holes."""
+
+    tenant_id: str
+    exported_from: datetime
+    exported_through: datetime
+    planned_through: datetime
+    done: int
+    waiting: int
+    quarantined: int
+    holes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, status: dict[str, Any]) -> "Progress":
+        pages, holes = status["pages"], status["holes"]
+        # A refused event is listed as a hole too, but its page is done.
+        pages_failed = sum("attempts" in hole for hole in holes)
+        return cls(
+            tenant_id=status["tenantId"],
+            exported_from=datetime.fromisoformat(status["exportedFrom"]),
+            exported_through=datetime.fromisoformat(status["exportedThrough"]),
+            planned_through=datetime.fromisoformat(status["plannedThrough"]),
+            done=pages["done"],
+            waiting=sum(pages.values()) - pages["done"] - pages_failed,
+            quarantined=status["quarantined"],
+            holes=tuple(f"[{h['start']}, {h['end']}): {h['error']}" for h in holes),
+        )
+
+
+def invoke(stack: Stack, event: dict[str, Any]) -> dict[str, Any]:
+    """The planner's answer to an event, which may be an error that it explains."""
+    answer = stack.account.functions.invoke(
+        FunctionName=stack.outputs["PlannerFunctionName"], Payload=json.dumps(event)
+    )
+    result = json.load(answer["Payload"])
+    if "FunctionError" in answer:
+        raise Problem(f"the planner crashed: {result.get('errorMessage')} (its log: {stack.log})")
+    return dict(result)
+
+
+def look(stack: Stack) -> Progress | None:
+    """Where the export is; ``None`` if it has not begun."""
+    answer = invoke(stack, {"command": "status"})
+    if error := answer.get("error"):
+        raise Problem(error["message"])
+    (status,) = answer["tenants"]
+    return Progress.of(status) if status["exportedThrough"] else None
+
+
+def export_all(
+    stack: Stack,
+    *,
+    show: Callable[[Progress], None],
+    patience: float = PATIENCE_SECONDS,
+) -> Progress:
+    """Export until the watermark is where the plan was when it had caught up with the clock.
+
+    That point stays put, while new entries go on arriving. ``Problem`` for what an operator has to
+    mend, and if nothing happens for ``patience`` seconds.
+    """
+    target: datetime | None = None
+    progress: Progress | None = None
+    changed_at = ticked_at = time.monotonic()
+    while True:
+        before, since_tick = progress, time.monotonic() - ticked_at
+        ticked_at = time.monotonic()
+        error = invoke(stack, {"command": "export"}).get("error")
+        if error and error["type"] in _HOPELESS:
+            raise Problem(error["message"])
+        progress = look(stack)
+        if target is None and not error and _had_caught_up(before, progress, since_tick):
+            target = before.planned_through if before else None
+        while True:
+            if progress:
+                show(progress)
+                if target and progress.exported_through >= target:
+                    return progress
+            now = time.monotonic()
+            if progress != before:
+                before, changed_at = progress, now
+            elif now > changed_at + patience:
+                raise _stuck(stack, progress, patience, error)
+            settled = progress and not progress.waiting and not error
+            if settled or now > max(changed_at, ticked_at) + _IDLE_SECONDS:
+                break
+            time.sleep(_POLL_SECONDS)
+            progress = look(stack)
+
+
+def _had_caught_up(before: Progress | None, after: Progress | None, seconds: float) -> bool:
+    """Whether a tick found nothing to plan but the time since the one before it."""
+    if before is None or after is None or before.waiting:
+        return False
+    return after.planned_through - before.planned_through <= timedelta(seconds=seconds + 5)
+
+
+def _stuck(
+    stack: Stack, progress: Progress | None, patience: float, error: dict[str, str] | None
+) -> Problem:
+    waiting = progress.waiting if progress else 0
+    reason = error["message"] if error else "The workers say why"
+    return Problem(
+        f"nothing happened for {patience:.0f} s, with {waiting} pages waiting. {reason} "
+        f"(their log: {stack.log})"
+    )

@@ -1,0 +1,64 @@
+"""The lake, copied into a folder."""
+
+import gzip
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import simplejson
+
+from local.problem import Problem
+from local.stack import Stack
+
+_MARK = ".cpd-lake"
+"""Marks a folder that holds nothing but a copy, so that the next one may replace it."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What the lake holds: objects with entries, and how many rows each entry has, by its ID."""
+
+    objects: int
+    rows: Counter[str]
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder, empty; one that holds anything but an older copy is refused."""
+    if folder.exists():
+        if not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).exists()):
+            raise Problem(f"{folder} holds something else; name another folder with --output")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / _MARK).touch()
+
+
+def copy(stack: Stack, folder: Path) -> Copy:
+    """Copy every object into the prepared folder, under its own key."""
+    s3, bucket = stack.account.s3, stack.outputs["LakeBucketName"]
+
+    def fetch(key: str) -> Path:
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        return path
+
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(fetch, keys(stack)))
+    objects = [path for path in paths if path.is_relative_to(folder / "entries")]
+    return Copy(len(objects), Counter(row for path in objects for row in _ids(path)))
+
+
+def keys(stack: Stack) -> Iterator[str]:
+    pages = stack.account.s3.get_paginator("list_objects_v2")
+    for page in pages.paginate(Bucket=stack.outputs["LakeBucketName"]):
+        for item in page.get("Contents", []):
+            yield item["Key"]
+
+
+def _ids(path: Path) -> Iterator[str]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield simplejson.loads(line)["logEntryId"]

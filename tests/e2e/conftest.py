@@ -1,0 +1,72 @@
+"""One stack for the whole session: the project's own template, with IAM enforced."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from local.driving import Progress, export_all
+from local.simulator import Behaviour, Profile, Simulator, StoredEntry, running, seeded
+from local.simulator.source import to_ms
+from local.stack import Stack, deployed
+from local.subscriber import subscribe
+
+ENTRIES = 1500
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Api:
+    """A server unlike the documentation: inclusive bounds, no order, small pages, faulty entries.
+
+    Pages smaller than what was asked for overflow, so that workers have to split their windows.
+    """
+
+    simulator: Simulator
+    url: str
+    valid: tuple[StoredEntry, ...]
+    faulty: tuple[StoredEntry, ...]
+
+    @property
+    def secret(self) -> dict[str, str]:
+        accepted = self.simulator.credentials
+        return {"tenantId": accepted.tenant_id, "apiSecret": accepted.api_secret}
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[Api]:
+    end = datetime.now(UTC) - timedelta(days=1)
+    start = end - timedelta(days=100)
+    store = seeded(Profile(first=start, end=end, entries=ENTRIES, seed=3, burst=40, extras=0.5))
+    valid = tuple(store)
+    behaviour = Behaviour(from_inclusive=True, to_inclusive=True, shuffle="all", per_page_cap=300)
+    simulator = Simulator(store, behaviour)
+    middle = start + timedelta(days=50)
+    faulty = (
+        simulator.insert(middle, durationMinutes="a while"),
+        simulator.insert(middle, userId=None),
+        store.add(StoredEntry("f" * 24, to_ms(middle), '"no object, but ünïcödé"')),
+    )
+    with running(simulator) as url:
+        yield Api(simulator, url, valid, faulty)
+
+
+@pytest.fixture(scope="session")
+def stack(api: Api) -> Iterator[Stack]:
+    parameters = {"ApiUrl": api.url, "ScheduleState": "DISABLED"}
+    with deployed(parameters, say=print) as stack:
+        stack.put_secret(api.secret)
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def queue_url(stack: Stack) -> str:
+    """A subscriber's queue, there before the first export."""
+    return subscribe(stack, "e2e")
+
+
+@pytest.fixture(scope="session")
+def exported(stack: Stack, queue_url: str) -> Progress:
+    """How far the export was when all there is had been exported once."""
+    return export_all(stack, show=lambda _: None, patience=PATIENCE_SECONDS)

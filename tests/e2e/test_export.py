@@ -1,0 +1,148 @@
+"""The whole way: API, planner, queue, workers, lake, topic, a subscriber's queue."""
+
+import gzip
+import time
+from typing import Any
+
+import pytest
+import simplejson
+
+from local.driving import Progress, export_all, invoke
+from local.lake import keys
+from local.stack import Stack
+from tests.e2e.conftest import PATIENCE_SECONDS, Api
+
+OWN = {"change", "fingerprint", "tenantId", "exportedAt", "schemaVersion"}
+
+
+@pytest.fixture(scope="session")
+def rows(stack: Stack, exported: Progress) -> dict[str, list[dict[str, Any]]]:
+    return read_rows(stack)
+
+
+@pytest.fixture(scope="session")
+def events(stack: Stack, exported: Progress, queue_url: str, api: Api) -> list[dict[str, Any]]:
+    return receive(stack, queue_url, expected=len(api.valid))
+
+
+def read_rows(stack: Stack) -> dict[str, list[dict[str, Any]]]:
+    """The rows of every object with entries, by its key."""
+    return {
+        key: [parse(line) for line in gzip.decompress(read(stack, key)).splitlines()]
+        for key in keys(stack)
+        if key.startswith("entries/")
+    }
+
+
+def read(stack: Stack, key: str) -> bytes:
+    bucket = stack.outputs["LakeBucketName"]
+    return stack.account.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def receive(stack: Stack, queue_url: str, *, expected: int) -> list[dict[str, Any]]:
+    """All messages there are, waiting for them while there are less than expected."""
+    sqs, bodies = stack.account.sqs, list[str]()
+    while True:
+        wait = 5 if len(bodies) < expected else 0
+        messages = sqs.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait
+        ).get("Messages", [])
+        if not messages:
+            return [parse(body) for body in bodies]
+        bodies += [message["Body"] for message in messages]
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def parse(text: str | bytes) -> Any:
+    return simplejson.loads(text, use_decimal=True)
+
+
+def test_every_entry_is_in_the_lake_exactly_as_it_is_in_the_api(
+    rows: dict[str, list[dict[str, Any]]], api: Api
+) -> None:
+    stored = [row for lines in rows.values() for row in lines]
+    contents = {
+        row["logEntryId"]: {name: value for name, value in row.items() if name not in OWN}
+        for row in stored
+    }
+    assert contents == {entry.log_entry_id: entry.value for entry in api.valid}
+    assert len(stored) == len(api.valid)
+
+
+def test_objects_are_partitioned_by_tenant_and_month(
+    rows: dict[str, list[dict[str, Any]]], api: Api
+) -> None:
+    tenant_id = api.secret["tenantId"]
+    for key, lines in rows.items():
+        months = {row["entryDate"][: len("2026-01")] for row in lines}
+        assert len(months) == 1
+        assert key.startswith(f"entries/tenant={tenant_id}/entry_month={months.pop()}/")
+        assert {row["tenantId"] for row in lines} == {tenant_id}
+        assert {row["change"] for row in lines} == {"created"}
+
+
+def test_every_entry_is_announced_once_from_where_it_is_stored(
+    events: list[dict[str, Any]], rows: dict[str, list[dict[str, Any]]], api: Api, stack: Stack
+) -> None:
+    told = {event["subject"]: event["data"]["entry"] for event in events}
+    assert told == {entry.log_entry_id: entry.value for entry in api.valid}
+    assert len(events) == len({event["id"] for event in events}) == len(api.valid)
+
+    bucket = stack.outputs["LakeBucketName"]
+    places = {
+        row["logEntryId"]: (f"s3://{bucket}/{key}", row["fingerprint"], row["exportedAt"])
+        for key, lines in rows.items()
+        for row in lines
+    }
+    for event in events:
+        data = event["data"]
+        assert (data["lakeUri"], data["fingerprint"], event["time"]) == places[event["subject"]]
+        assert event["type"] == "cpd.entry.created"
+        assert event["source"] == f"/tenants/{api.secret['tenantId']}/cpdEntries"
+
+
+def test_faulty_records_are_kept_byte_for_byte(stack: Stack, exported: Progress, api: Api) -> None:
+    kept = {read(stack, key).split(b"\n", 1)[1] for key in keys(stack) if "quarantine/" in key}
+    assert kept == {entry.text.encode() for entry in api.faulty}
+    assert exported.holes == ()
+
+
+def test_a_second_export_finds_nothing_new(
+    stack: Stack,
+    events: list[dict[str, Any]],
+    rows: dict[str, list[dict[str, Any]]],
+    queue_url: str,
+) -> None:
+    export_all(stack, show=lambda _: None, patience=PATIENCE_SECONDS)
+    assert read_rows(stack).keys() == rows.keys()
+    assert receive(stack, queue_url, expected=0) == []
+
+
+def test_a_message_that_cannot_be_understood_ends_in_the_dead_letter_queue(
+    stack: Stack, exported: Progress
+) -> None:
+    sqs, poison = stack.account.sqs, '{"kind": "page", "start": "yesterday"}'
+    sqs.send_message(QueueUrl=stack.outputs["PagesQueueUrl"], MessageBody=poison)
+    deadline, dead = time.monotonic() + 90, list[str]()
+    while not dead and time.monotonic() < deadline:
+        answer = sqs.receive_message(
+            QueueUrl=stack.outputs["PagesDeadLetterQueueUrl"], WaitTimeSeconds=2
+        )
+        dead = [message["Body"] for message in answer.get("Messages", [])]
+    assert dead == [poison]
+
+
+def test_status_tells_how_far_the_export_is(stack: Stack, exported: Progress, api: Api) -> None:
+    (status,) = invoke(stack, {"command": "status"})["tenants"]
+    assert status["tenantId"] == api.secret["tenantId"]
+    assert status["holes"] == []
+    assert status["pages"]["open"] == status["pages"]["writing"] == status["pages"]["stored"] == 0
+    assert status["sweeps"] == {"open": 0, "writing": 0, "stored": 0}
+    assert status["exportedThrough"] <= status["plannedThrough"]
+
+
+def test_a_malformed_command_is_answered_by_what_is_allowed(stack: Stack) -> None:
+    error = invoke(stack, {"command": "explode"})["error"]
+    assert error["type"] == "MalformedInputError"
+    assert "status" in error["message"]

@@ -1,0 +1,115 @@
+"""What is refused before anything is started, and how the tools are found."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from local import bootstrap, lake
+from local.cli import app
+from local.problem import Problem
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("CPD_API_SECRET", "CPD_CLIENT_ID", "CPD_CLIENT_SECRET"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--environment", "staging"], "Tenant ID is missing: give it by --tenant-id"),
+        (["--environment", "staging", "--tenant-id", "t"], "API secret is missing.*CPD_API_SECRET"),
+        (
+            ["--api-url", "https://api", "--tenant-id", "t", "--auth", "oauth2"],
+            "Client ID is missing: give it by CPD_CLIENT_ID",
+        ),
+        (["--api-url", "ftp://api", "--tenant-id", "t"], "ApiUrl is 'ftp://api', but must be"),
+        (["--tenant-id", "t"], "--tenant-id needs --environment or --api-url"),
+        (["--settle-seconds", "-1"], "SettleSeconds is '-1', but must be"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "up"])
+@pytest.mark.usefixtures("here")
+def test_what_is_missing_or_wrong_is_named(
+    command: str, arguments: list[str], problem: str
+) -> None:
+    result = CliRunner().invoke(app, [command, *arguments])
+    assert isinstance(result.exception, Problem)
+    with pytest.raises(Problem, match=problem):
+        raise result.exception
+    assert result.stdout == ""
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(here: Path) -> None:
+    mine = here / "lake/thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    result = CliRunner().invoke(app, ["run"])
+    assert isinstance(result.exception, Problem)
+    assert "name another folder with --output" in str(result.exception)
+    assert mine.read_text() == "mine"
+
+
+def test_an_older_copy_of_the_lake_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "a/lake"
+    lake.prepare(folder)
+    (folder / "entries").mkdir()
+    lake.prepare(folder)
+    assert not (folder / "entries").exists()
+
+
+def interpreter(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_python_behind_pyenv_is_found_although_its_shim_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = interpreter(tmp_path / "shims/python3.13", "exit 127")
+    real = interpreter(tmp_path / "pyenv/versions/3.13.9/bin/python3.13", "echo 3.13 cpython")
+    monkeypatch.setenv("PATH", str(shim.parent))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    monkeypatch.setattr("sys.executable", str(interpreter(tmp_path / "python", "echo 3.9 cpython")))
+    uv = interpreter(tmp_path / "uv", "exit 1")
+    assert bootstrap.find_python(uv) == str(real)
+
+
+def test_without_any_python_the_reason_and_the_remedy_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "installed_pythons", lambda: iter(()))
+    uv = interpreter(tmp_path / "uv", "echo 'no network' >&2; exit 2")
+    with pytest.raises(bootstrap.BootstrapError) as raised:
+        bootstrap.find_python(uv)
+    assert "no network" in str(raised.value)
+    assert "so that `python3.13` is on the PATH" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_download_that_hangs_is_given_up(tmp_path: Path) -> None:
+    hanging = interpreter(tmp_path / "uv", "exec sleep 60")
+    with pytest.raises(bootstrap.BootstrapError, match="took longer than"):
+        bootstrap.run([str(hanging)], 0.2)
+
+
+def test_an_environment_is_current_until_its_lock_file_or_its_place_changes(
+    tmp_path: Path,
+) -> None:
+    environment, lock = tmp_path / "env", tmp_path / "lock.txt"
+    interpreter(environment / "bin/python", "")
+    lock.write_text("a==1")
+    assert not bootstrap.is_current(environment, lock)
+    (environment / "bootstrapped").write_text(bootstrap.fingerprint(environment, lock))
+    assert bootstrap.is_current(environment, lock)
+    lock.write_text("a==2")
+    assert not bootstrap.is_current(environment, lock)
+    lock.write_text("a==1")
+    moved = environment.rename(tmp_path / "moved")
+    assert not bootstrap.is_current(moved, lock)

@@ -1,0 +1,122 @@
+"""Commands and messages: what is understood, and what is refused in clear words."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cpd_exporter.errors import MalformedInputError
+from cpd_exporter.model.messages import Export, Status, read_command, read_work, work_on
+from tests.unit.samples import TENANT, page
+
+MESSAGE = {
+    "kind": "page",
+    "tenantId": TENANT,
+    "start": "2026-03-01T12:00:00Z",
+    "end": "2026-03-01T13:00:00Z",
+    "generation": 1,
+    "hop": 0,
+}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"command": "export"},
+        {"version": "0", "detail-type": "Scheduled Event", "detail": {}},
+    ],
+)
+def test_an_event_without_a_command_is_an_export(event: dict[str, Any]) -> None:
+    assert read_command(event) == Export()
+
+
+def test_status_is_a_command() -> None:
+    assert read_command({"command": "status"}) == Status(command="status")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        "export",
+        ["export"],
+        5,
+        {"command": None},
+        {"command": "exprot"},
+        {"command": "EXPORT"},
+        {"command": ["export"]},
+        {"command": {"name": "export"}},
+        {"command": "export", "from": "2026-01-01"},
+    ],
+)
+def test_any_other_command_is_refused_with_all_that_is_allowed(event: Any) -> None:
+    with pytest.raises(MalformedInputError) as caught:
+        read_command(event)
+    message = str(caught.value)
+    assert '{"command": "export"}' in message
+    assert '{"command": "status"}' in message
+    assert "\n" not in message
+
+
+def test_a_message_names_its_page_and_comes_back_as_it_was() -> None:
+    work = work_on(page(generation=3), TENANT, hop=2)
+    body = work.model_dump_json(by_alias=True)
+    assert json.loads(body) == MESSAGE | {"generation": 3, "hop": 2}
+    assert read_work(body) == work
+    assert read_work(body).window == page().window
+
+
+def test_a_message_means_one_generation_of_one_window() -> None:
+    work = read_work(json.dumps(MESSAGE))
+    assert work.names(page())
+    assert not work.names(page(generation=2))
+    assert not work.names(page(3599))
+
+
+def test_a_message_without_hops_is_the_planners() -> None:
+    assert read_work(json.dumps({k: v for k, v in MESSAGE.items() if k != "hop"})).hop == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "hello",
+        "null",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"kind": "page"',
+        *(
+            json.dumps(MESSAGE | changes)
+            for changes in (
+                {"kind": "sweep of the floor"},
+                {"tenantId": ""},
+                {"tenantId": "../../other"},
+                {"tenantId": "a\nb"},
+                {"tenantId": None},
+                {"start": "2026-03-01"},
+                {"start": 1772366400},
+                {"start": None},
+                {"start": "2026-03-01T12:00:00.500Z"},
+                {"end": "2026-03-01T12:00:00Z"},
+                {"end": "2026-03-01T11:00:00Z"},
+                {"end": "2026-03-01T13:00:00"},
+                {"generation": 0},
+                {"generation": "1"},
+                {"generation": 1.5},
+                {"generation": True},
+                {"hop": -1},
+                {"extra": 1},
+            )
+        ),
+        *(json.dumps({k: v for k, v in MESSAGE.items() if k != name})
+          for name in ("tenantId", "start", "end", "generation")),
+    ],
+)  # fmt: skip
+def test_a_foreign_message_is_refused_and_its_fate_is_told(body: str) -> None:
+    with pytest.raises(MalformedInputError, match="dead-letter queue") as caught:
+        read_work(body)
+    assert "nothing is lost" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,318 @@
+"""The planner: what one tick does, and what it leaves for the next one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from cpd_exporter.errors import AccessError, FilterError, TransientError
+from cpd_exporter.model.messages import Work
+from cpd_exporter.model.timeline import State
+from cpd_exporter.planning import Planner
+from local.simulator.behaviour import Behaviour, Fault
+from local.simulator.seeding import Profile, seeded
+from local.simulator.source import EntryStore
+from tests.world import NOW, ORIGIN, TENANT, World
+
+SETTLE = timedelta(seconds=120)
+HORIZON = NOW - SETTLE
+
+
+def world(entries: int = 0, *, origin: datetime = ORIGIN, **switches: Any) -> World:
+    """So many entries, evenly over the time from ``origin`` to a day ago."""
+    store = EntryStore()
+    if entries:
+        end = max(NOW - timedelta(days=1), origin + timedelta(minutes=30))
+        store = seeded(Profile(first=origin, end=end, entries=entries))
+    return World(store=store, origin=origin, behaviour=Behaviour(**switches))
+
+
+def planner(world: World, **changes: Any) -> Planner:
+    """The world's planner with another plan."""
+    return replace(world.planner, plan=replace(world.planner.plan, **changes))
+
+
+def planned_through(world: World) -> datetime:
+    watermark = world.timeline.watermark()
+    assert watermark is not None
+    return watermark.planned_through
+
+
+def assert_tiles(world: World) -> None:
+    bounds = [(page.window.start, page.window.end) for page in world.pages]
+    assert bounds[0][0] == world.origin
+    assert all(one[1] == other[0] for one, other in pairwise(bounds))
+    assert bounds[-1][1] == planned_through(world)
+    assert all(page.window.within_one_month for page in world.pages)
+
+
+def test_the_first_tick_creates_the_timeline() -> None:
+    it = world(500)
+    report = it.planner.tick()
+    watermark = it.timeline.watermark()
+    assert watermark is not None
+    assert (watermark.origin, watermark.exported_from) == (ORIGIN, ORIGIN)
+    assert watermark.planned_through == HORIZON == report.planned_through
+    assert watermark.last_tick is not None
+    assert watermark.last_tick.error is None
+    assert_tiles(it)
+    assert {page.epoch for page in it.pages} == {watermark.epoch}
+    assert [work.window for work in it.queue.messages] == [
+        page.window for page in it.pages if page.state is State.OPEN
+    ]
+    assert all(page.sent_at == NOW for page in it.pages if page.state is State.OPEN)
+    assert all(work.tenant_id == TENANT and work.hop == 0 for work in it.queue.messages)
+
+
+def test_time_without_entries_is_done_at_once_month_by_month() -> None:
+    it = world(origin=datetime(2025, 11, 20, tzinfo=UTC))
+    report = it.planner.tick()
+    assert [(page.state, page.object) for page in it.pages] == [(State.DONE, None)] * 5
+    assert_tiles(it)
+    assert report.exported_through == HORIZON
+    assert report.sent == 0
+    # One to prove the filter, which finds nothing to prove it with, and one to count.
+    assert it.api.calls == 2
+
+
+def test_twenty_empty_years_are_planned_at_once() -> None:
+    it = world(origin=datetime(2000, 1, 1, tzinfo=UTC))
+    assert it.planner.tick().exported_through == HORIZON
+    assert len(it.pages) == 26 * 12 + 3
+    assert_tiles(it)
+
+
+def test_nothing_new_plans_nothing() -> None:
+    it = world(10)
+    it.export()
+    before = it.pages
+    assert it.planner.tick().planned == 0
+    assert it.pages == before
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(seconds=119), timedelta(days=400)])
+def test_a_first_date_that_is_not_yet_past_plans_nothing(ahead: timedelta) -> None:
+    it = world(origin=NOW.replace(microsecond=0) - SETTLE + ahead)
+    report = it.planner.tick()
+    assert (report.planned, report.error) == (0, None)
+
+
+def test_no_more_is_planned_than_may_be_outstanding() -> None:
+    it = world(3000, per_page_cap=2)
+    few = planner(it, outstanding=7, target=10)
+    report = few.tick()
+    assert report.planned - len([page for page in it.pages if page.state is State.DONE]) == 7
+    assert report.sent == report.undone == 7
+    assert_tiles(it)
+    assert few.tick().sent == 0
+    assert len(it.queue.messages) == 7
+    it.queue.messages.clear()
+    first = next(page for page in it.pages if page.state is State.OPEN)
+    assert it.timeline.update(first, replace(first, state=State.DONE, revision="done"))
+    assert few.tick().sent == 1
+
+
+def test_totals_cut_no_finer_than_the_floor() -> None:
+    origin = NOW - SETTLE - timedelta(hours=2)
+    it = world(700, origin=origin, totals_factor=10)
+    it.planner.tick()
+    lengths = [page.window.length for page in it.pages]
+    assert len(lengths) == 8
+    assert min(lengths) >= timedelta(minutes=15)
+    assert_tiles(it)
+
+
+@pytest.mark.parametrize("total", [3_000_000, 10**12, 10**18])
+def test_a_total_that_is_absurd_is_one_page_a_month(total: int) -> None:
+    it = world(10, totals_extra=total)
+    it.planner.tick()
+    assert [page.window.start.month for page in it.pages] == [1, 2, 3]
+
+
+def test_the_apis_clock_decides_where_it_is_behind() -> None:
+    it = world(10, clock_skew_seconds=-3600.5)
+    it.planner.tick()
+    assert planned_through(it) == HORIZON - timedelta(seconds=3601)
+    assert_tiles(it)
+
+
+def test_the_own_clock_decides_where_the_apis_is_ahead() -> None:
+    it = world(10, clock_skew_seconds=86400)
+    it.planner.tick()
+    assert planned_through(it) == HORIZON
+
+
+def test_an_api_clock_before_everything_plans_nothing() -> None:
+    it = world(10, clock_skew_seconds=-(NOW - ORIGIN).total_seconds() - 86400)
+    assert it.planner.tick().planned == 0
+
+
+@pytest.mark.parametrize("at_call", range(1, 8))
+def test_of_two_ticks_at_once_one_plan_stands(at_call: int) -> None:
+    it = world(250)
+    few = planner(it, target=60)
+    seen = 0
+
+    def another(_: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == at_call:
+            it.now += timedelta(minutes=7)
+            few.tick()
+
+    it.simulator.after_call = another
+    few.tick()
+    it.simulator.after_call = lambda _: None
+    assert seen >= at_call
+    assert_tiles(it)
+    it.export()
+    it.assert_exact()
+
+
+@pytest.mark.parametrize("failing", range(8))
+def test_an_api_that_fails_midway_loses_nothing_that_was_planned(failing: int) -> None:
+    it = world(250, faults=(Fault(kind="status", status=503, after=failing, times=1),))
+    report = planner(it, target=60).tick()
+    assert report.error is None or isinstance(report.error, TransientError)
+    watermark = it.timeline.watermark()
+    assert watermark is not None
+    assert watermark.last_tick is not None
+    assert watermark.last_tick.error == (str(report.error) if report.error else None)
+    if it.pages:
+        assert_tiles(it)
+    opened = [page for page in it.pages if page.state is State.OPEN]
+    assert len(it.queue.messages) == report.sent == len(opened)
+    it.export()
+    it.assert_exact()
+
+
+def test_some_of_the_faults_above_strike_after_pages_were_planned() -> None:
+    it = world(250, faults=(Fault(kind="status", status=503, after=5),))
+    report = planner(it, target=60).tick()
+    assert report.error is not None
+    assert report.planned > 0
+
+
+def test_a_tick_stops_planning_when_its_time_is_up() -> None:
+    it = world(2500)
+    left = iter([True, True, True])
+    report = it.planner.tick(may_go_on=lambda: next(left, False))
+    assert report.error is None
+    assert report.planned_through < HORIZON
+    assert report.sent == len([page for page in it.pages if page.state is State.OPEN])
+
+
+def test_the_watermark_passes_over_done_and_holes_and_stops_at_the_rest() -> None:
+    it = world(3000, per_page_cap=100)
+    planner(it, target=100).tick()
+    first, second, third, *_ = it.pages
+    for page, change in (
+        (first, {"state": State.DONE}),
+        (second, {"hole_since": NOW, "error": "why"}),
+    ):
+        assert it.timeline.update(page, replace(page, revision="mine", **change))
+    report = it.planner.tick()
+    assert report.exported_through == third.window.start
+    assert (report.holes, report.oldest_hole) == (1, NOW)
+
+
+def test_a_lost_message_is_sent_again_once_the_queue_had_its_time() -> None:
+    it = world(10)
+    it.planner.tick()
+    it.queue.messages.clear()
+    it.now += timedelta(minutes=13)
+    assert it.planner.tick().sent == 0
+    it.now += timedelta(seconds=1)
+    assert it.planner.tick().sent >= 1
+    it.drain()
+    it.export()
+    it.assert_exact()
+
+
+def test_what_the_queue_does_not_take_is_sent_by_the_next_tick() -> None:
+    it = world(2500)
+
+    class Full:
+        def send(self, work: Sequence[Work]) -> list[Work]:
+            return []
+
+    report = replace(it.planner, queue=Full()).tick()
+    assert (report.sent, len(it.queue.messages)) == (0, 0)
+    assert it.planner.tick().sent == report.undone
+
+
+def leave_holes(it: World) -> int:
+    """Every page is a hole whose time has come."""
+    for page in it.pages:
+        changed = replace(page, revision="hole", hole_since=it.now, error="why", attempts=5)
+        assert it.timeline.update(page, changed)
+    it.queue.messages.clear()
+    it.now += timedelta(days=1)
+    return len(it.pages)
+
+
+def test_holes_wait_for_new_pages_and_never_keep_them_from_being_planned() -> None:
+    it = world(3000, per_page_cap=100)
+    few = planner(it, target=100, outstanding=20)
+    few.tick()
+    through = planned_through(it)
+    holes = leave_holes(it)
+    report = few.tick()
+    assert report.holes == holes
+    assert report.planned_through > through
+    assert report.undone < report.sent == 20
+    first = it.queue.messages[0]
+    assert first.start >= through
+
+
+def test_holes_are_sent_again_where_there_is_room() -> None:
+    it = world(1000, per_page_cap=100)
+    it.planner.tick()
+    holes = leave_holes(it)
+    report = it.planner.tick()
+    assert holes <= report.sent
+    assert {page.window.start for page in it.pages if page.hole_since} <= {
+        work.start for work in it.queue.messages
+    }
+
+
+def test_beyond_too_many_holes_nothing_new_is_planned() -> None:
+    it = world(3000, per_page_cap=100)
+    few = planner(it, target=100, outstanding=20, most_holes=5)
+    few.tick()
+    through = planned_through(it)
+    leave_holes(it)
+    assert few.tick().planned_through == through
+
+
+def test_the_filter_is_proven_once_a_day() -> None:
+    it = world(10)
+    it.export()
+    calls = it.api.calls
+    it.now += timedelta(minutes=5)
+    it.planner.tick()
+    assert it.api.calls == calls + 1
+    it.now += timedelta(days=1)
+    it.planner.tick()
+    assert it.api.calls == calls + 1 + 3
+
+
+def test_a_broken_filter_stops_planning_and_nothing_else() -> None:
+    it = world(500)
+    it.planner.tick()
+    it.now += timedelta(days=2)
+    it.simulator.behave(filter_offset_seconds=7200)
+    report = it.planner.tick()
+    assert isinstance(report.error, FilterError)
+    assert report.planned == 0
+    assert report.sent > 0
+
+
+def test_refused_credentials_are_reported_with_what_was_due() -> None:
+    it = world(500, faults=(Fault(kind="status", status=401),))
+    report = it.planner.tick()
+    assert isinstance(report.error, AccessError)
+    assert report.exported_through == ORIGIN

@@ -1,0 +1,108 @@
+"""Settings: read once, all faults told at once, no value shown."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
+from cpd_exporter.errors import ConfigurationError
+from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
+
+LEAST = {
+    "CPD_ENVIRONMENT": "staging-mea",
+    "CPD_AUTHENTICATION": "basic",
+    "CPD_SECRET_ARN": "arn:secret",
+    "CPD_STATE_TABLE": "state",
+    "CPD_QUEUE_URL": "https://queue",
+    "CPD_WORKER_TIMEOUT_SECONDS": "120",
+}
+PLANNER = LEAST | {"CPD_FIRST_DATE": "2020-02-29", "CPD_SETTLE_SECONDS": "0"}
+WORKER = LEAST | {"CPD_LAKE_BUCKET": "lake", "CPD_TOPIC_ARN": "arn:topic"}
+
+
+def test_what_need_not_be_said_has_the_safest_value() -> None:
+    settings = Settings.read(LEAST | {"PATH": "/bin", "CPD_UNKNOWN": "x"})
+    assert settings.environment is Environment.STAGING_MEA
+    assert settings.scope is Scope.READ
+    assert settings.token_audience is Audience.PUBLIC
+    assert settings.api_url == ""
+    assert settings.filter_slack_seconds == timedelta(seconds=1)
+    assert settings.worker_timeout_seconds == timedelta(minutes=2)
+
+
+def test_everything_can_be_said() -> None:
+    settings = Settings.read(
+        LEAST
+        | {
+            "CPD_API_URL": " https://example.org/base ",
+            "CPD_AUTHENTICATION": "oauth2",
+            "CPD_SCOPE": "api/all",
+            "CPD_TOKEN_AUDIENCE": "webhooks",
+            "CPD_FILTER_SLACK_SECONDS": "50400",
+        }
+    )
+    assert settings.api_url == "https://example.org/base"
+    assert settings.authentication is Authentication.OAUTH2
+    assert settings.scope is Scope.ALL
+    assert settings.token_audience is Audience.WEBHOOKS
+    assert settings.filter_slack_seconds == timedelta(hours=14)
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2020-02-29", datetime(2020, 2, 29, tzinfo=UTC)),
+        ("2020-02-29T23:30:00.900Z", datetime(2020, 2, 29, 23, 30, tzinfo=UTC)),
+        ("2020-03-01T01:00:00+02:00", datetime(2020, 2, 29, 23, tzinfo=UTC)),
+    ],
+)
+def test_the_first_date_is_an_instant(text: str, instant: datetime) -> None:
+    settings = PlannerSettings.read(PLANNER | {"CPD_FIRST_DATE": text})
+    assert settings.first_date == instant
+    assert settings.first_date.tzinfo is UTC
+    assert settings.settle_seconds == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CPD_ENVIRONMENT", "moon"),
+        ("CPD_ENVIRONMENT", ""),
+        ("CPD_AUTHENTICATION", "digest"),
+        ("CPD_SCOPE", "api/everything"),
+        ("CPD_TOKEN_AUDIENCE", "private"),
+        ("CPD_SECRET_ARN", ""),
+        ("CPD_STATE_TABLE", " "),
+        ("CPD_QUEUE_URL", ""),
+        ("CPD_FILTER_SLACK_SECONDS", "0"),
+        ("CPD_FILTER_SLACK_SECONDS", "-1"),
+        ("CPD_FILTER_SLACK_SECONDS", "1.5"),
+        ("CPD_FILTER_SLACK_SECONDS", "an hour"),
+        ("CPD_FILTER_SLACK_SECONDS", "9" * 30),
+        ("CPD_WORKER_TIMEOUT_SECONDS", "0"),
+        ("CPD_FIRST_DATE", "yesterday"),
+        ("CPD_FIRST_DATE", "2020-02-30"),
+        ("CPD_FIRST_DATE", "0001-01-01"),
+        ("CPD_FIRST_DATE", "2020-02-29T00:00:00"),
+        ("CPD_SETTLE_SECONDS", "-1"),
+    ],
+)
+def test_what_is_wrong_is_named_with_a_remedy(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        PlannerSettings.read(PLANNER | {name: value})
+    message = str(caught.value)
+    assert name in message
+    assert "Deploy" in message
+    assert "\n" not in message
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        WorkerSettings.read({"CPD_ENVIRONMENT": "moon"})
+    for name in (*LEAST, "CPD_LAKE_BUCKET", "CPD_TOPIC_ARN"):
+        assert name in str(caught.value)
+
+
+def test_each_function_needs_only_its_own() -> None:
+    assert PlannerSettings.read(PLANNER).first_date.year == 2020
+    assert WorkerSettings.read(WORKER).lake_bucket == "lake"

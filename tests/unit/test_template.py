@@ -1,0 +1,359 @@
+"""The template keeps to what AWS's services and traps demand, and to what the code reads."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
+from cpd_exporter.bootstrap import VISIBILITY
+from cpd_exporter.settings import PREFIX, PlannerSettings, Settings, WorkerSettings
+from local.places import ROOT
+from local.problem import Problem
+from local.template import check, template
+
+TEMPLATE = template()
+PARAMETERS = TEMPLATE["Parameters"]
+RESOURCES = TEMPLATE["Resources"]
+PLANNER, WORKER = RESOURCES["PlannerFunction"], RESOURCES["WorkerFunction"]
+FUNCTION = TEMPLATE["Globals"]["Function"]
+FUNCTIONS: dict[str, type[Settings]] = {
+    "PlannerFunction": PlannerSettings,
+    "WorkerFunction": WorkerSettings,
+}
+DEFAULTS = {name: str(parameter["Default"]) for name, parameter in PARAMETERS.items()}
+
+
+def properties(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = RESOURCES[name]["Properties"]
+    return found
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: one for name, one in RESOURCES.items() if one["Type"] == kind}
+
+
+def variables(function: str) -> dict[str, Any]:
+    own = properties(function).get("Environment", {}).get("Variables", {})
+    return {**FUNCTION["Environment"]["Variables"], **own}
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    (policy,) = properties(role)["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def permissions(role: str) -> set[tuple[str, str]]:
+    """Pairs of an action and the resource it is for, as the template writes it."""
+    return {
+        (action, str(resource))
+        for statement in statements(role)
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+
+
+# ---- Functions and their layer
+
+
+def test_functions_are_small_traced_and_on_the_chosen_processor() -> None:
+    assert FUNCTION["Runtime"] == "python3.13"
+    assert FUNCTION["Architectures"] == [{"Ref": "Architecture"}]
+    assert FUNCTION["MemorySize"] == 512
+    assert FUNCTION["Tracing"] == "Active"
+    assert FUNCTION["Layers"] == [{"Ref": "ExporterLayer"}]
+    assert PARAMETERS["Architecture"]["Default"] == "arm64"
+    for function in FUNCTIONS:
+        folder = ROOT / properties(function)["CodeUri"]
+        module, handler = FUNCTION["Handler"].split(".")
+        assert f"def {handler}(" in (folder / f"{module}.py").read_text()
+
+
+def test_the_layer_is_an_ordinary_package_with_locked_dependencies_and_nothing_else() -> None:
+    layer = RESOURCES["ExporterLayer"]
+    assert layer["Metadata"]["BuildMethod"] == "python3.13"
+    assert layer["Metadata"]["BuildArchitecture"] == {"Ref": "Architecture"}
+    assert layer["Properties"]["CompatibleArchitectures"] == [{"Ref": "Architecture"}]
+    folder = ROOT / layer["Properties"]["ContentUri"]
+    shipped = {path.name for path in folder.iterdir() if path.name != "__pycache__"}
+    assert shipped == {"cpd_exporter", "requirements.in", "requirements.txt"}
+    locked = re.findall(r"^[a-z0-9][^\n]*==.*(?:\n    .*)*", locked_requirements(folder), re.M)
+    assert locked
+    assert all("--hash=sha256:" in requirement for requirement in locked)
+
+
+def locked_requirements(folder: Path) -> str:
+    return (folder / "requirements.txt").read_text()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_settings_of_a_function_are_its_environment(function: str) -> None:
+    settings = FUNCTIONS[function]
+    given = {name for name in variables(function) if name.startswith(PREFIX)}
+    assert given == {f"{PREFIX}{field.upper()}" for field in settings.model_fields}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_defaults_of_the_parameters_are_settings_that_can_be_read(function: str) -> None:
+    def value(written: Any) -> str:
+        if isinstance(written, dict):
+            return DEFAULTS.get(written.get("Ref", ""), "some-resource")
+        return str(written)
+
+    FUNCTIONS[function].read({name: value(v) for name, v in variables(function).items()})
+
+
+def test_the_planner_is_told_the_workers_time_out() -> None:
+    for function in FUNCTIONS:
+        assert int(variables(function)["CPD_WORKER_TIMEOUT_SECONDS"]) == FUNCTION["Timeout"]
+        assert "Timeout" not in properties(function)
+
+
+# ---- Schedule, queue and mapping
+
+
+def test_the_schedule_is_a_command_and_its_retry_is_the_next_tick() -> None:
+    (tick,) = PLANNER["Properties"]["Events"].values()
+    assert tick["Type"] == "ScheduleV2"
+    assert tick["Properties"]["Input"] == '{"command": "export"}'
+    assert tick["Properties"]["ScheduleExpression"] == {"Ref": "Schedule"}
+    assert tick["Properties"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
+    assert PLANNER["Properties"]["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+
+
+def test_a_message_stays_hidden_while_it_may_be_in_work() -> None:
+    queue = properties("PagesQueue")
+    assert queue["VisibilityTimeout"] >= 6 * FUNCTION["Timeout"]
+    assert queue["VisibilityTimeout"] == VISIBILITY * FUNCTION["Timeout"]
+
+
+def test_a_message_that_fails_often_is_kept_in_the_dead_letter_queue() -> None:
+    redrive = properties("PagesQueue")["RedrivePolicy"]
+    assert redrive["maxReceiveCount"] >= 5
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["PagesDeadLetterQueue", "Arn"]}
+    fortnight = 14 * 24 * 60 * 60
+    assert properties("PagesDeadLetterQueue")["MessageRetentionPeriod"] == fortnight
+
+
+def test_the_mapping_bounds_the_load_and_keeps_the_pollers_back_off() -> None:
+    (page,) = WORKER["Properties"]["Events"].values()
+    assert page["Type"] == "SQS"
+    assert page["Properties"]["BatchSize"] == 1
+    assert "FunctionResponseTypes" not in page["Properties"]
+    assert page["Properties"]["ScalingConfig"] == {
+        "MaximumConcurrency": {"Ref": "WorkerConcurrency"}
+    }
+    assert "ReservedConcurrentExecutions" not in WORKER["Properties"]
+    bounds = PARAMETERS["WorkerConcurrency"]
+    assert (bounds["MinValue"], bounds["MaxValue"]) == (2, 1000)
+
+
+# ---- Stores
+
+
+def test_stores_outlive_the_stack() -> None:
+    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::S3::BucketPolicy"):
+        for store in of_type(kind).values():
+            assert store["DeletionPolicy"] == store["UpdateReplacePolicy"] == "Retain"
+
+
+def test_queues_bucket_and_topic_are_encrypted() -> None:
+    for queue in of_type("AWS::SQS::Queue"):
+        assert properties(queue)["SqsManagedSseEnabled"] is True
+    (rule,) = properties("LakeBucket")["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert properties("NotificationsTopic")["KmsMasterKeyId"] == "alias/aws/sns"
+
+
+def test_the_bucket_is_private_and_answers_nothing_in_clear_text() -> None:
+    bucket = properties("LakeBucket")
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert "VersioningConfiguration" not in bucket
+    (deny,) = properties("LakeBucketPolicy")["PolicyDocument"]["Statement"]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+    assert deny["Condition"]["Bool"] == {"aws:SecureTransport": "false"}
+    assert deny["Condition"].keys() - {"Bool"} == {"NotIpAddress"}
+    assert deny["Condition"]["NotIpAddress"] == {"aws:SourceIp": "127.0.0.0/8"}
+
+
+def test_the_table_finds_undone_work_consistently_and_can_be_restored() -> None:
+    table = properties("StateTable")
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    # A global index could not be read consistently.
+    assert "GlobalSecondaryIndexes" not in table
+    (index,) = table["LocalSecondaryIndexes"]
+    assert index["IndexName"] == "undone"
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["pk", "undone"]
+    assert index["Projection"]["ProjectionType"] == "ALL"
+
+
+def test_the_secret_is_created_without_a_value() -> None:
+    assert properties("CredentialsSecret").keys() == {"Description"}
+
+
+def test_logs_end_some_time() -> None:
+    groups = of_type("AWS::Logs::LogGroup")
+    assert all(properties(group)["RetentionInDays"] <= 365 for group in groups)
+    assert {properties(f)["LoggingConfig"]["LogGroup"]["Ref"] for f in FUNCTIONS} == groups.keys()
+
+
+# ---- Permissions
+
+
+def test_each_function_has_a_role_of_its_own_with_one_policy() -> None:
+    roles = {properties(function)["Role"]["Fn::GetAtt"][0] for function in FUNCTIONS}
+    assert roles == of_type("AWS::IAM::Role").keys() == {"PlannerRole", "WorkerRole"}
+    assert all("ManagedPolicyArns" not in properties(role) for role in roles)
+
+
+@pytest.mark.parametrize("role", ["PlannerRole", "WorkerRole"])
+def test_permissions_name_their_action_and_their_resource(role: str) -> None:
+    for action, resource in permissions(role):
+        assert "*" not in action
+        # Traces belong to no resource.
+        assert resource != "*" or action.startswith("xray:")
+
+
+def test_the_planner_may_do_what_it_does_and_no_more() -> None:
+    assert {action for action, _ in permissions("PlannerRole")} == {
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "secretsmanager:GetSecretValue",
+        "sqs:SendMessage",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    }
+
+
+def test_the_worker_may_do_what_it_does_and_no_more() -> None:
+    assert {action for action, _ in permissions("WorkerRole")} == {
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "secretsmanager:GetSecretValue",
+        "sns:Publish",
+        "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+        "sqs:SendMessage",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    }
+    writable = {r for action, r in permissions("WorkerRole") if action == "s3:PutObject"}
+    assert writable == {
+        str({"Fn::Sub": "${LakeBucket.Arn}/entries/*"}),
+        str({"Fn::Sub": "${LakeBucket.Arn}/quarantine/*"}),
+    }
+
+
+# ---- Parameters, alarms and outputs
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_explains_itself_and_refuses_nonsense(name: str) -> None:
+    parameter = PARAMETERS[name]
+    assert parameter["Description"]
+    assert parameter["ConstraintDescription"]
+    check({name: DEFAULTS[name]})
+    with pytest.raises(Problem, match=re.escape(parameter["ConstraintDescription"])):
+        check({name: "-1" if parameter["Type"] == "Number" else "no such thing"})
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("Environment", Environment),
+        ("Authentication", Authentication),
+        ("Scope", Scope),
+        ("TokenAudience", Audience),
+    ],
+)
+def test_the_choices_are_those_that_the_code_knows(name: str, choices: type[Any]) -> None:
+    assert set(PARAMETERS[name]["AllowedValues"]) == {choice.value for choice in choices}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "https://",
+        "https://host?query",
+        "https://user@host",
+        "http://127.0.0.1.example.com/",
+    ],
+)
+def test_an_api_url_is_https_or_on_this_machine(url: str) -> None:
+    with pytest.raises(Problem):
+        check({"ApiUrl": url})
+    for fine in (
+        "https://host/base",
+        "http://127.0.0.1:8080",
+        "http://localhost:1/",
+        "http://[::1]",
+    ):
+        check({"ApiUrl": fine})
+
+
+def test_alarms_watch_metrics_that_somebody_writes() -> None:
+    source = (ROOT / PLANNER["Properties"]["CodeUri"] / "app.py").read_text()
+    own = [a["Properties"] for a in of_type("AWS::CloudWatch::Alarm").values()]
+    own = [alarm for alarm in own if not alarm["Namespace"].startswith("AWS/")]
+    assert {alarm["MetricName"] for alarm in own} == {"TickFailed", "HoleAgeSeconds"}
+    for alarm in own:
+        assert f'add_metric("{alarm["MetricName"]}"' in source
+        assert alarm["Namespace"] == variables("PlannerFunction")["POWERTOOLS_METRICS_NAMESPACE"]
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Name"] == "service"
+        assert dimension["Value"] == variables("PlannerFunction")["POWERTOOLS_SERVICE_NAME"]
+
+
+def test_dead_letters_and_crashes_alarm_too() -> None:
+    watched = {
+        (a["Properties"]["Namespace"], a["Properties"]["MetricName"])
+        for a in of_type("AWS::CloudWatch::Alarm").values()
+    }
+    assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible") in watched
+    assert ("AWS/Lambda", "Errors") in watched
+
+
+def test_outputs_are_what_operators_and_subscribers_need() -> None:
+    assert TEMPLATE["Outputs"].keys() == {
+        "CredentialsSecretArn",
+        "LakeBucketName",
+        "NotificationsTopicArn",
+        "PagesDeadLetterQueueUrl",
+        "PagesQueueUrl",
+        "PlannerFunctionName",
+        "StateTableName",
+        "WorkerFunctionName",
+    }
+
+
+def test_samconfig_knows_the_stages_and_gives_only_parameters_that_exist() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    assert {"dev", "staging", "prod", "local"} <= config.keys()
+    for stage in config.keys() - {"version", "default"}:
+        deploy = config[stage]["deploy"]["parameters"]
+        assert deploy["capabilities"] == "CAPABILITY_IAM"
+        for override in deploy.get("parameter_overrides", []):
+            name, value = override.split("=", 1)
+            check({name: value})
