@@ -85,6 +85,8 @@ def _measure(report: WorkReport) -> None:
         metrics.add_metric("EntriesReplayed", MetricUnit.Count, report.replayed)
     if report.differences is not None:
         metrics.add_metric("VerifyDifferences", MetricUnit.Count, report.differences)
+    if report.held:
+        metrics.add_metric("DeletionsHeld", MetricUnit.Count, report.held)
     if report.known >= ENOUGH_TO_JUDGE:
         edited = 100 * report.told.get(Change.UPDATED, 0) / report.known
         metrics.add_metric("EditedPercent", MetricUnit.Percent, edited)

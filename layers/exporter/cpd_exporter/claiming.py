@@ -32,7 +32,7 @@ class WorkReport:
     """What became of one message, for logs and metrics.
 
     ``told`` counts rows by the change that they are; ``known`` is how many entries a sweep
-    compared with what the API lists. ``replayed`` counts events; ``differences`` are what a
+    compared with what the API lists, and ``held`` how many deletions it did not tell unasked. ``replayed`` counts events; ``differences`` are what a
     verification found, of which the lake's object ``report`` tells.
     """
 
@@ -40,6 +40,7 @@ class WorkReport:
     told: Mapping[Change, int] = field(default_factory=dict)
     quarantined: int = 0
     known: int = 0
+    held: int = 0
     error: PermanentError | None = None
     replayed: int = 0
     differences: int | None = None

@@ -343,7 +343,9 @@ def _merge(claim: Claim, before: _Before, sight: _Sight) -> WorkReport:
     if not tools.timeline.commit(writes):
         raise SupersededError
     told = Counter(row.change for row in sight.rows)
-    return WorkReport(Outcome.DONE, told, sight.quarantined, known=len(before.known))
+    return WorkReport(
+        Outcome.DONE, told, sight.quarantined, known=len(before.known), held=sight.held
+    )
 
 
 def _still_confirmed(before: _Before, sight: _Sight) -> datetime | None:
