@@ -31,9 +31,9 @@ class Outcome(StrEnum):
 class WorkReport:
     """What became of one message, for logs and metrics.
 
-    ``told`` counts rows by the change that they are; ``known`` is how many entries a sweep
-    compared with what the API lists, and ``held`` how many deletions it did not tell unasked. ``replayed`` counts events; ``differences`` are what a
-    verification found, of which the lake's object ``report`` tells.
+    ``told`` counts rows by the change that they are. ``known`` is how many entries a sweep compared
+    with what the API lists, and ``held`` how many deletions it did not tell unasked. ``replayed``
+    counts events; ``differences`` are what a verification's report tells.
     """
 
     outcome: Outcome
