@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cpd_exporter.errors import MalformedInputError
-from cpd_exporter.model.messages import Export, Status, read_command, read_work, work_on
+from cpd_exporter.model.messages import Export, Status, Work, read_command, read_work, work_on
 from tests.unit.samples import TENANT, page
 
 MESSAGE = {
@@ -59,23 +59,30 @@ def test_any_other_command_is_refused_with_all_that_is_allowed(event: Any) -> No
     assert "\n" not in message
 
 
+def read_page_work(body: str) -> Work:
+    work = read_work(body)
+    assert isinstance(work, Work)
+    return work
+
+
 def test_a_message_names_its_page_and_comes_back_as_it_was() -> None:
     work = work_on(page(generation=3), TENANT, hop=2)
     body = work.model_dump_json(by_alias=True)
     assert json.loads(body) == MESSAGE | {"generation": 3, "hop": 2}
     assert read_work(body) == work
-    assert read_work(body).window == page().window
+    assert read_page_work(body).window == page().window
 
 
 def test_a_message_means_one_generation_of_one_window() -> None:
-    work = read_work(json.dumps(MESSAGE))
+    work = read_page_work(json.dumps(MESSAGE))
     assert work.names(page())
     assert not work.names(page(generation=2))
     assert not work.names(page(3599))
 
 
 def test_a_message_without_hops_is_the_planners() -> None:
-    assert read_work(json.dumps({k: v for k, v in MESSAGE.items() if k != "hop"})).hop == 0
+    unhopped = {name: value for name, value in MESSAGE.items() if name != "hop"}
+    assert read_page_work(json.dumps(unhopped)).hop == 0
 
 
 @pytest.mark.parametrize(
