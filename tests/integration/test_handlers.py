@@ -286,7 +286,7 @@ def test_every_entry_arrives_in_the_lake_and_at_the_subscriber(stack: Stack, eve
     stack.assert_exact()
     metrics = stack.metrics()
     assert metrics["TickFailed"] == 0
-    assert metrics["EntriesExported"] >= 1
+    assert metrics["EntriesCreated"] >= 1
     assert not stack.logged("ERROR")
 
 

@@ -259,10 +259,30 @@ def test_a_backfill_extends_the_export_into_the_past() -> None:
     assert not list(world.timeline.requests())
 
 
-def test_commands_before_the_first_tick_are_refused() -> None:
-    world = World()
-    with pytest.raises(Exception, match="nothing is exported yet"):
-        world.command({"command": "sweep", "lookback": "P2D"})
+SPAN = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"command": "sweep", "lookback": "P2D"},
+        {"command": "sweep", **SPAN},
+        {"command": "backfill", "from": "2015-01-01T00:00:00Z"},
+        {"command": "refresh", "logEntryIds": ["6610a1b2c3d4e5f601234567"]},
+        {"command": "replay", **SPAN},
+        {"command": "verify", **SPAN},
+        {"command": "confirm-deletions"},
+    ],
+    ids=lambda command: command["command"],
+)
+def test_before_the_first_tick_there_is_nothing_to_command(command: dict[str, Any]) -> None:
+    world = World(store=entries(20))
+    told = world.command(command)
+    assert told["requested"] is None
+    assert "nothing is exported yet" in told["note"]
+    assert world.api.calls == 0
+    world.export()
+    world.assert_exact()
 
 
 def test_commands_are_read() -> None:

@@ -4,19 +4,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from cpd_exporter.errors import MalformedInputError
 from cpd_exporter.model.instants import SECOND, floor_second, format_instant
 from cpd_exporter.model.messages import (
     Backfill,
     Command,
     ConfirmDeletions,
+    Export,
     Refresh,
     Replay,
+    Status,
     Sweep,
     Verify,
 )
 from cpd_exporter.model.timeline import Ask, Errand, Request, Watermark
 from cpd_exporter.ports import Clock, EntriesApi, NewToken, Timeline
+
+NOTHING_EXPORTED = "nothing is exported yet: send the command again when something is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +32,28 @@ class Commander:
     new_token: NewToken
 
     def take(self, command: Command) -> dict[str, Any]:
-        """Set a command going; returns what there is to say of it, as JSON."""
+        """Set a command going; returns what there is to say of it, as JSON.
+
+        Before the first tick there is nothing that a command could be about.
+        """
+        if isinstance(command, Export | Status):
+            return {}
+        exported = self.timeline.watermark()
+        if exported is None:
+            return {"requested": None, "note": NOTHING_EXPORTED}
         match command:
             case Sweep():
-                return self._sweep(command)
+                return self._sweep(command, exported)
             case Backfill():
-                return self._backfill(command)
+                return self._backfill(command, exported)
             case Refresh():
                 return self._refresh(command)
             case Replay() | Verify():
                 return self._errand(command)
             case ConfirmDeletions():
-                return self._confirm_deletions()
-            case _:
-                return {}
+                return self._confirm_deletions(exported)
 
-    def _sweep(self, command: Sweep) -> dict[str, Any]:
-        exported = self._exported()
+    def _sweep(self, command: Sweep, exported: Watermark) -> dict[str, Any]:
         if command.lookback:
             # One look-back at a time: if the last one is not done, it goes on.
             name = f"sweep:lookback={command.lookback // SECOND}s"
@@ -55,8 +63,7 @@ class Commander:
             name = f"sweep:{format_instant(start)}/{format_instant(command.to or self.clock())}"
         return self._request(name, Errand.SWEEP, start, command.to or exported.exported_through)
 
-    def _backfill(self, command: Backfill) -> dict[str, Any]:
-        exported = self._exported()
+    def _backfill(self, command: Backfill, exported: Watermark) -> dict[str, Any]:
         if command.start >= exported.origin:
             return {"exportedFrom": format_instant(exported.exported_from)}
         return self._request("backfill", Errand.BACKFILL, command.start, exported.origin)
@@ -95,22 +102,14 @@ class Commander:
                 self.timeline.ask(Ask(found.date, now))
         return {"asked": len(command.log_entry_ids) - len(unknown), "unknown": unknown}
 
-    def _confirm_deletions(self) -> dict[str, Any]:
+    def _confirm_deletions(self, exported: Watermark) -> dict[str, Any]:
         """Let through what is held now, and sweep its pages once more."""
         now = self.clock()
         confirmed = 0
-        for page in self.timeline.pages(self._exported().origin):
+        for page in self.timeline.pages(exported.origin):
             if page.held:
                 changed = replace(page, confirmed_at=now, revision=self.new_token())
                 if self.timeline.update(page, changed):
                     self.timeline.ask(Ask(page.window.start, now))
                     confirmed += page.held
         return {"confirmed": confirmed}
-
-    def _exported(self) -> Watermark:
-        watermark = self.timeline.watermark()
-        if watermark is None:
-            raise MalformedInputError(
-                'nothing is exported yet: wait for the first tick, or send {"command": "export"}'
-            )
-        return watermark

@@ -31,7 +31,11 @@ def _instant(value: Any) -> Any:
 
 
 type Instant = Annotated[datetime, BeforeValidator(_instant)]
-type QueueArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:sqs:[a-z0-9-]+:\d{12}:[\w.-]+$")]
+type QueueArn = Annotated[
+    str, Field(pattern=r"^arn:[a-z-]{1,20}:sqs:[a-z0-9-]{1,30}:[0-9]{12}:[A-Za-z0-9_-]{1,80}$")
+]
+"""A standard queue: events have no order, so that a FIFO queue would promise too much."""
+
 type EntryId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -92,9 +96,7 @@ class Replay(_Told):
     command: Literal["replay"]
     start: Annotated[Instant, Field(alias="from")]
     to: Instant
-    queue_arn: (
-        Annotated[str, Field(pattern=r"^arn:[a-z-]+:sqs:[a-z0-9-]+:\d{12}:[\w-]+$")] | None
-    ) = None
+    queue_arn: QueueArn | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
