@@ -5,7 +5,7 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null && echo "$$p" && exit; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run up test lint format build lock clean tools
+.PHONY: help demo run send up test lint format build lock clean tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: tools ## Export 5,000 simulated entries, twice, on this machine; writes de
 
 run: tools ## Export once on this machine: make run ARGS="--help"
 	@.venv/bin/python -m local run $(ARGS)
+
+send: tools ## Send a command to a stack that is up: make send ARGS="events/planner-status.json --port …"
+	@.venv/bin/python -m local send $(ARGS)
 
 up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--help"
 	@.venv/bin/python -m local up $(ARGS)

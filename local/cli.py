@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import progress as bars
@@ -20,11 +20,11 @@ from rich.text import Text
 
 from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
 from local import lake
-from local.driving import PATIENCE_SECONDS, Progress, export_all
+from local.driving import PATIENCE_SECONDS, Progress, export_all, invoke
 from local.emulator import is_ready
 from local.problem import Problem
 from local.sources import Foreign, Source, simulated
-from local.stack import Stack, deployed
+from local.stack import Stack, at_port, deployed
 from local.subscriber import Subscriber, subscribed
 from local.summary import Summary
 from local.template import check
@@ -75,6 +75,13 @@ SettleSeconds = Annotated[
 FilterSlackSeconds = Annotated[
     int | None, typer.Option(help="By how much to widen each query.", rich_help_panel=_SOURCE)
 ]
+DeletionDelaySeconds = Annotated[
+    int | None,
+    typer.Option(
+        help="How long an entry must be missing before a sweep tells its deletion.",
+        rich_help_panel=_SOURCE,
+    ),
+]
 Entries = Annotated[
     int, typer.Option(min=1, help="How many the simulator has.", rich_help_panel=_SOURCE)
 ]
@@ -98,6 +105,7 @@ class Choice:
     first_date: datetime | None
     settle_seconds: int | None
     filter_slack_seconds: int | None
+    deletion_delay_seconds: int | None
     entries: int = 5000
     seed: int = 1
 
@@ -127,6 +135,7 @@ class Choice:
             "FirstDate": self.first_date and f"{self.first_date:%Y-%m-%d}",
             "SettleSeconds": self.settle_seconds,
             "FilterSlackSeconds": self.filter_slack_seconds,
+            "DeletionDelaySeconds": self.deletion_delay_seconds,
         }
         return {name: str(value) for name, value in given.items() if value not in (None, "")}
 
@@ -151,6 +160,7 @@ def run(
     first_date: FirstDate = None,
     settle_seconds: SettleSeconds = None,
     filter_slack_seconds: FilterSlackSeconds = None,
+    deletion_delay_seconds: DeletionDelaySeconds = None,
     entries: Entries = 5000,
     seed: Seed = 1,
     port: Port = 0,
@@ -171,6 +181,7 @@ def run(
         first_date,
         settle_seconds,
         filter_slack_seconds,
+        deletion_delay_seconds,
         entries,
         seed,
     )
@@ -238,6 +249,7 @@ def up(
     first_date: FirstDate = None,
     settle_seconds: SettleSeconds = None,
     filter_slack_seconds: FilterSlackSeconds = None,
+    deletion_delay_seconds: DeletionDelaySeconds = None,
     entries: Entries = 5000,
     seed: Seed = 1,
     port: Port = 0,
@@ -256,6 +268,7 @@ def up(
         first_date,
         settle_seconds,
         filter_slack_seconds,
+        deletion_delay_seconds,
         entries,
         seed,
     )
@@ -281,6 +294,27 @@ def up(
             while is_ready(account.endpoint):
                 time.sleep(_WATCH_SECONDS)
             raise Problem(f"MiniStack ended (its log: {stack.log})")
+
+
+@app.command()
+def send(
+    command: Annotated[str, typer.Argument(help="JSON, or a file with it: see events/.")],
+    port: Annotated[int, typer.Option(help="Of the stack that `up` keeps up.")],
+) -> None:
+    """Send a command to the planner of a stack that is up, and print its answer."""
+    answer = invoke(at_port(port), _event(command))
+    print(json.dumps(answer, indent=2))
+    if error := answer.get("error"):
+        raise Problem(error["message"])
+
+
+def _event(command: str) -> dict[str, Any]:
+    text = command if command.lstrip().startswith("{") else Path(command).read_text("utf-8")
+    try:
+        event = json.loads(text)
+    except ValueError as error:
+        raise Problem(f"the command is not JSON: {error}") from None
+    return dict(event)
 
 
 @contextlib.contextmanager

@@ -63,6 +63,13 @@ def emulator(port: int, folder: Path) -> Iterator[Account]:
         yield _administrator(Account(endpoint, REGION, _ROOT_KEY, _ROOT_KEY))
 
 
+def account_at(port: int) -> Account:
+    """The account of an emulator that somebody else keeps up, as its root user."""
+    if not _answers(port):
+        raise Problem(f"nothing answers at port {port}: is `up` running, with --port {port}?")
+    return Account(f"http://{HOST}:{port}", REGION, _ROOT_KEY, _ROOT_KEY)
+
+
 def inherited_environment() -> dict[str, str]:
     """What a child process gets of this one's environment."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.account import Account
 from local.building import architecture, build, sam_environment
-from local.emulator import emulator
+from local.emulator import account_at, emulator
 from local.places import ROOT, SCRATCH, TOOLS
 from local.problem import Problem
 from local.processes import run
@@ -61,6 +61,12 @@ def deployed(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def at_port(port: int) -> Stack:
+    """A stack that is up already."""
+    account = account_at(port)
+    return Stack(account, _outputs(account), Path("of the process that keeps it up"))
 
 
 def _deploy(account: Account, template: Path, parameters: Mapping[str, str], log: Path) -> None:

@@ -42,10 +42,12 @@ def check(values: Mapping[str, str]) -> None:
     for name, value in values.items():
         rule = parameters[name]
         allowed = map(str, rule.get("AllowedValues", [value]))
+        # Of a list, each item has to fit.
+        items = value.split(",") if rule["Type"] == "CommaDelimitedList" else [value]
         low, high = rule.get("MinValue"), rule.get("MaxValue")
         if not (
             value in allowed
-            and re.fullmatch(rule.get("AllowedPattern", ".*"), value)
+            and all(re.fullmatch(rule.get("AllowedPattern", ".*"), item) for item in items)
             and (low is None or low <= float(value) <= high)
         ):
             raise Problem(f"{name} is {value!r}, but must be {rule['ConstraintDescription']}")

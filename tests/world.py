@@ -2,13 +2,17 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cpd_exporter.claiming import Effort
+from cpd_exporter.commanding import Commander
+from cpd_exporter.cutting import Cutting
 from cpd_exporter.errors import ExporterError
 from cpd_exporter.model import rows
-from cpd_exporter.model.messages import Work
+from cpd_exporter.model.messages import Message, read_command
 from cpd_exporter.model.rows import Row
 from cpd_exporter.model.timeline import Page, Patience, State
 from cpd_exporter.planning import Plan, Planner, TickReport
@@ -16,7 +20,7 @@ from cpd_exporter.working import Worker
 from local.simulator.behaviour import Behaviour
 from local.simulator.simulator import Simulator
 from local.simulator.source import EntryStore
-from tests.fakes import FakeApi, FakeLake, FakeQueue, FakeTimeline, FakeTopic
+from tests.fakes import FakeApi, FakeLake, FakeMailbox, FakeQueue, FakeTimeline, FakeTopic
 
 ORIGIN = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -31,16 +35,22 @@ class World:
     behaviour: Behaviour = field(default_factory=Behaviour)
     slack: timedelta = timedelta(seconds=1)
     origin: datetime = ORIGIN
+    volatile: frozenset[str] = frozenset()
+    cutting_target: int = 800
+    cutting_floor: timedelta = timedelta(minutes=15)
+    deletion_delay: timedelta = timedelta(hours=1)
     seed: int = 1
 
     def __post_init__(self) -> None:
         self.now = NOW
         self.simulator = Simulator(self.store, self.behaviour, clock=self.clock, seed=self.seed)
-        self.api = FakeApi(self.simulator)
+        self.api = FakeApi(self.simulator, self.volatile)
         self.timeline = FakeTimeline(TENANT)
         self.queue = FakeQueue()
         self.lake = FakeLake()
         self.topic = FakeTopic()
+        self.mailbox = FakeMailbox()
+        self.reports: list[TickReport] = []
         self._tokens = random.Random(self.seed)
 
     def clock(self) -> datetime:
@@ -53,15 +63,24 @@ class World:
     def planner(self) -> Planner:
         plan = Plan(
             origin=self.origin,
-            settle=timedelta(seconds=120),
-            slack=self.slack,
+            cutting=Cutting(
+                slack=self.slack,
+                settle=timedelta(seconds=120),
+                target=self.cutting_target,
+                floor=self.cutting_floor,
+            ),
             patience=Patience(in_queue=timedelta(minutes=13)),
         )
         return Planner(self.api, self.timeline, self.queue, self.clock, self.new_token, plan)
 
     @property
     def worker(self) -> Worker:
-        effort = Effort(slack=self.slack, lease=timedelta(seconds=120))
+        effort = Effort(
+            slack=self.slack,
+            lease=timedelta(seconds=120),
+            deletion_delay=self.deletion_delay,
+            volatile=self.volatile,
+        )
         return Worker(
             self.api,
             self.timeline,
@@ -71,14 +90,19 @@ class World:
             self.clock,
             self.new_token,
             effort,
+            self.mailbox,
         )
+
+    def command(self, event: object) -> dict[str, Any]:
+        commander = Commander(self.api, self.timeline, self.clock, self.new_token)
+        return commander.take(read_command(event))
 
     def drain(self) -> None:
         """Work off the queue; a message whose work fails is lost, so that the planner must act."""
         while self.queue.messages:
             self.work_on(self.queue.messages.pop(0))
 
-    def work_on(self, work: Work) -> None:
+    def work_on(self, work: Message) -> None:
         try:
             self.worker.work(work)
         except ExporterError:
@@ -86,7 +110,7 @@ class World:
 
     def export(self, ticks: int = 60) -> list[TickReport]:
         """Tick and drain until all is at rest; each tick is a quarter of an hour later."""
-        reports: list[TickReport] = []
+        self.reports = reports = []
         for _ in range(ticks):
             reports.append(self.planner.tick())
             self.drain()
@@ -103,7 +127,11 @@ class World:
         return (
             stands is not None
             and stands.exported_through == stands.planned_through
+            and stands.exported_from == stands.origin
             and not self.queue.messages
+            and not list(self.timeline.sweeps())
+            and not list(self.timeline.requests())
+            and not list(self.timeline.asks())
         )
 
     @property
@@ -113,8 +141,10 @@ class World:
     @property
     def rows(self) -> list[Row]:
         """All rows of all lake objects that the timeline knows."""
-        keys = [page.object for page in self.pages if page.object]
-        return [row for key in keys for row in rows.decode(self.lake.objects[key])]
+        return self.rows_of(key for key in self.lake.objects if key.startswith("entries/"))
+
+    def rows_of(self, keys: Iterable[str]) -> list[Row]:
+        return [row for key in sorted(keys) for row in rows.decode(self.lake.objects[key])]
 
     @property
     def quarantined(self) -> list[str]:

@@ -7,9 +7,19 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cpd_exporter import bootstrap
+from cpd_exporter.claiming import WorkReport
 from cpd_exporter.errors import ConfigurationError, ExporterError
 from cpd_exporter.model.messages import read_work
+from cpd_exporter.model.rows import Change
 from cpd_exporter.sending import seconds_until_retry
+
+ENOUGH_TO_JUDGE = 20
+"""Known entries from which on a sweep's share of edited ones says something: if nearly all are
+edited at once, a member is volatile that should be left out of the fingerprint."""
+
+TIME_FOR_A_PAGE_MS = 60_000
+"""What a replay or a verification needs left to begin with another page; the rest of it is the next
+message's."""
 
 logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()
@@ -25,17 +35,20 @@ def handler(event: SQSEvent, context: LambdaContext) -> None:
     poller slows down; the message then waits as long as the failure calls for.
     """
     for record in event.records:
-        _work(record)
+        _work(record, context)
 
 
-def _work(record: SQSRecord) -> None:
+def _work(record: SQSRecord, context: LambdaContext) -> None:
     try:
         work = read_work(record.body)
-        logger.append_keys(page=str(work.window), generation=work.generation)
+        logger.append_keys(work=work.model_dump(mode="json", by_alias=True))
         worker = bootstrap.worker()
         calls = worker.api.calls
         try:
-            report = worker.work(work)
+            report = worker.work(
+                work,
+                may_go_on=lambda: context.get_remaining_time_in_millis() > TIME_FOR_A_PAGE_MS,
+            )
         finally:
             metrics.add_metric("ApiCalls", MetricUnit.Count, worker.api.calls - calls)
     except ExporterError as error:
@@ -49,13 +62,34 @@ def _work(record: SQSRecord) -> None:
         if isinstance(error, ConfigurationError):
             bootstrap.forget()
         raise error from None
-    metrics.add_metric("EntriesExported", MetricUnit.Count, report.entries)
-    metrics.add_metric("EntriesQuarantined", MetricUnit.Count, report.quarantined)
+    _measure(report)
     if report.error is not None:
         logger.error(str(report.error), error=type(report.error).__name__)
     logger.info(
-        "page", outcome=report.outcome, entries=report.entries, quarantined=report.quarantined
+        "page",
+        outcome=report.outcome,
+        told={change.value: count for change, count in report.told.items()},
+        quarantined=report.quarantined,
+        replayed=report.replayed,
+        differences=report.differences,
+        report=report.report,
     )
+
+
+def _measure(report: WorkReport) -> None:
+    for change in Change:
+        name = f"Entries{change.capitalize()}"
+        metrics.add_metric(name, MetricUnit.Count, report.told.get(change, 0))
+    metrics.add_metric("EntriesQuarantined", MetricUnit.Count, report.quarantined)
+    if report.replayed:
+        metrics.add_metric("EntriesReplayed", MetricUnit.Count, report.replayed)
+    if report.differences is not None:
+        metrics.add_metric("VerifyDifferences", MetricUnit.Count, report.differences)
+    if report.held:
+        metrics.add_metric("DeletionsHeld", MetricUnit.Count, report.held)
+    if report.known >= ENOUGH_TO_JUDGE:
+        edited = 100 * report.told.get(Change.UPDATED, 0) / report.known
+        metrics.add_metric("EditedPercent", MetricUnit.Percent, edited)
 
 
 def _postpone(record: SQSRecord, seconds: int) -> None:

@@ -4,6 +4,7 @@ source     the entries: a thread-safe store, sorted by date, that tests may chan
 seeding    made-up entries, a function of a profile and its seed
 behaviour  the switches; their defaults are the documented behaviour
 listing    which entries answer a query, and in which order (pure)
+summing    the minutes of each user in a period (pure)
 access     who may ask: Basic, bearer tokens, the token endpoint
 simulator  all of these behind the calls of the API, without HTTP
 server     the same over real HTTP

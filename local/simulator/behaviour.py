@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-Endpoint = Literal["listing", "entry", "token"]
+Endpoint = Literal["listing", "entry", "summaries", "token"]
 Precision = Literal["millisecond", "second"]
 Order = Literal["ascending", "descending"]
 Shuffle = Literal["none", "ties", "all"]

@@ -51,6 +51,9 @@ def application(simulator: Simulator) -> Starlette:
     async def entry(http: HttpRequest) -> Response:
         return await respond(http, "entry")
 
+    async def summaries(http: HttpRequest) -> Response:
+        return await respond(http, "summaries")
+
     async def token(http: HttpRequest) -> Response:
         return await respond(http, "token")
 
@@ -66,6 +69,7 @@ def application(simulator: Simulator) -> Starlette:
         routes=[
             Route("/rest/v1/cpdEntries", listing, methods=["GET"]),
             Route("/rest/v1/cpdEntries/{log_entry_id}", entry, methods=["GET"]),
+            Route("/rest/v1/cpdUserLogSummaries", summaries, methods=["GET"]),
             Route("/oauth2/token/{tenant_id}", token, methods=["POST"]),
             Route("/_simulator/calls", calls, methods=["GET"]),
         ],

@@ -18,6 +18,7 @@ from local.simulator.listing import Listing, Query, date_range, page_of
 from local.simulator.refusal import HTML_PAGE, Refused
 from local.simulator.seeding import EntryWriter
 from local.simulator.source import EPOCH, EntryStore, StoredEntry, rfc3339, to_ms
+from local.simulator.summing import SummaryListing, SummaryQuery, summary_of
 
 _MESSAGES = {
     401: "Unauthorized",
@@ -176,6 +177,12 @@ class Simulator:
             self._refuse(call.due)
             return self._get(log_entry_id)
 
+    def summarise(self, query: SummaryQuery) -> SummaryListing:
+        """`GET /cpdUserLogSummaries`."""
+        with self._answering("summaries", query.asked.parameters) as call:
+            self._refuse(call.due)
+            return self._sum_up(query, call.due)
+
     # ── the calls, as HTTP brings them ───────────────────────────────────────────────────────
 
     def answer(self, request: Request) -> Answer:
@@ -195,6 +202,9 @@ class Simulator:
                         listing = self._list(Query.parse(request.query), due)
                         call.entries = len(listing.entries)
                         content = listing.content
+                    elif request.endpoint == "summaries":
+                        query = SummaryQuery.parse(request.query)
+                        content = self._sum_up(query, due).content
                     else:
                         content = self._get(request.log_entry_id).text
             answer = _spoilt(self._answer(200, content, headers), due)
@@ -297,14 +307,20 @@ class Simulator:
         self._change(*asked)
         return listing
 
-    def _salt(self, query: Query) -> tuple[int, ...]:
+    def _sum_up(self, query: SummaryQuery, due: Sequence[Fault]) -> SummaryListing:
+        found: list[StoredEntry] = []
+        if "nothing" not in {fault.kind for fault in due}:
+            found = self.store.between(*date_range(query.asked, self.behaviour))
+        return summary_of(found, query, self.behaviour, self._salt(query.asked, "summaries"))
+
+    def _salt(self, query: Query, endpoint: Endpoint = "listing") -> tuple[int, ...]:
         match self.behaviour.shuffle_by:
             case "per-page":
                 return self._seed, query.per_page
             case "page":
                 return self._seed, query.page, query.per_page
             case _:
-                return self._seed, -1, self._requests["listing"]
+                return self._seed, -1, self._requests[endpoint]
 
     def _change(self, first_ms: int | None, end_ms: int | None) -> None:
         for index, change in enumerate(self.behaviour.changes):

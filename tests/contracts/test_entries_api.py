@@ -23,6 +23,7 @@ from tests.fakes.credentials import FakeCredentials
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 END = FIRST + timedelta(days=10)
 NOW = datetime(2026, 1, 12, 8, 30, tzinfo=UTC)
+VOLATILE = "lastOpenedAt"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def simulator() -> Simulator:
 @pytest.fixture(params=["in memory", "over HTTP"])
 def case(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Case]:
     if request.param == "in memory":
-        yield Case(FakeApi(simulator), simulator)
+        yield Case(FakeApi(simulator, frozenset({VOLATILE})), simulator)
         return
     held = simulator.credentials
     secret = ApiSecret.model_validate({"tenantId": held.tenant_id, "apiSecret": held.api_secret})
@@ -50,9 +51,15 @@ def case(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Case]
             endpoints(Environment.STAGING, Audience.PUBLIC, api_url=url),
             BasicAccess(FakeCredentials(secret)),
             clock=lambda: NOW,
+            volatile=frozenset({VOLATILE}),
             sleep=lambda _: None,
         )
         yield Case(api, simulator)
+
+
+@pytest.fixture
+def known(case: Case) -> list[Entry]:
+    return [r for r in case.api.query(None).records if isinstance(r, Entry)]
 
 
 def test_a_query_answers_what_is_between_its_bounds(case: Case) -> None:
@@ -119,6 +126,34 @@ def test_one_faulty_entry(case: Case) -> None:
 @pytest.mark.parametrize("entry_id", ["0" * 24, "no such/entry?", "größe"])
 def test_no_such_entry(case: Case, entry_id: str) -> None:
     assert case.api.entry(entry_id) is None
+
+
+def test_several_entries(case: Case, known: list[Entry]) -> None:
+    unknown = [f"{number:024x}" for number in range(5)]
+    asked = [entry.id for entry in known[:20]] + unknown
+    calls = case.api.calls
+    found = case.api.entries(asked)
+    assert list(found) == asked
+    assert found == {entry.id: entry for entry in known[:20]} | dict.fromkeys(unknown)
+    assert case.api.calls == calls + 25
+    assert case.api.entries([]) == {}
+
+
+def test_several_entries_at_once_fail_as_one(case: Case, known: list[Entry]) -> None:
+    case.simulator.behave(faults=(Fault(on="entry", status=503),))
+    with pytest.raises(TransientError):
+        case.api.entries([entry.id for entry in known[:3]])
+
+
+def test_volatile_members_make_no_version(case: Case, known: list[Entry]) -> None:
+    before = known[0]
+    for member, is_edited in ((VOLATILE, False), ("description", True)):
+        case.simulator.store.edit(before.id, **{member: "another"})
+        listed = {r.id: r for r in case.api.query(None).records}
+        for after in (case.api.entry(before.id), listed[before.id]):
+            assert isinstance(after, Entry)
+            assert after.content[member] == "another"
+            assert (after.fingerprint != before.fingerprint) == is_edited
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cpd_exporter.adapters.sqs import SqsQueue
-from cpd_exporter.model.messages import Work, read_work
+from cpd_exporter.model.messages import ErrandWork, Message, Work, read_work
+from cpd_exporter.model.timeline import Kind
 from cpd_exporter.ports import Queue
 from tests.fakes import FakeQueue
 
@@ -17,7 +18,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True)
 class Case:
     queue: Queue
-    received: Callable[[], list[Work]]
+    received: Callable[[], list[Message]]
 
 
 @pytest.fixture(params=["in memory", "SQS"])
@@ -45,10 +46,21 @@ def work(count: int) -> list[Work]:
 def test_any_number_is_sent(case: Case, count: int) -> None:
     messages = work(count)
     assert case.queue.send(messages) == messages
-    assert sorted(case.received(), key=lambda message: message.start) == messages
+    assert sorted(case.received(), key=str) == sorted(messages, key=str)
 
 
 def test_a_message_may_be_sent_again(case: Case) -> None:
     messages = work(1)
     assert case.queue.send(messages) == case.queue.send(messages) == messages
     assert case.received() == messages * 2
+
+
+def test_every_kind_of_message_arrives(case: Case) -> None:
+    page = work(1)[0]
+    messages: list[Message] = [
+        ErrandWork(tenant_id="t", name="replay:" + "n" * 505),
+        page,
+        page.model_copy(update={"kind": Kind.SWEEP}),
+    ]
+    assert case.queue.send(messages) == messages
+    assert sorted(case.received(), key=str) == sorted(messages, key=str)

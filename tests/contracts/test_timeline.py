@@ -1,12 +1,29 @@
 """What planner and worker rely on when they write their plan and their states."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cpd_exporter.adapters.dynamodb import DynamoDbTimeline
-from cpd_exporter.model.timeline import Page, Refusal, State, Tick, Watermark
+from cpd_exporter.model.timeline import (
+    Ask,
+    DeletionQuota,
+    Errand,
+    Kind,
+    Missing,
+    Page,
+    Refusal,
+    Request,
+    State,
+    Tick,
+    Watermark,
+    Write,
+    replacing,
+    reserving,
+    sweep_of,
+)
 from cpd_exporter.model.windows import Window
 from cpd_exporter.ports import Timeline
 from tests.contracts.account import TABLE
@@ -34,6 +51,10 @@ def days(first: int, end: int, *, revision: str = "planned") -> list[Page]:
         Page(Window(ORIGIN + day * DAY, ORIGIN + (day + 1) * DAY), 1, "epoch", revision)
         for day in range(first, end)
     ]
+
+
+def sweep(pages: Sequence[Page], revision: str = "reserved") -> Page:
+    return sweep_of(pages, revision=revision)
 
 
 @pytest.fixture
@@ -70,8 +91,26 @@ class TestWatermark:
         timeline.advance(before=ORIGIN, through=ORIGIN + DAY)
         assert timeline.advance(before=ORIGIN, through=ORIGIN + DAY)
 
-    def test_does_not_advance_where_there_is_none(self, timeline: Timeline) -> None:
+    def test_retreats_from_where_it_stands(self, timeline: Timeline) -> None:
+        timeline.begin(START)
+        assert timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
+        assert timeline.watermark() == replace(START, exported_from=ORIGIN - DAY)
+
+    def test_does_not_retreat_from_elsewhere(self, timeline: Timeline) -> None:
+        timeline.begin(START)
+        timeline.retreat(before=ORIGIN, through=ORIGIN - 2 * DAY)
+        assert not timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
+        assert timeline.watermark() == replace(START, exported_from=ORIGIN - 2 * DAY)
+
+    def test_a_retreat_whose_answer_was_lost_is_one(self, timeline: Timeline) -> None:
+        timeline.begin(START)
+        timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
+        assert timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
+
+    def test_does_not_move_where_there_is_none(self, timeline: Timeline) -> None:
         assert not timeline.advance(before=ORIGIN, through=ORIGIN + DAY)
+        assert not timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
+        assert timeline.watermark() is None
 
     @pytest.mark.parametrize("error", [None, "the secret is empty"])
     def test_notes_ticks_and_proofs(self, timeline: Timeline, error: str | None) -> None:
@@ -141,12 +180,119 @@ class TestAppending:
             sent_at=LATER,
             lease_until=NOW + DAY,
             updated_at=LATER,
+            known="known/größe.jsonl.gz",
+            reserved_by="a sweep",
+            told_at=NOW,
+            missing={
+                "64b7f0c2a1": Missing(NOW),
+                "64b7f0c2a2": Missing(NOW, moved_to=LATER),
+                "größe #/.": Missing(LATER),
+            },
+            held=2,
+            confirmed_at=LATER,
         )
         assert timeline.append([full], after=ORIGIN)
         assert timeline.page(ORIGIN) == full
 
 
+class TestPrepending:
+    def test_adds_pages_and_moves_the_origin(self, timeline: Timeline, planned: list[Page]) -> None:
+        past = days(-2, 0)
+        assert timeline.prepend(past, before=ORIGIN)
+        assert list(timeline.pages(ORIGIN - 2 * DAY)) == past + planned
+        assert list(timeline.undone()) == past + planned
+        stands = timeline.watermark()
+        assert stands == replace(START, origin=ORIGIN - 2 * DAY, planned_through=ORIGIN + 3 * DAY)
+
+    def test_goes_on_from_there(self, timeline: Timeline, planned: list[Page]) -> None:
+        assert timeline.prepend(days(-2, 0), before=ORIGIN)
+        assert timeline.prepend(days(-5, -2), before=ORIGIN - 2 * DAY)
+        assert list(timeline.pages(ORIGIN - 5 * DAY)) == days(-5, 0) + planned
+
+    def test_of_two_plans_one_stands(self, timeline: Timeline, planned: list[Page]) -> None:
+        past = days(-2, 0)
+        assert timeline.prepend(past, before=ORIGIN)
+        assert not timeline.prepend(days(-3, 0, revision="other"), before=ORIGIN)
+        assert not timeline.prepend(days(-2, 0, revision="other"), before=ORIGIN)
+        assert list(timeline.pages(ORIGIN - 5 * DAY)) == past + planned
+
+    def test_the_same_again_is_a_lost_answer(self, timeline: Timeline, planned: list[Page]) -> None:
+        past = days(-2, 0)
+        assert timeline.prepend(past, before=ORIGIN)
+        assert timeline.prepend(past, before=ORIGIN)
+        assert list(timeline.pages(ORIGIN - 5 * DAY)) == past + planned
+
+    def test_never_overwrites_a_page(self, timeline: Timeline, planned: list[Page]) -> None:
+        assert not timeline.prepend(days(-1, 1, revision="other"), before=ORIGIN)
+        assert list(timeline.pages(ORIGIN - DAY)) == planned
+
+    def test_needs_a_watermark(self, timeline: Timeline) -> None:
+        assert not timeline.prepend(days(-1, 0), before=ORIGIN)
+        assert list(timeline.pages(ORIGIN - DAY)) == []
+
+    def test_takes_99_and_no_more(self, timeline: Timeline) -> None:
+        timeline.begin(START)
+        with pytest.raises(ValueError, match="99"):
+            timeline.prepend(days(-100, 0), before=ORIGIN)
+        assert timeline.prepend(days(-99, 0), before=ORIGIN)
+        assert len(list(timeline.pages(ORIGIN - 99 * DAY))) == 99
+
+
 class TestReading:
+    @pytest.mark.parametrize(
+        ("instant", "day"),
+        [
+            (ORIGIN - timedelta(microseconds=1), None),
+            (ORIGIN, 0),
+            (ORIGIN + timedelta(microseconds=1), 0),
+            (ORIGIN + DAY - timedelta(microseconds=1), 0),
+            (ORIGIN + DAY, 1),
+            (ORIGIN + DAY + timedelta(milliseconds=500), 1),
+            (ORIGIN + 3 * DAY - timedelta(milliseconds=1), 2),
+            (ORIGIN + 3 * DAY, None),
+        ],
+    )
+    def test_the_page_that_holds_an_instant(
+        self, timeline: Timeline, planned: list[Page], instant: datetime, day: int | None
+    ) -> None:
+        assert timeline.page_at(instant) == (None if day is None else planned[day])
+
+    def test_no_page_holds_an_instant_of_an_empty_timeline(self, timeline: Timeline) -> None:
+        timeline.begin(START)
+        timeline.ask(Ask(ORIGIN, NOW))
+        assert timeline.page_at(ORIGIN) is None
+
+    @pytest.mark.parametrize(
+        ("end", "count"),
+        [
+            (ORIGIN, 0),
+            (ORIGIN + timedelta(microseconds=1), 1),
+            (ORIGIN + DAY, 1),
+            (ORIGIN + DAY + timedelta(seconds=1), 2),
+            (ORIGIN + 9 * DAY, 3),
+        ],
+    )
+    def test_pages_before_an_end_backwards(
+        self, timeline: Timeline, planned: list[Page], end: datetime, count: int
+    ) -> None:
+        assert list(timeline.pages_before(end)) == planned[:count][::-1]
+
+    def test_pages_are_no_sweeps(self, timeline: Timeline, planned: list[Page]) -> None:
+        whole = sweep(planned)
+        assert timeline.page(ORIGIN, Kind.SWEEP) is None
+        assert timeline.commit([Write(None, whole)])
+        assert timeline.page(ORIGIN) == planned[0]
+        assert timeline.page(ORIGIN, Kind.SWEEP) == whole
+        assert list(timeline.pages(ORIGIN)) == planned
+        assert list(timeline.pages_before(ORIGIN + 9 * DAY)) == planned[::-1]
+        assert list(timeline.undone()) == planned
+
+    def test_all_sweeps_in_order(self, timeline: Timeline, planned: list[Page]) -> None:
+        sweeps = [sweep([page]) for page in planned]
+        assert list(timeline.sweeps()) == []
+        assert timeline.commit([Write(None, sweep) for sweep in reversed(sweeps)])
+        assert list(timeline.sweeps()) == sweeps
+
     def test_one_page(self, timeline: Timeline, planned: list[Page]) -> None:
         assert timeline.page(ORIGIN + DAY) == planned[1]
         assert timeline.page(ORIGIN + timedelta(hours=1)) is None
@@ -180,6 +326,7 @@ class TestReading:
         assert timeline.append(large, after=ORIGIN)
         assert list(timeline.pages(ORIGIN)) == large
         assert list(timeline.undone()) == large
+        assert list(timeline.pages_before(large[-1].window.end)) == large[::-1]
 
 
 class TestUpdating:
@@ -241,18 +388,46 @@ class TestUpdating:
         assert list(timeline.undone()) == planned[1:]
 
 
-class TestSplitting:
-    @staticmethod
-    def parts(page: Page, count: int, revision: str = "split") -> list[Page]:
-        return [
-            Page(window, page.generation + 1, "epoch", revision, attempts=4)
-            for window in page.window.cut(count)
-        ]
+class TestUpdatingSweeps:
+    def test_replaces_the_sweep_and_not_the_page(
+        self, timeline: Timeline, planned: list[Page]
+    ) -> None:
+        whole = sweep(planned)
+        timeline.commit([Write(None, whole)])
+        claimed = replace(whole, revision="claimed", attempts=1, lease_until=NOW)
+        assert timeline.update(whole, claimed)
+        assert not timeline.update(whole, replace(whole, revision="late"))
+        assert list(timeline.sweeps()) == [claimed]
+        assert list(timeline.pages(ORIGIN)) == planned
 
+    def test_sweeps_are_marked_as_sent(self, timeline: Timeline, planned: list[Page]) -> None:
+        whole = sweep(planned)
+        timeline.commit([Write(None, whole)])
+        timeline.mark_sent([whole], NOW)
+        assert list(timeline.sweeps()) == [replace(whole, sent_at=NOW)]
+        assert list(timeline.pages(ORIGIN)) == planned
+
+    def test_what_is_missing_comes_and_goes(self, timeline: Timeline, planned: list[Page]) -> None:
+        first = replace(planned[0], revision="2", missing={"a": Missing(NOW), "b": Missing(NOW)})
+        second = replace(first, revision="3", missing={"b": Missing(NOW, LATER)}, held=1)
+        third = replace(second, revision="4", missing={}, held=0)
+        for before, after in ((planned[0], first), (first, second), (second, third)):
+            assert timeline.update(before, after)
+            assert timeline.page(ORIGIN) == after
+
+
+def parts(page: Page, count: int, revision: str = "split") -> list[Page]:
+    return [
+        Page(window, page.generation + 1, "epoch", revision, attempts=4)
+        for window in page.window.cut(count)
+    ]
+
+
+class TestSplitting:
     def test_replaces_a_page_by_its_parts(self, timeline: Timeline, planned: list[Page]) -> None:
-        parts = self.parts(planned[1], 16)
-        assert timeline.split(planned[1], parts)
-        tiled = [planned[0], *parts, planned[2]]
+        split = parts(planned[1], 16)
+        assert timeline.commit(replacing(planned[1], split))
+        tiled = [planned[0], *split, planned[2]]
         assert list(timeline.pages(ORIGIN)) == tiled
         assert list(timeline.undone()) == tiled
 
@@ -260,48 +435,174 @@ class TestSplitting:
         timeline.mark_sent(planned[:1], NOW)
         claimed = replace(planned[0], revision="claimed", lease_until=NOW, error="e", attempts=1)
         timeline.update(planned[0], claimed)
-        parts = self.parts(planned[0], 2)
-        assert timeline.split(claimed, parts)
-        assert timeline.page(ORIGIN) == parts[0]
+        split = parts(planned[0], 2)
+        assert timeline.commit(replacing(claimed, split))
+        assert timeline.page(ORIGIN) == split[0]
 
     def test_not_if_somebody_wrote(self, timeline: Timeline, planned: list[Page]) -> None:
         claimed = replace(planned[0], revision="claimed")
         timeline.update(planned[0], claimed)
-        assert not timeline.split(planned[0], self.parts(planned[0], 2))
+        assert not timeline.commit(replacing(planned[0], parts(planned[0], 2)))
         assert list(timeline.pages(ORIGIN)) == [claimed, *planned[1:]]
 
     def test_of_two_splits_one_stands(self, timeline: Timeline, planned: list[Page]) -> None:
-        parts = self.parts(planned[0], 2)
-        assert timeline.split(planned[0], parts)
-        assert not timeline.split(planned[0], self.parts(planned[0], 3, revision="other"))
-        assert list(timeline.pages(ORIGIN)) == [*parts, *planned[1:]]
-
-    def test_the_same_again_is_a_lost_answer(self, timeline: Timeline, planned: list[Page]) -> None:
-        parts = self.parts(planned[0], 2)
-        assert timeline.split(planned[0], parts)
-        assert timeline.split(planned[0], parts)
-        assert list(timeline.pages(ORIGIN)) == [*parts, *planned[1:]]
+        split = parts(planned[0], 2)
+        assert timeline.commit(replacing(planned[0], split))
+        assert not timeline.commit(replacing(planned[0], parts(planned[0], 3, "other")))
+        assert list(timeline.pages(ORIGIN)) == [*split, *planned[1:]]
 
     def test_the_old_page_can_no_longer_be_written(
         self, timeline: Timeline, planned: list[Page]
     ) -> None:
-        parts = self.parts(planned[0], 2)
-        timeline.split(planned[0], parts)
+        split = parts(planned[0], 2)
+        timeline.commit(replacing(planned[0], split))
         assert not timeline.update(planned[0], replace(planned[0], revision="late"))
-        assert timeline.page(ORIGIN) == parts[0]
-
-    def test_makes_up_to_99_parts(self, timeline: Timeline, planned: list[Page]) -> None:
-        with pytest.raises(ValueError, match="99"):
-            timeline.split(planned[0], self.parts(planned[0], 100))
-        assert timeline.split(planned[0], self.parts(planned[0], 99))
-        assert len(list(timeline.pages(ORIGIN))) == 99 + 2
+        assert timeline.page(ORIGIN) == split[0]
 
     def test_keeps_a_mark_of_sending_that_a_part_has(
         self, timeline: Timeline, planned: list[Page]
     ) -> None:
-        parts = [replace(part, sent_at=NOW) for part in self.parts(planned[0], 2)]
-        assert timeline.split(planned[0], parts)
-        assert list(timeline.pages(ORIGIN)) == [*parts, *planned[1:]]
+        split = [replace(part, sent_at=NOW) for part in parts(planned[0], 2)]
+        assert timeline.commit(replacing(planned[0], split))
+        assert list(timeline.pages(ORIGIN)) == [*split, *planned[1:]]
+
+
+class TestCommitting:
+    """A sweep's life: it reserves pages, and one page takes the place of them all."""
+
+    @pytest.fixture
+    def done(self, timeline: Timeline) -> list[Page]:
+        timeline.begin(START)
+        pages = [replace(page, state=State.DONE) for page in days(0, 3)]
+        assert timeline.append(pages, after=ORIGIN)
+        return pages
+
+    @staticmethod
+    def merging(pages: list[Page], whole: Page, revision: str = "merged") -> list[Write]:
+        merged = replace(whole, kind=Kind.PAGE, state=State.DONE, revision=revision, known="k")
+        first, *rest = pages
+        return [Write(first, merged), *(Write(page, None) for page in rest), Write(whole, None)]
+
+    def test_reserves(self, timeline: Timeline, done: list[Page]) -> None:
+        whole = sweep(done)
+        assert timeline.commit(reserving(done, whole, revision="r2"))
+        reserved = [replace(page, reserved_by=whole.name, revision="r2") for page in done]
+        assert list(timeline.pages(ORIGIN)) == reserved
+        assert list(timeline.sweeps()) == [whole]
+        assert list(timeline.undone()) == []
+
+    def test_of_two_that_reserve_one_does(self, timeline: Timeline, done: list[Page]) -> None:
+        first, second = sweep(done[:2], "first"), sweep(done[1:], "second")
+        assert timeline.commit(reserving(done[:2], first, revision="r2"))
+        assert not timeline.commit(reserving(done[1:], second, revision="r3"))
+        assert list(timeline.sweeps()) == [first]
+        assert timeline.page(done[2].window.start) == done[2]
+
+    def test_two_do_not_begin_one_sweep(self, timeline: Timeline, done: list[Page]) -> None:
+        assert timeline.commit([Write(None, sweep(done, "first"))])
+        assert not timeline.commit([Write(None, sweep(done, "second"))])
+        assert list(timeline.sweeps()) == [sweep(done, "first")]
+
+    def test_merges(self, timeline: Timeline, done: list[Page]) -> None:
+        whole = sweep(done)
+        timeline.commit(reserving(done, whole, revision="r2"))
+        writes = self.merging(list(timeline.pages(ORIGIN)), whole)
+        assert timeline.commit(writes)
+        assert list(timeline.pages(ORIGIN)) == [writes[0].after]
+        assert list(timeline.sweeps()) == []
+        assert list(timeline.undone()) == []
+
+    @pytest.mark.parametrize("written", [0, 2, "sweep"])
+    def test_all_or_nothing(self, timeline: Timeline, done: list[Page], written: int | str) -> None:
+        whole = sweep(done)
+        timeline.commit(reserving(done, whole, revision="r2"))
+        reserved = list(timeline.pages(ORIGIN))
+        item = reserved[written] if isinstance(written, int) else whole
+        assert timeline.update(item, replace(item, revision="another's", attempts=9))
+        before = list(timeline.pages(ORIGIN)), list(timeline.sweeps())
+        assert not timeline.commit(self.merging(reserved, whole))
+        assert (list(timeline.pages(ORIGIN)), list(timeline.sweeps())) == before
+
+    def test_a_page_that_is_gone_cannot_be_removed(
+        self, timeline: Timeline, done: list[Page]
+    ) -> None:
+        low, high = sweep(done[1:2]), sweep(done[2:])
+        timeline.commit([Write(None, low)])
+        assert not timeline.commit([Write(low, replace(low, revision="2")), Write(high, None)])
+        assert list(timeline.sweeps()) == [low]
+
+    def test_the_same_again_is_a_lost_answer(self, timeline: Timeline, done: list[Page]) -> None:
+        whole = sweep(done)
+        for _ in range(2):
+            assert timeline.commit(reserving(done, whole, revision="r2"))
+        writes = self.merging(list(timeline.pages(ORIGIN)), whole)
+        for _ in range(2):
+            assert timeline.commit(writes)
+        assert list(timeline.pages(ORIGIN)) == [writes[0].after]
+
+    def test_of_two_that_merge_one_does(self, timeline: Timeline, done: list[Page]) -> None:
+        whole = sweep(done)
+        timeline.commit(reserving(done, whole, revision="r2"))
+        reserved = list(timeline.pages(ORIGIN))
+        writes = self.merging(reserved, whole)
+        assert timeline.commit(writes)
+        assert not timeline.commit(self.merging(reserved, whole, "later"))
+        assert list(timeline.pages(ORIGIN)) == [writes[0].after]
+
+    def test_a_late_worker_can_no_longer_write(self, timeline: Timeline, done: list[Page]) -> None:
+        whole = sweep(done)
+        timeline.commit(reserving(done, whole, revision="r2"))
+        reserved = list(timeline.pages(ORIGIN))
+        timeline.commit(self.merging(reserved, whole))
+        assert not timeline.update(whole, replace(whole, revision="late"))
+        assert not timeline.update(reserved[1], replace(reserved[1], revision="late"))
+        timeline.mark_sent([whole, reserved[1]], NOW)
+        assert len(list(timeline.pages(ORIGIN))) == 1
+        assert list(timeline.sweeps()) == []
+
+    def test_divides_a_sweep(self, timeline: Timeline, done: list[Page]) -> None:
+        whole = sweep(done)
+        timeline.commit(reserving(done, whole, revision="r2"))
+        reserved = list(timeline.pages(ORIGIN))
+        low, high = (
+            replace(sweep(pages, "divided"), generation=whole.generation + 1)
+            for pages in (reserved[:1], reserved[1:])
+        )
+        assert timeline.commit(
+            [
+                *reserving(reserved[:1], low, revision="r3", instead_of=whole),
+                *reserving(reserved[1:], high, revision="r3"),
+            ]
+        )
+        assert list(timeline.sweeps()) == [low, high]
+        names = [page.reserved_by for page in timeline.pages(ORIGIN)]
+        assert names == [low.name, high.name, high.name]
+
+    def test_takes_100_and_no_more(self, timeline: Timeline) -> None:
+        timeline.begin(START)
+        missing = {f"{number:024x}": Missing(NOW) for number in range(10)}
+        pages = [replace(page, state=State.DONE, missing=missing) for page in days(0, 99)]
+        assert timeline.append(pages, after=ORIGIN)
+        whole = sweep(pages)
+        with pytest.raises(ValueError, match="100"):
+            timeline.commit([*reserving(pages, whole, revision="r2"), Write(None, whole)])
+        assert timeline.commit(reserving(pages, whole, revision="r2"))
+        assert timeline.commit(self.merging(list(timeline.pages(ORIGIN)), whole))
+        assert len(list(timeline.pages(ORIGIN))) == 1
+
+    def test_a_page_with_everything_missing_still_fits(
+        self, timeline: Timeline, done: list[Page]
+    ) -> None:
+        missing = {f"{number:024x}": Missing(NOW) for number in range(8000)}
+        emptied = replace(done[0], revision="2", missing=missing)
+        assert timeline.commit([Write(done[0], emptied)])
+        assert timeline.page(ORIGIN) == emptied
+
+    def test_the_first_write_must_leave_an_item(self, timeline: Timeline, done: list[Page]) -> None:
+        for writes in ([], [Write(done[0], None)]):
+            with pytest.raises(ValueError, match="write"):
+                timeline.commit(writes)
+        assert list(timeline.pages(ORIGIN)) == done
 
 
 class TestMarkingAsSent:
@@ -319,10 +620,10 @@ class TestMarkingAsSent:
     def test_leaves_replaced_and_missing_pages_alone(
         self, timeline: Timeline, planned: list[Page]
     ) -> None:
-        parts = TestSplitting.parts(planned[0], 2)
-        timeline.split(planned[0], parts)
+        split = parts(planned[0], 2)
+        timeline.commit(replacing(planned[0], split))
         timeline.mark_sent([planned[0], *days(7, 8)], NOW)
-        assert list(timeline.pages(ORIGIN)) == [*parts, *planned[1:]]
+        assert list(timeline.pages(ORIGIN)) == [*split, *planned[1:]]
 
     def test_any_number(self, timeline: Timeline) -> None:
         timeline.begin(START)
@@ -331,6 +632,193 @@ class TestMarkingAsSent:
         timeline.mark_sent([], NOW)
         timeline.mark_sent(pages, NOW)
         assert {page.sent_at for page in timeline.pages(ORIGIN)} == {NOW}
+
+
+class TestAsks:
+    INSTANTS = (
+        ORIGIN,
+        ORIGIN + timedelta(milliseconds=5),
+        ORIGIN + timedelta(milliseconds=500),
+        ORIGIN + timedelta(seconds=1),
+        ORIGIN + DAY - timedelta(microseconds=1),
+        ORIGIN + DAY,
+    )
+
+    def test_are_kept_in_order(self, timeline: Timeline) -> None:
+        asks = [Ask(at, NOW) for at in self.INSTANTS]
+        for ask in reversed(asks):
+            timeline.ask(ask)
+        assert list(timeline.asks()) == asks
+
+    def test_those_of_a_window(self, timeline: Timeline) -> None:
+        asks = [Ask(at, NOW, "64b7f0c2a1") for at in self.INSTANTS]
+        for ask in asks:
+            timeline.ask(ask)
+        assert list(timeline.asks(Window(ORIGIN, ORIGIN + DAY))) == asks[:-1]
+        second = Window(ORIGIN + timedelta(seconds=1), ORIGIN + timedelta(seconds=2))
+        assert list(timeline.asks(second)) == [asks[3]]
+        assert list(timeline.asks(Window(ORIGIN + DAY, ORIGIN + 2 * DAY))) == [asks[-1]]
+
+    def test_keep_everything(self, timeline: Timeline) -> None:
+        ask = Ask(LATER, NOW, "安" * 256, told_after=NOW)
+        timeline.ask(ask)
+        assert list(timeline.asks()) == [ask]
+
+    def test_one_for_each_entry(self, timeline: Timeline) -> None:
+        asks = [Ask(ORIGIN, NOW, entry_id) for entry_id in ("", "a", "b", "a#b/")]
+        for ask in asks:
+            timeline.ask(ask)
+        assert sorted(timeline.asks(), key=lambda ask: ask.entry_id) == sorted(
+            asks, key=lambda ask: ask.entry_id
+        )
+        timeline.forget(asks[1])
+        assert {ask.entry_id for ask in timeline.asks()} == {"", "b", "a#b/"}
+
+    def test_asking_again_renews(self, timeline: Timeline) -> None:
+        timeline.ask(Ask(ORIGIN, NOW, "a"))
+        timeline.ask(Ask(ORIGIN, LATER, "a", told_after=NOW))
+        assert list(timeline.asks()) == [Ask(ORIGIN, LATER, "a", told_after=NOW)]
+
+    @pytest.mark.parametrize(
+        "renewed",
+        [Ask(ORIGIN, LATER), Ask(ORIGIN, NOW, told_after=NOW)],
+        ids=["later", "for another reason"],
+    )
+    def test_a_renewed_one_is_not_forgotten(self, timeline: Timeline, renewed: Ask) -> None:
+        for read, renewal in ((Ask(ORIGIN, NOW), renewed), (renewed, Ask(ORIGIN, NOW))):
+            timeline.ask(read)
+            timeline.ask(renewal)
+            timeline.forget(read)
+            assert list(timeline.asks()) == [renewal]
+
+    def test_one_that_is_gone_needs_no_forgetting(self, timeline: Timeline) -> None:
+        timeline.forget(Ask(ORIGIN, NOW))
+        assert list(timeline.asks()) == []
+
+    def test_are_forgotten_while_they_are_read(self, timeline: Timeline) -> None:
+        for at in self.INSTANTS:
+            timeline.ask(Ask(at, NOW))
+        for ask in timeline.asks():
+            timeline.forget(ask)
+        assert list(timeline.asks()) == []
+
+
+class TestRequests:
+    SWEEP = Request("sweep:1", Errand.SWEEP, ORIGIN, ORIGIN + DAY, ORIGIN, NOW, "asked")
+    FULL = Request(
+        name="replay:2026@arn:aws:sqs:eu-west-2:123456789012:again",
+        errand=Errand.REPLAY,
+        start=ORIGIN,
+        end=ORIGIN + DAY,
+        cursor=ORIGIN + timedelta(hours=3),
+        asked_at=NOW,
+        revision="asked",
+        queue_arn="arn:aws:sqs:eu-west-2:123456789012:again",
+        sent_at=NOW,
+        lease_until=LATER,
+        attempts=3,
+        error="the service answered 500",
+    )
+
+    def test_are_kept_whole_and_by_name(self, timeline: Timeline) -> None:
+        for request in (self.SWEEP, self.FULL):
+            timeline.request(request)
+        assert list(timeline.requests()) == [self.FULL, self.SWEEP]
+
+    @pytest.mark.parametrize("length", [1, 512])
+    def test_names_of_any_length(self, timeline: Timeline, length: int) -> None:
+        request = replace(self.SWEEP, name="n" * length)
+        timeline.request(request)
+        timeline.mark_request_sent(request, LATER)
+        assert list(timeline.requests()) == [replace(request, sent_at=LATER)]
+
+    def test_asking_again_changes_nothing(self, timeline: Timeline) -> None:
+        timeline.request(self.SWEEP)
+        timeline.request(replace(self.SWEEP, revision="again", cursor=ORIGIN + DAY))
+        assert list(timeline.requests()) == [self.SWEEP]
+
+    def test_go_on(self, timeline: Timeline) -> None:
+        timeline.request(self.FULL)
+        further = replace(
+            self.FULL, cursor=ORIGIN + DAY, revision="2", lease_until=None, error=None
+        )
+        assert timeline.continue_request(self.FULL, further)
+        assert list(timeline.requests()) == [further]
+
+    def test_of_two_that_go_on_one_does(self, timeline: Timeline) -> None:
+        timeline.request(self.SWEEP)
+        first, second = (replace(self.SWEEP, revision=name, attempts=1) for name in ("1", "2"))
+        assert timeline.continue_request(self.SWEEP, first)
+        assert not timeline.continue_request(self.SWEEP, second)
+        assert not timeline.continue_request(self.SWEEP, None)
+        assert list(timeline.requests()) == [first]
+
+    def test_the_same_again_is_a_lost_answer(self, timeline: Timeline) -> None:
+        timeline.request(self.SWEEP)
+        further = replace(self.SWEEP, revision="2", cursor=ORIGIN + DAY)
+        for _ in range(2):
+            assert timeline.continue_request(self.SWEEP, further)
+        assert list(timeline.requests()) == [further]
+
+    def test_end(self, timeline: Timeline) -> None:
+        timeline.request(self.SWEEP)
+        timeline.request(self.FULL)
+        assert timeline.continue_request(self.SWEEP, None)
+        assert list(timeline.requests()) == [self.FULL]
+
+    def test_what_has_ended_does_not_go_on(self, timeline: Timeline) -> None:
+        timeline.request(self.SWEEP)
+        timeline.continue_request(self.SWEEP, None)
+        assert not timeline.continue_request(self.SWEEP, replace(self.SWEEP, revision="2"))
+        assert not timeline.continue_request(self.SWEEP, None)
+        timeline.mark_request_sent(self.SWEEP, NOW)
+        assert list(timeline.requests()) == []
+
+    def test_sending_is_no_write_that_a_worker_loses_to(self, timeline: Timeline) -> None:
+        timeline.request(self.SWEEP)
+        timeline.mark_request_sent(self.SWEEP, NOW)
+        further = replace(self.SWEEP, revision="2", cursor=ORIGIN + DAY)
+        assert timeline.continue_request(self.SWEEP, further)
+        assert list(timeline.requests()) == [replace(further, sent_at=NOW)]
+
+
+class TestDeletionQuota:
+    FIRST = DeletionQuota("2026-03-15", {"a sweep": 3}, "1")
+    SECOND = DeletionQuota("2026-03-15", {"a sweep": 3, "another": 497}, "2")
+
+    def test_there_is_none_at_first(self, timeline: Timeline) -> None:
+        assert timeline.deletion_quota("2026-03-15") is None
+
+    def test_counts_by_sweep_and_by_day(self, timeline: Timeline) -> None:
+        assert timeline.update_deletion_quota(None, self.FIRST)
+        assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
+        stored = timeline.deletion_quota("2026-03-15")
+        assert stored == self.SECOND
+        assert stored is not None
+        assert stored.total == 500
+        assert timeline.deletion_quota("2026-03-16") is None
+
+    def test_of_two_that_begin_one_does(self, timeline: Timeline) -> None:
+        assert timeline.update_deletion_quota(None, self.FIRST)
+        assert not timeline.update_deletion_quota(None, self.SECOND)
+        assert timeline.deletion_quota("2026-03-15") == self.FIRST
+
+    def test_of_two_that_go_on_one_does(self, timeline: Timeline) -> None:
+        timeline.update_deletion_quota(None, self.FIRST)
+        assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
+        assert not timeline.update_deletion_quota(self.FIRST, replace(self.SECOND, revision="3"))
+        assert timeline.deletion_quota("2026-03-15") == self.SECOND
+
+    def test_the_same_again_is_a_lost_answer(self, timeline: Timeline) -> None:
+        for _ in range(2):
+            assert timeline.update_deletion_quota(None, self.FIRST)
+        for _ in range(2):
+            assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
+        assert timeline.deletion_quota("2026-03-15") == self.SECOND
+
+    def test_one_that_is_not_there_is_not_changed(self, timeline: Timeline) -> None:
+        assert not timeline.update_deletion_quota(self.FIRST, self.SECOND)
+        assert timeline.deletion_quota("2026-03-15") is None
 
 
 class TestRefusals:
@@ -358,5 +846,12 @@ def test_tenants_do_not_see_each_other(request: pytest.FixtureRequest) -> None:
     theirs.begin(START)
     theirs.append(days(0, 2), after=ORIGIN)
     theirs.record_refusal(Refusal(Window(ORIGIN, ORIGIN + DAY), "id", "e", NOW))
+    theirs.commit([Write(None, sweep(days(0, 2)))])
+    theirs.ask(Ask(ORIGIN, NOW))
+    theirs.request(TestRequests.SWEEP)
+    theirs.update_deletion_quota(None, TestDeletionQuota.FIRST)
     assert ours.watermark() is None
-    assert [*ours.pages(ORIGIN), *ours.undone(), *ours.refusals()] == []
+    assert ours.page_at(ORIGIN) is None
+    assert ours.deletion_quota(TestDeletionQuota.FIRST.day) is None
+    assert [*ours.pages(ORIGIN), *ours.pages_before(LATER), *ours.undone()] == []
+    assert [*ours.sweeps(), *ours.asks(), *ours.requests(), *ours.refusals()] == []

@@ -1,21 +1,25 @@
 """The API in memory: the simulator without HTTP."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from cpd_exporter.errors import AccessError, PermanentError, TransientError
 from cpd_exporter.model import json_text
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.summaries import Summaries, read_summaries
 from cpd_exporter.model.windows import Window
 from local.simulator.listing import Query
 from local.simulator.refusal import Refused
 from local.simulator.simulator import Simulator
+from local.simulator.summing import SummaryQuery
 
 
 class FakeApi:
     """``calls`` counts requests; what the simulator refuses is raised as the client would."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, volatile: frozenset[str] = frozenset()) -> None:
         self.simulator = simulator
+        self.volatile = volatile
         self.calls = 0
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
@@ -25,7 +29,7 @@ class FakeApi:
             content = self.simulator.list_entries(asked).content
         except Refused as refused:
             raise _translated(refused) from refused
-        return read_listing(content.encode(), served_at=self.simulator.now())
+        return read_listing(content.encode(), self.simulator.now(), self.volatile)
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         self.calls += 1
@@ -35,7 +39,19 @@ class FakeApi:
             if refused.status == 404:
                 return None
             raise _translated(refused) from refused
-        return read_entry(json_text.load(text), text)
+        return read_entry(json_text.load(text), text, self.volatile)
+
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+        return {entry_id: self.entry(entry_id) for entry_id in entry_ids}
+
+    def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        self.calls += 1
+        try:
+            asked = SummaryQuery(Query(page, per_page, window.start, window.end))
+            content = self.simulator.summarise(asked).content
+        except Refused as refused:
+            raise _translated(refused) from refused
+        return read_summaries(content.encode())
 
     def _bounds(self, window: Window | None) -> tuple[datetime | None, datetime | None]:
         return (window.start, window.end) if window else (None, None)

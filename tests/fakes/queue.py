@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from cpd_exporter.model.messages import Work
+from cpd_exporter.model.messages import Message
 
 
 class FakeQueue:
     """``messages`` is what waits for a worker; take from it, repeat or lose it at will."""
 
     def __init__(self) -> None:
-        self.messages: list[Work] = []
+        self.messages: list[Message] = []
 
-    def send(self, work: Sequence[Work]) -> list[Work]:
+    def send(self, work: Sequence[Message]) -> list[Message]:
         self.messages.extend(work)
         return list(work)

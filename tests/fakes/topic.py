@@ -21,7 +21,7 @@ class FakeTopic:
     def publish(self, events: Sequence[Event]) -> dict[str, str]:
         refused: dict[str, str] = {}
         for event in events:
-            if _size(event) > MESSAGE_LIMIT:
+            if size(event) > MESSAGE_LIMIT:
                 refused[event.id] = "too large"
             elif reason := self.refuse(event):
                 refused[event.id] = reason
@@ -30,6 +30,7 @@ class FakeTopic:
         return refused
 
 
-def _size(event: Event) -> int:
+def size(event: Event) -> int:
+    """Bytes that count against the limit."""
     attributes = (name + "String" + value for name, value in event.attributes.items())
     return len("".join([event.body, *attributes]).encode())

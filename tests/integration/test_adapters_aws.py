@@ -17,7 +17,20 @@ from cpd_exporter.adapters.sqs import LONGEST_POSTPONEMENT, SqsQueue
 from cpd_exporter.errors import ConfigurationError, TransientError
 from cpd_exporter.model.events import Event
 from cpd_exporter.model.messages import Work
-from cpd_exporter.model.timeline import Page, State, Watermark
+from cpd_exporter.model.timeline import (
+    Ask,
+    DeletionQuota,
+    Errand,
+    Kind,
+    Page,
+    Request,
+    State,
+    Watermark,
+    Write,
+    replacing,
+    reserving,
+    sweep_of,
+)
 from cpd_exporter.model.windows import Window
 from tests.contracts.account import BUCKET, TABLE, Account, lost_answers, opened
 
@@ -40,8 +53,8 @@ def waits() -> list[float]:
 
 class TestTimeline:
     @pytest.fixture
-    def timeline(self, account: Account) -> DynamoDbTimeline:
-        timeline = DynamoDbTimeline(account.dynamodb, TABLE, "t")
+    def timeline(self, account: Account, waits: list[float]) -> DynamoDbTimeline:
+        timeline = DynamoDbTimeline(account.dynamodb, TABLE, "t", sleep=waits.append)
         timeline.begin(Watermark("epoch", START, START, START, START))
         return timeline
 
@@ -96,14 +109,65 @@ class TestTimeline:
     ) -> None:
         parts = [Page(window, 2, "epoch", "split") for window in page.window.cut(3)]
         with lost_answers(account.dynamodb, "TransactWriteItems"):
-            assert timeline.split(page, parts)
+            assert timeline.commit(replacing(page, parts))
         assert list(timeline.pages(START)) == parts
 
-    def test_an_advance_whose_answer_is_lost(
+    def test_a_prepend_whose_answer_is_lost_for_good(
+        self, account: Account, timeline: DynamoDbTimeline, page: Page
+    ) -> None:
+        past = Page(Window(START - DAY, START), 1, "epoch", "planned")
+        with (
+            lost_answers(account.dynamodb, "TransactWriteItems", FOR_GOOD),
+            pytest.raises(TransientError),
+        ):
+            timeline.prepend([past], before=START)
+        assert timeline.prepend([past], before=START)
+        assert list(timeline.pages(START - DAY)) == [past, page]
+
+    def test_a_merge_whose_answer_is_lost_for_good(
+        self, account: Account, timeline: DynamoDbTimeline, page: Page
+    ) -> None:
+        sweep = sweep_of([page], revision="swept")
+        timeline.commit(reserving([page], sweep, revision="reserved"))
+        reserved = next(timeline.pages(START))
+        merged = replace(sweep, kind=Kind.PAGE, state=State.DONE, revision="merged")
+        writes = [Write(reserved, merged), Write(sweep, None)]
+        with (
+            lost_answers(account.dynamodb, "TransactWriteItems", FOR_GOOD),
+            pytest.raises(TransientError),
+        ):
+            timeline.commit(writes)
+        assert timeline.commit(writes)
+        assert (list(timeline.pages(START)), list(timeline.sweeps())) == ([merged], [])
+
+    def test_moves_of_the_watermark_whose_answers_are_lost(
         self, account: Account, timeline: DynamoDbTimeline
     ) -> None:
         with lost_answers(account.dynamodb, "UpdateItem"):
             assert timeline.advance(before=START, through=START + DAY)
+        with lost_answers(account.dynamodb, "UpdateItem"):
+            assert timeline.retreat(before=START, through=START - DAY)
+
+    def test_a_request_that_goes_on_though_the_answer_is_lost(
+        self, account: Account, timeline: DynamoDbTimeline
+    ) -> None:
+        further = replace(REQUEST, revision="2", cursor=START + DAY)
+        with lost_answers(account.dynamodb, "PutItem"):
+            timeline.request(REQUEST)
+        with lost_answers(account.dynamodb, "UpdateItem"):
+            assert timeline.continue_request(REQUEST, further)
+        assert list(timeline.requests()) == [further]
+
+    def test_deletions_are_counted_once_though_the_answer_is_lost(
+        self, account: Account, timeline: DynamoDbTimeline
+    ) -> None:
+        first = DeletionQuota("2026-01-01", {"sweep": 1}, "1")
+        second = replace(first, revision="2", told={"sweep": 2})
+        with lost_answers(account.dynamodb, "PutItem"):
+            assert timeline.update_deletion_quota(None, first)
+        with lost_answers(account.dynamodb, "PutItem"):
+            assert timeline.update_deletion_quota(first, second)
+        assert timeline.deletion_quota("2026-01-01") == second
 
     def test_a_beginning_whose_answer_is_lost(self, account: Account) -> None:
         other = DynamoDbTimeline(account.dynamodb, TABLE, "other")
@@ -111,21 +175,68 @@ class TestTimeline:
         with lost_answers(account.dynamodb, "PutItem"):
             assert other.begin(watermark) == watermark
 
-    @pytest.mark.parametrize(
-        "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
-    )
-    def test_a_transaction_in_anothers_way_is_tried_later(
-        self, account: Account, timeline: DynamoDbTimeline, page: Page, reason: str
-    ) -> None:
-        with Stubber(account.dynamodb) as stub:
+    @staticmethod
+    def cancelled(stub: Stubber, *reasons: str, times: int = 1) -> None:
+        for _ in range(times):
             stub.add_client_error(
                 "transact_write_items",
                 "TransactionCanceledException",
-                modeled_fields={"CancellationReasons": [{"Code": reason}, {"Code": "None"}]},
+                modeled_fields={"CancellationReasons": [{"Code": reason} for reason in reasons]},
             )
-            stub.add_response("get_item", {})
-            with pytest.raises(TransientError, match=reason):
+
+    def test_a_transaction_in_anothers_way_is_tried_again(
+        self, account: Account, timeline: DynamoDbTimeline, page: Page, waits: list[float]
+    ) -> None:
+        with Stubber(account.dynamodb) as stub:
+            self.cancelled(stub, "None", "TransactionConflict")
+            self.cancelled(stub, "ConditionalCheckFailed", "TransactionConflict")
+            stub.add_response("transact_write_items", {})
+            assert timeline.commit([Write(page, replace(page, revision="2"))])
+        assert len(waits) == 2
+
+    def test_a_transaction_that_stays_in_anothers_way_is_left_to_the_queue(
+        self, account: Account, timeline: DynamoDbTimeline, page: Page, waits: list[float]
+    ) -> None:
+        with Stubber(account.dynamodb) as stub:
+            self.cancelled(stub, "None", "TransactionConflict", times=5)
+            with pytest.raises(TransientError, match="TransactionConflict"):
                 timeline.append([page], after=START)
+        assert len(waits) == 4
+
+    @pytest.mark.parametrize("reason", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+    def test_a_transaction_that_is_cancelled_for_want_of_room_is_left_to_the_queue(
+        self, account: Account, timeline: DynamoDbTimeline, page: Page, reason: str
+    ) -> None:
+        with Stubber(account.dynamodb) as stub:
+            self.cancelled(stub, "ConditionalCheckFailed", reason)
+            with pytest.raises(TransientError, match=reason):
+                timeline.commit([Write(page, replace(page, revision="2"))])
+
+    def test_a_single_write_in_a_transactions_way_is_tried_again(
+        self, account: Account, timeline: DynamoDbTimeline, page: Page, waits: list[float]
+    ) -> None:
+        with Stubber(account.dynamodb) as stub:
+            stub.add_client_error("update_item", "TransactionConflictException")
+            stub.add_response("update_item", {})
+            timeline.mark_sent([page], START)
+            stub.assert_no_pending_responses()
+        assert len(waits) == 1
+
+    def test_the_page_at_an_instant_is_one_read_of_one_page(
+        self, account: Account, timeline: DynamoDbTimeline, page: Page
+    ) -> None:
+        timeline.append(
+            [Page(Window(START + DAY, START + 2 * DAY), 1, "epoch", "r")], after=START + DAY
+        )
+        answers: list[int] = []
+
+        def note(parsed: dict[str, Any], **_: Any) -> None:
+            answers.append(len(parsed["Items"]))
+
+        account.dynamodb.meta.events.register("after-call.dynamodb.Query", note)
+        assert timeline.page_at(START + timedelta(hours=30)) is not None
+        account.dynamodb.meta.events.unregister("after-call.dynamodb.Query", note)
+        assert answers == [1]
 
     def test_every_read_is_consistent(
         self, account: Account, timeline: DynamoDbTimeline, page: Page
@@ -141,11 +252,16 @@ class TestTimeline:
             account.dynamodb.meta.events.register(f"provide-client-params.dynamodb.{event}", note)
         timeline.watermark()
         timeline.page(START)
-        reads = [*timeline.pages(START), *timeline.undone(), *timeline.refusals()]
+        timeline.page(START, Kind.SWEEP)
+        timeline.page_at(START)
+        timeline.deletion_quota("2026-01-01")
+        reads = [*timeline.pages(START), *timeline.pages_before(START + DAY), *timeline.undone()]
+        assert reads == [page] * 3
+        others = (timeline.sweeps, timeline.asks, timeline.requests, timeline.refusals)
+        assert [read for other in others for read in other()] == []
         for event in events:
             account.dynamodb.meta.events.unregister(f"provide-client-params.dynamodb.{event}", note)
-        assert reads == [page, page]
-        assert len(asked) == 5
+        assert len(asked) == 12
         assert all(params["ConsistentRead"] for params in asked)
 
     def test_pages_are_streamed(self, account: Account, timeline: DynamoDbTimeline) -> None:
@@ -176,6 +292,7 @@ class TestTimeline:
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
         timeline.update(page, replace(page, revision="done", state=State.DONE))
+        timeline.commit([Write(None, sweep_of([page], revision="sweeps are never in it"))])
         indexed = account.dynamodb.scan(TableName=TABLE, IndexName="undone")
         assert indexed["Items"] == []
 
@@ -426,6 +543,7 @@ class TestTopic:
 
 PAGE = Page(Window(START, START + DAY), 1, "epoch", "planned")
 WATERMARK = Watermark("epoch", START, START, START, START)
+REQUEST = Request("sweep:1", Errand.SWEEP, START, START + DAY, START, START, "asked")
 
 CALLS: dict[str, tuple[str, str, Callable[[Account], object]]] = {
     "dynamodb:GetItem": (
@@ -447,6 +565,11 @@ CALLS: dict[str, tuple[str, str, Callable[[Account], object]]] = {
         "dynamodb",
         "update_item",
         lambda a: DynamoDbTimeline(a.dynamodb, TABLE, "t").mark_sent([PAGE], START),
+    ),
+    "dynamodb:DeleteItem": (
+        "dynamodb",
+        "delete_item",
+        lambda a: DynamoDbTimeline(a.dynamodb, TABLE, "t").forget(Ask(START, START)),
     ),
     "dynamodb:TransactWriteItems": (
         "dynamodb",

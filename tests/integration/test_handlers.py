@@ -114,7 +114,31 @@ class Stack:
         record["attributes"]["ApproximateReceiveCount"] = message["Attributes"][
             "ApproximateReceiveCount"
         ]
+        self.invoke_worker(event)
+
+    def invoke_worker(self, event: dict[str, Any]) -> None:
         self._load("worker").handler(event, Context())
+
+    def run(self, event: Any) -> dict[str, Any]:
+        """Send a command and do all that its tick sends; returns what the tick answers."""
+        [answer] = self.planner(event)["tenants"]
+        self.work_off()
+        return dict(answer)
+
+    def later(self, **by: float) -> None:
+        """From now on the functions' clock is ahead."""
+        self.monkeypatch.setattr(bootstrap, "_now", lambda: datetime.now(UTC) + timedelta(**by))
+
+    def told(self, queue_url: str | None = None) -> list[tuple[str, str]]:
+        """Change and ID of each event that came since the last look, in order of these."""
+        messages = self.account.received(queue_url or self.account.subscriber_url)
+        return sorted(
+            (
+                message["MessageAttributes"]["change"]["StringValue"],
+                _loads(message["Body"])["subject"],
+            )
+            for message in messages
+        )
 
     def receive(self) -> dict[str, Any] | None:
         """The next message, hidden as long as the template says."""
@@ -150,6 +174,10 @@ class Stack:
         self.output += self._capsys.readouterr().out
         lines = (json.loads(line) for line in self.output.splitlines() if line.startswith("{"))
         return [line for line in lines if line.get("level") == level]
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What the worker logged of each message that it did."""
+        return [line for line in self.logged("INFO") if line["message"] == "page"]
 
     def metrics(self) -> dict[str, float]:
         """The last value of each metric that was published so far."""
@@ -208,11 +236,15 @@ def _loads(text: str | bytes) -> Any:
     return simplejson.loads(text, use_decimal=True)
 
 
-def source() -> EntryStore:
-    """Entries of the last three days, each with a reflection that nobody may see in a log."""
+def lately() -> EntryStore:
+    """Entries of the last three days."""
     now = datetime.now(UTC)
-    profile = Profile(first=now - timedelta(days=3), end=now - timedelta(hours=1), entries=60)
-    store = seeded(profile)
+    return source(now - timedelta(days=3), now - timedelta(hours=1))
+
+
+def source(first: datetime, end: datetime) -> EntryStore:
+    """Entries, each with a reflection that nobody may see in a log."""
+    store = seeded(Profile(first=first, end=end, entries=60))
     for entry in list(store):
         store.edit(entry.log_entry_id, description=f"{REFLECTION}; größer 🧘🏽")
     return store
@@ -232,7 +264,7 @@ def stack(
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Stack]:
     simulator, url = api
-    simulator.store, simulator.behaviour = source(), Behaviour()
+    simulator.store, simulator.behaviour = lately(), Behaviour()
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "CpdExporter")
@@ -286,7 +318,7 @@ def test_every_entry_arrives_in_the_lake_and_at_the_subscriber(stack: Stack, eve
     stack.assert_exact()
     metrics = stack.metrics()
     assert metrics["TickFailed"] == 0
-    assert metrics["EntriesExported"] >= 1
+    assert metrics["EntriesCreated"] >= 1
     assert not stack.logged("ERROR")
 
 
@@ -320,9 +352,7 @@ def test_the_sample_message_is_of_a_page_that_is_not_there(stack: Stack) -> None
     stack.planner(sample("planner-export"))
     [record] = sample("worker-page")["Records"]
     stack.worker(stack.send(record["body"]) | {"Body": record["body"]})
-    assert [line["outcome"] for line in stack.logged("INFO") if line["message"] == "page"] == [
-        "gone"
-    ]
+    assert [line["outcome"] for line in stack.outcomes()] == ["gone"]
 
 
 def test_totals_that_are_absurd_do_no_harm(stack: Stack) -> None:
@@ -331,6 +361,223 @@ def test_totals_that_are_absurd_do_no_harm(stack: Stack) -> None:
     stack.work_off()
     stack.planner(sample("planner-export"))
     stack.assert_exact()
+
+
+# ── the operator's commands ──────────────────────────────────────────────────────────────────
+
+
+COMMANDS = sorted(
+    path.stem
+    for path in (ROOT / "events").glob("planner-*.json")
+    if path.stem not in ("planner-export", "planner-schedule", "planner-status")
+)
+
+
+@pytest.mark.parametrize("event", COMMANDS)
+def test_a_command_before_the_first_export_finds_nothing_and_the_tick_runs(
+    stack: Stack, event: str
+) -> None:
+    answer = stack.run(sample(event))
+    assert answer["requested"] is None
+    assert "nothing is exported yet" in answer["note"]
+    assert stack.metrics()["TickFailed"] == 0
+    stack.assert_exact()
+
+
+def january(stack: Stack) -> None:
+    """The month that the samples are about."""
+    first, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    stack.simulator.store = source(first, end)
+    stack.say(FIRST_DATE=f"{first:%Y-%m-%d}")
+
+
+def export(stack: Stack) -> None:
+    """Export everything, and take it from the subscriber."""
+    stack.run(sample("planner-export"))
+    stack.planner(sample("planner-export"))
+    assert len(stack.told()) == len(stack.simulator.store)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "event"),
+    [(january, "planner-sweep"), (lambda _: None, "planner-sweep-lookback")],
+    ids=["range", "lookback"],
+)
+def test_a_sweep_tells_what_was_edited_back_dated_and_deleted(
+    stack: Stack, prepare: Callable[[Stack], None], event: str
+) -> None:
+    prepare(stack)
+    export(stack)
+    store = stack.simulator.store
+    beside, *some = list(store)[20:23]
+    edited, deleted = (entry.log_entry_id for entry in some)
+    store.edit(edited, durationMinutes=7)
+    store.delete(deleted)
+    late = stack.simulator.insert(datetime.fromisoformat(beside.value["entryDate"])).log_entry_id
+    assert stack.run(sample(event))["requested"].startswith("sweep:")
+    assert stack.told() == [("created", late), ("updated", edited)]
+    stack.later(minutes=50)
+    stack.run(sample(event))
+    assert stack.told() == []
+    stack.later(minutes=70)
+    stack.run(sample(event))
+    assert stack.told() == [("deleted", deleted)]
+    stack.later(minutes=140)
+    stack.run(sample(event))
+    assert stack.told() == []
+    assert stack.planner(sample("planner-status"))["tenants"][0]["requests"] == []
+
+
+def test_the_sample_message_of_a_sweep_is_what_the_planner_sends(stack: Stack) -> None:
+    january(stack)
+    export(stack)
+    edited = next(iter(stack.simulator.store)).log_entry_id
+    stack.simulator.store.edit(edited, durationMinutes=7)
+    stack.planner(sample("planner-sweep"))
+    sent = stack.receive()
+    event = sample("worker-sweep")
+    assert sent is not None
+    assert json.loads(sent["Body"]) == json.loads(event["Records"][0]["body"])
+    stack.invoke_worker(event)
+    assert stack.told() == [("updated", edited)]
+    assert stack.outcomes()[-1]["told"] == {"updated": 1}
+
+
+def test_a_backfill_extends_the_export_into_the_past(stack: Stack) -> None:
+    export(stack)
+    old = [
+        stack.simulator.insert(datetime(year, 6, 1, tzinfo=UTC)).log_entry_id
+        for year in (2014, 2015, 2024)
+    ]
+    assert stack.run(sample("planner-backfill"))["requested"] == "backfill"
+    stack.run(sample("planner-export"))
+    assert stack.told() == [("created", old[1]), ("created", old[2])]
+    [status] = stack.planner(sample("planner-status"))["tenants"]
+    assert status["exportedFrom"] == "2015-01-01T00:00:00Z"
+    assert status["exportedThrough"] == status["plannedThrough"]
+    stack.run(sample("planner-export"))
+    [status] = stack.planner(sample("planner-status"))["tenants"]
+    assert status["requests"] == []
+
+
+def test_a_refresh_tells_what_was_edited_and_names_what_is_unknown(stack: Stack) -> None:
+    export(stack)
+    edited = next(iter(stack.simulator.store)).log_entry_id
+    stack.simulator.store.edit(edited, durationMinutes=7)
+    unknown = sample("planner-refresh")["logEntryIds"]
+    answer = stack.run(sample("planner-refresh") | {"logEntryIds": [edited, *unknown]})
+    assert (answer["asked"], answer["unknown"]) == (1, unknown)
+    assert stack.told() == [("updated", edited)]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_replay_repeats_equal_events_to_all_or_to_one(stack: Stack, alone: bool) -> None:
+    account, event = stack.account, sample("planner-replay")
+    queue_arn = event["queueArn"] if alone else event.pop("queueArn")
+    theirs = account.sqs.create_queue(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
+
+    def received(queue_url: str) -> dict[str, Any]:
+        return {
+            _loads(message["Body"])["id"]: (message["Body"], message["MessageAttributes"])
+            for message in account.received(queue_url)
+        }
+
+    january(stack)
+    stack.run(sample("planner-export"))
+    first = received(account.subscriber_url)
+    assert len(first) == len(stack.simulator.store)
+    stack.run(event)
+    assert received(theirs) == (first if alone else {})
+    assert received(account.subscriber_url) == ({} if alone else first)
+    assert stack.metrics()["EntriesReplayed"] == len(first)
+
+
+def the_report(stack: Stack) -> dict[str, Any]:
+    key = stack.outcomes()[-1]["report"]
+    report = json.loads(stack.account.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert report["differences"] == stack.metrics()["VerifyDifferences"]
+    assert REFLECTION not in json.dumps(report, ensure_ascii=False)
+    return dict(report)
+
+
+def test_a_verification_is_clean_after_an_export_and_finds_what_was_tampered_with(
+    stack: Stack,
+) -> None:
+    january(stack)
+    export(stack)
+    stack.run(sample("planner-verify"))
+    report = the_report(stack)
+    assert (report["clean"], report["entries"]) == (True, len(stack.simulator.store))
+    [key] = {
+        item["Key"]
+        for item in stack.account.s3.list_objects_v2(Bucket=BUCKET, Prefix="entries/")["Contents"]
+    }
+    stored = stack.account.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    lines = gzip.decompress(stored).splitlines()
+    row = _loads(lines[0])
+    lines[0] = simplejson.dumps(row | {"durationMinutes": row["durationMinutes"] + 1}).encode()
+    stack.account.s3.put_object(
+        Bucket=BUCKET, Key=key, Body=gzip.compress(b"\n".join(lines) + b"\n")
+    )
+    stack.later(hours=1)
+    stack.run(sample("planner-verify"))
+    report = the_report(stack)
+    assert not report["clean"]
+    [damage] = report["damages"]
+    assert (damage["object"], damage["logEntryIds"]) == (key, [row["logEntryId"]])
+    [minutes] = report["minutes"]
+    assert [user["userId"] for user in minutes["users"]] == [row["userId"]]
+    assert [(some["from"], some["to"]) for some in minutes["sweep"]] == [
+        ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+    ]
+
+
+def test_the_sample_message_of_an_errand_is_what_the_planner_sends(stack: Stack) -> None:
+    january(stack)
+    export(stack)
+    stack.planner(sample("planner-verify"))
+    sent = stack.receive()
+    event = sample("worker-errand")
+    assert sent is not None
+    assert json.loads(sent["Body"]) == json.loads(event["Records"][0]["body"])
+    stack.invoke_worker(event)
+    assert the_report(stack)["clean"]
+
+
+def test_deletions_beyond_a_days_number_wait_for_the_operator(stack: Stack) -> None:
+    january(stack)
+    export(stack)
+    stack.say(MOST_DELETIONS_A_DAY="0", DELETION_DELAY_SECONDS="0")
+    deleted = next(iter(stack.simulator.store)).log_entry_id
+    stack.simulator.store.delete(deleted)
+    for _ in range(2):
+        stack.run(sample("planner-sweep"))
+    assert stack.told() == []
+    assert stack.metrics()["DeletionsHeld"] == 1
+    [status] = stack.planner(sample("planner-status"))["tenants"]
+    [held] = status["heldDeletions"]
+    assert held["deletions"] == 1
+    assert json.dumps(sample("planner-confirm-deletions")) in held["reason"]
+    assert stack.run(sample("planner-confirm-deletions"))["confirmed"] == 1
+    assert stack.told() == [("deleted", deleted)]
+    assert stack.planner(sample("planner-status"))["tenants"][0]["heldDeletions"] == []
+
+
+def test_a_command_that_was_taken_outlives_its_failed_tick(stack: Stack) -> None:
+    january(stack)
+    export(stack)
+    edited = next(iter(stack.simulator.store)).log_entry_id
+    stack.simulator.store.edit(edited, durationMinutes=7)
+    stack.later(hours=1)
+    stack.simulator.behave(faults=(Fault(kind="html"),))
+    answer = stack.planner(sample("planner-sweep"))
+    assert answer["error"]["type"] == "MalformedResponseError"
+    assert answer["taken"]["requested"].startswith("sweep:")
+    assert the_error(stack)["taken"] == answer["taken"]
+    assert stack.metrics()["TickFailed"] == 1
+    stack.simulator.behaviour = Behaviour()
+    stack.run(sample("planner-schedule"))
+    assert stack.told() == [("updated", edited)]
 
 
 # ── what an operator must mend ───────────────────────────────────────────────────────────────
@@ -403,6 +650,7 @@ def test_the_planner_says_what_to_mend(
     spoil(stack)
     answer = stack.planner(sample("planner-export"))
     assert answer["error"]["type"] == kind.__name__
+    assert "taken" not in answer
     assert remedy in answer["error"]["message"]
     assert the_error(stack)["message"] == answer["error"]["message"]
     assert stack.metrics()["TickFailed"] == 1
@@ -453,12 +701,29 @@ def test_a_rotated_secret_is_read_again(stack: Stack) -> None:
 # ── what cannot be understood ────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("event", [{"command": "exprot"}, {"command": None}, [], "export", None])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"command": "exprot"},
+        {"command": None},
+        [],
+        "export",
+        None,
+        {"command": "sweep"},
+        {"command": "backfill", "from": "long ago"},
+        {"command": "refresh", "logEntryIds": []},
+        sample("planner-replay") | {"queueArn": "arn:aws:sqs:eu-west-2:123456789012:theirs.fifo"},
+        sample("planner-verify") | {"to": "2025-12-31T00:00:00Z"},
+    ],
+)
 def test_a_malformed_command_is_answered_with_what_is_allowed(stack: Stack, event: Any) -> None:
     answer = stack.planner(event)
     assert answer["error"]["type"] == "MalformedInputError"
     assert '{"command": "status"}' in answer["error"]["message"]
     assert the_error(stack)["message"] == answer["error"]["message"]
+    assert stack.metrics()["CommandRefused"] == 1
+    # Whoever sent it reads the answer: the export goes on, so nobody has to be called.
+    assert "TickFailed" not in stack.metrics()
     assert stack.receive() is None
 
 

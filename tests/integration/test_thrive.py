@@ -15,7 +15,7 @@ from cpd_exporter.adapters.access import Access, BasicAccess, ClientCredentialsA
 from cpd_exporter.adapters.credentials import ApiSecret, ClientSecret
 from cpd_exporter.adapters.environments import Audience, Endpoints, Environment, Scope, endpoints
 from cpd_exporter.adapters.http import Http, new_client
-from cpd_exporter.adapters.thrive import ThriveApi
+from cpd_exporter.adapters.thrive import LOOKUPS_AT_ONCE, ThriveApi
 from cpd_exporter.errors import (
     AccessError,
     MalformedResponseError,
@@ -383,6 +383,18 @@ class TestOutages:
             )
             assert api.query(None).total == 50
             assert api.calls == 2
+
+    def test_several_entries_are_asked_for_at_once(self) -> None:
+        together = threading.Barrier(LOOKUPS_AT_ONCE, timeout=5)
+
+        def answer(_: httpx.Request) -> httpx.Response:
+            together.wait()
+            return httpx.Response(404)
+
+        ids = [f"{number:024x}" for number in range(2 * LOOKUPS_AT_ONCE)]
+        with answering(answer) as api:
+            assert api.entries([*ids, ids[0]]) == dict.fromkeys(ids)
+            assert api.calls == len(ids)
 
     def test_connections_are_used_again(self, service: Service) -> None:
         opened = 0

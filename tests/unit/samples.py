@@ -7,8 +7,10 @@ import simplejson
 
 from cpd_exporter.model import json_text
 from cpd_exporter.model.entries import Entry, read_entry
+from cpd_exporter.model.messages import Work
 from cpd_exporter.model.timeline import Page
 from cpd_exporter.model.windows import Window
+from tests.fakes import FakeQueue
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT = "eu-west-2_AbcdEfghI"
@@ -60,3 +62,10 @@ def window(seconds: int = 3600, *, start: datetime = START) -> Window:
 def page(seconds: int = 3600, *, start: datetime = START, **changes: Any) -> Page:
     settings: dict[str, Any] = {"generation": 1, "epoch": "e" * 16, "revision": "r1"} | changes
     return Page(window(seconds, start=start), **settings)
+
+
+def works(queue: FakeQueue) -> list[Work]:
+    """What waits in a queue that holds nothing but pages and sweeps."""
+    named = [message for message in queue.messages if isinstance(message, Work)]
+    assert len(named) == len(queue.messages)
+    return named

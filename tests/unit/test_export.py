@@ -9,6 +9,7 @@ from cpd_exporter.model.timeline import State
 from local.simulator.behaviour import Behaviour, Fault
 from local.simulator.seeding import Profile, seeded
 from local.simulator.source import EntryStore
+from tests.unit.samples import works
 from tests.world import NOW, ORIGIN, World
 
 
@@ -208,7 +209,7 @@ def test_a_page_of_a_thousand_is_one_call() -> None:
 def test_a_worker_that_dies_silently_too_often_leaves_a_hole() -> None:
     world = World(store=entries(10))
     world.planner.tick()
-    [*_, work] = world.queue.messages
+    [*_, work] = works(world.queue)
     page = world.timeline.page(work.start)
     assert page is not None
     for _ in range(6):

@@ -23,12 +23,14 @@ from cpd_exporter.model import json_text, rows
 from cpd_exporter.model.entries import Entry, Listing
 from cpd_exporter.model.events import Event
 from cpd_exporter.model.messages import Work
-from cpd_exporter.model.timeline import Page, State, lake_key
+from cpd_exporter.model.rows import Change
+from cpd_exporter.model.timeline import Page, State, Write, lake_key
 from cpd_exporter.model.windows import Window
 from local.simulator.behaviour import Behaviour, Fault
 from local.simulator.seeding import Profile, seeded
 from local.simulator.source import EntryStore
 from tests.fakes import FakeTimeline
+from tests.unit.samples import works
 from tests.world import NOW, TENANT, World
 
 START = NOW - timedelta(hours=2)
@@ -45,8 +47,12 @@ def planned(entries: int = 20, *, faulty: int = 0, **switches: Any) -> tuple[Wor
     world = World(store=store, origin=START)
     world.planner.tick()
     world.simulator.behaviour = Behaviour(**switches)
-    [work] = world.queue.messages
+    [work] = works(world.queue)
     return world, work
+
+
+def done(entries: int) -> WorkReport:
+    return WorkReport(Outcome.DONE, told={Change.CREATED: entries})
 
 
 def page_of(world: World, work: Work) -> Page:
@@ -75,7 +81,7 @@ def assert_told_once(world: World) -> None:
 def test_a_page_is_stored_told_and_done() -> None:
     world, work = planned(20)
     report = world.worker.work(work)
-    assert report == WorkReport(Outcome.DONE, entries=20)
+    assert report == done(20)
     page = page_of(world, work)
     assert (page.state, page.entries, page.attempts) == (State.DONE, 20, 1)
     assert (page.error, page.hole_since, page.lease_until) == (None, None, None)
@@ -97,7 +103,7 @@ def test_a_page_whose_entries_went_has_no_object() -> None:
     world, work = planned(20)
     for entry in list(world.store):
         world.store.delete(entry.log_entry_id)
-    assert world.worker.work(work) == WorkReport(Outcome.DONE)
+    assert world.worker.work(work) == done(0)
     assert page_of(world, work).object is None
     assert not world.lake.objects
 
@@ -145,7 +151,7 @@ def test_a_page_in_a_live_workers_hands_is_left_to_it() -> None:
 def test_faulty_records_are_set_apart_and_counted() -> None:
     world, work = planned(20, faulty=5)
     report = world.worker.work(work)
-    assert (report.entries, report.quarantined) == (15, 5)
+    assert (report.told, report.quarantined) == ({Change.CREATED: 15}, 5)
     assert page_of(world, work).quarantined == 5
     assert len(world.quarantined) == 5
 
@@ -153,7 +159,7 @@ def test_faulty_records_are_set_apart_and_counted() -> None:
 def test_a_page_of_nothing_but_faulty_records_is_done() -> None:
     world, work = planned(5, faulty=5)
     report = world.worker.work(work)
-    assert (report.outcome, report.entries, report.quarantined) == (Outcome.DONE, 0, 5)
+    assert report == replace(done(0), quarantined=5)
     assert len(world.quarantined) == len(world.lake.objects) == 5
 
 
@@ -167,8 +173,8 @@ def test_an_overflow_is_replaced_by_parts_which_are_sent() -> None:
     parts = world.pages
     assert len(parts) == 5
     assert {part.generation for part in parts} == {2}
-    assert [message.window for message in world.queue.messages] == [part.window for part in parts]
-    assert {message.hop for message in world.queue.messages} == {work.hop + 1}
+    assert [message.window for message in works(world.queue)] == [part.window for part in parts]
+    assert {message.hop for message in works(world.queue)} == {work.hop + 1}
     assert not world.lake.objects
     assert world.worker.work(work).outcome is Outcome.GONE
     world.export()
@@ -196,7 +202,7 @@ def test_what_was_begun_to_be_written_is_never_split() -> None:
     writing = replace(page, state=State.WRITING, revision="writing")
     assert world.timeline.update(page, writing)
     world.simulator.behave(per_page_cap=50, shuffle="all")
-    assert world.worker.work(work) == WorkReport(Outcome.DONE, entries=200)
+    assert world.worker.work(work) == done(200)
     assert len(world.pages) == 1
     world.planner.tick()
     assert_told_once(world)
@@ -208,7 +214,7 @@ def test_what_was_begun_to_be_written_ends_with_an_object_even_if_all_entries_we
     assert world.timeline.update(page, replace(page, state=State.WRITING, revision="writing"))
     for entry in list(world.store):
         world.store.delete(entry.log_entry_id)
-    assert world.worker.work(work) == WorkReport(Outcome.DONE)
+    assert world.worker.work(work) == done(0)
     page = page_of(world, work)
     assert page.object is not None
     assert rows.decode(world.lake.objects[page.object]) == []
@@ -235,7 +241,7 @@ def test_what_is_stored_already_is_told_and_not_fetched_anew() -> None:
     first = next(iter(world.store)).log_entry_id
     world.store.edit(first, description="edited since")
     calls = world.api.calls
-    assert world.worker.work(work) == WorkReport(Outcome.DONE, entries=5)
+    assert world.worker.work(work) == done(5)
     assert world.api.calls == calls
     assert not any("edited since" in event.body for event in world.topic.published)
     assert len(world.topic.published) == 5
@@ -252,7 +258,7 @@ def test_a_put_that_loses_tells_what_the_winner_stored() -> None:
         return put_new(key, body)
 
     world.lake.put_new = late  # type: ignore[method-assign]
-    assert world.worker.work(work) == WorkReport(Outcome.DONE, entries=4)
+    assert world.worker.work(work) == done(4)
     assert {event.entry_id for event in world.topic.published} == {
         row.entry_id for row in world.rows
     }
@@ -271,7 +277,7 @@ def test_a_put_whose_answer_was_lost_counts() -> None:
     assert page_of(world, work).state is State.WRITING
     assert not world.topic.published
     world.lake.put_new = put_new  # type: ignore[method-assign]
-    assert attempt(world, work) == WorkReport(Outcome.DONE, entries=5)
+    assert attempt(world, work) == done(5)
     world.planner.tick()
     assert_told_once(world)
 
@@ -289,7 +295,7 @@ def test_an_announcement_that_was_cut_off_is_repeated_equally() -> None:
     world.topic.publish = publish  # type: ignore[method-assign]
     world.store.edit(next(iter(world.store)).log_entry_id, description="edited since")
     calls = world.api.calls
-    assert attempt(world, work) == WorkReport(Outcome.DONE, entries=5)
+    assert attempt(world, work) == done(5)
     assert world.api.calls == calls
     assert len(world.topic.published) == 7
     assert len({event.body for event in world.topic.published}) == 5
@@ -322,7 +328,7 @@ def test_a_stored_object_that_is_gone_or_damaged_is_asked_for(
     assert report.outcome is Outcome.HOLE
     assert not world.topic.published
     world.lake.objects[page.object] = whole
-    assert attempt(world, work) == WorkReport(Outcome.DONE, entries=5)
+    assert attempt(world, work) == done(5)
     assert page_of(world, work).hole_since is None
 
 
@@ -347,11 +353,11 @@ class Racing(FakeTimeline):
             self.intruder(page)
         return super().update(page, changed)
 
-    def split(self, page: Page, parts: Sequence[Page]) -> bool:
+    def commit(self, writes: Sequence[Write]) -> bool:
         self.at -= 1
-        if self.at == 0:
+        if self.at == 0 and (page := writes[0].before) is not None:
             self.intruder(page)
-        return super().split(page, parts)
+        return super().commit(writes)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4], ids=["claim", "writing", "stored", "done"])
@@ -441,7 +447,7 @@ def test_what_strikes_all_alike_is_waited_out_and_never_counts(
         assert (page.attempts, page.lease_until, page.hole_since) == (0, None, None)
         assert page.error
     world.simulator.behaviour = Behaviour()
-    assert attempt(world, work) == WorkReport(Outcome.DONE, entries=20)
+    assert attempt(world, work) == done(20)
     assert page_of(world, work).error is None
 
 
@@ -461,7 +467,7 @@ def test_what_the_stores_refuse_never_counts_either(port: str, error: Exception)
             worker.work(work)
     assert page_of(world, work).attempts == 0
     assert not world.topic.published
-    assert attempt(world, work) == WorkReport(Outcome.DONE, entries=20)
+    assert attempt(world, work) == done(20)
 
 
 def misread(world: World, error: Exception, *, counts: bool = True) -> None:
@@ -509,7 +515,7 @@ def test_what_fails_as_a_whole_is_a_hole_and_not_split(error: Exception, counts:
     assert report.holes == 1
     assert report.exported_through >= page.window.end
     del world.api.query
-    assert attempt(world, work) == WorkReport(Outcome.DONE, entries=20)
+    assert attempt(world, work) == done(20)
     assert page_of(world, work).hole_since is None
 
 
@@ -581,7 +587,7 @@ def test_a_refused_event_goes_out_as_a_reference_and_then_is_recorded() -> None:
         return "policy" if event.entry_id == second else None
 
     world.topic.refuse = refuse
-    assert world.worker.work(work) == WorkReport(Outcome.DONE, entries=20)
+    assert world.worker.work(work) == done(20)
     told = {event.entry_id: json_text.load(event.body) for event in world.topic.published}
     assert len(world.topic.published) == len(told) == 19
     assert "entry" not in told[first]["data"]

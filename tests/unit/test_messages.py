@@ -6,8 +6,18 @@ from typing import Any
 import pytest
 
 from cpd_exporter.errors import MalformedInputError
-from cpd_exporter.model.messages import Export, Status, read_command, read_work, work_on
+from cpd_exporter.model.messages import (
+    ErrandWork,
+    Export,
+    Replay,
+    Status,
+    Work,
+    read_command,
+    read_work,
+    work_on,
+)
 from tests.unit.samples import TENANT, page
+from tests.world import World
 
 MESSAGE = {
     "kind": "page",
@@ -59,23 +69,75 @@ def test_any_other_command_is_refused_with_all_that_is_allowed(event: Any) -> No
     assert "\n" not in message
 
 
+REPLAY = {"command": "replay", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+
+
+def queue_arn(name: str, *, partition: str = "aws", region: str = "eu-west-2") -> str:
+    return f"arn:{partition}:sqs:{region}:123456789012:{name}"
+
+
+@pytest.mark.parametrize("name", ["q", "Their_queue-2", "q" * 80])
+def test_a_replay_may_go_to_one_queue(name: str) -> None:
+    command = read_command(REPLAY | {"queueArn": queue_arn(name)})
+    assert isinstance(command, Replay)
+    assert command.queue_arn == queue_arn(name)
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "",
+        "theirs",
+        "https://sqs.eu-west-2.amazonaws.com/123456789012/theirs",
+        queue_arn(""),
+        queue_arn("q" * 81),
+        queue_arn("theirs.fifo"),
+        queue_arn("größer"),
+        queue_arn("theirs\n"),
+        queue_arn("theirs", partition="a" * 21),
+        queue_arn("theirs", region="r" * 31),
+        "arn:aws:sns:eu-west-2:123456789012:topic",
+        "arn:aws:sqs:eu-west-2:1234567890123:theirs",
+    ],
+)
+def test_what_is_no_standard_queue_is_refused(arn: str) -> None:
+    with pytest.raises(MalformedInputError, match="queueArn"):
+        read_command(REPLAY | {"queueArn": arn})
+
+
+def test_the_longest_command_that_is_allowed_still_fits_into_a_message() -> None:
+    arn = queue_arn("q" * 80, partition="a" * 20, region="r" * 30)
+    world = World()
+    world.planner.tick()
+    name = world.command(REPLAY | {"queueArn": arn})["requested"]
+    work = ErrandWork(tenant_id=TENANT, name=name)
+    assert read_work(work.model_dump_json(by_alias=True)) == work
+
+
+def read_page_work(body: str) -> Work:
+    work = read_work(body)
+    assert isinstance(work, Work)
+    return work
+
+
 def test_a_message_names_its_page_and_comes_back_as_it_was() -> None:
     work = work_on(page(generation=3), TENANT, hop=2)
     body = work.model_dump_json(by_alias=True)
     assert json.loads(body) == MESSAGE | {"generation": 3, "hop": 2}
     assert read_work(body) == work
-    assert read_work(body).window == page().window
+    assert read_page_work(body).window == page().window
 
 
 def test_a_message_means_one_generation_of_one_window() -> None:
-    work = read_work(json.dumps(MESSAGE))
+    work = read_page_work(json.dumps(MESSAGE))
     assert work.names(page())
     assert not work.names(page(generation=2))
     assert not work.names(page(3599))
 
 
 def test_a_message_without_hops_is_the_planners() -> None:
-    assert read_work(json.dumps({k: v for k, v in MESSAGE.items() if k != "hop"})).hop == 0
+    unhopped = {name: value for name, value in MESSAGE.items() if name != "hop"}
+    assert read_page_work(json.dumps(unhopped)).hop == 0
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from cpd_exporter.errors import AccessError, FilterError, TransientError
-from cpd_exporter.model.messages import Work
+from cpd_exporter.model.messages import Message
 from cpd_exporter.model.timeline import State
 from cpd_exporter.planning import Planner
 from local.simulator.behaviour import Behaviour, Fault
 from local.simulator.seeding import Profile, seeded
 from local.simulator.source import EntryStore
+from tests.unit.samples import works
 from tests.world import NOW, ORIGIN, TENANT, World
 
 SETTLE = timedelta(seconds=120)
@@ -30,9 +31,12 @@ def world(entries: int = 0, *, origin: datetime = ORIGIN, **switches: Any) -> Wo
     return World(store=store, origin=origin, behaviour=Behaviour(**switches))
 
 
-def planner(world: World, **changes: Any) -> Planner:
-    """The world's planner with another plan."""
-    return replace(world.planner, plan=replace(world.planner.plan, **changes))
+def planner(world: World, *, target: int | None = None, **changes: Any) -> Planner:
+    """The world's planner with another plan, which cuts for so many entries a page."""
+    plan = replace(world.planner.plan, **changes)
+    if target is not None:
+        plan = replace(plan, cutting=replace(plan.cutting, target=target))
+    return replace(world.planner, plan=plan)
 
 
 def planned_through(world: World) -> datetime:
@@ -60,11 +64,11 @@ def test_the_first_tick_creates_the_timeline() -> None:
     assert watermark.last_tick.error is None
     assert_tiles(it)
     assert {page.epoch for page in it.pages} == {watermark.epoch}
-    assert [work.window for work in it.queue.messages] == [
+    assert [work.window for work in works(it.queue)] == [
         page.window for page in it.pages if page.state is State.OPEN
     ]
     assert all(page.sent_at == NOW for page in it.pages if page.state is State.OPEN)
-    assert all(work.tenant_id == TENANT and work.hop == 0 for work in it.queue.messages)
+    assert all(work.tenant_id == TENANT and work.hop == 0 for work in works(it.queue))
 
 
 def test_time_without_entries_is_done_at_once_month_by_month() -> None:
@@ -236,7 +240,7 @@ def test_what_the_queue_does_not_take_is_sent_by_the_next_tick() -> None:
     it = world(2500)
 
     class Full:
-        def send(self, work: Sequence[Work]) -> list[Work]:
+        def send(self, work: Sequence[Message]) -> list[Message]:
             return []
 
     report = replace(it.planner, queue=Full()).tick()
@@ -264,7 +268,7 @@ def test_holes_wait_for_new_pages_and_never_keep_them_from_being_planned() -> No
     assert report.holes == holes
     assert report.planned_through > through
     assert report.undone < report.sent == 20
-    first = it.queue.messages[0]
+    first = works(it.queue)[0]
     assert first.start >= through
 
 
@@ -275,7 +279,7 @@ def test_holes_are_sent_again_where_there_is_room() -> None:
     report = it.planner.tick()
     assert holes <= report.sent
     assert {page.window.start for page in it.pages if page.hole_since} <= {
-        work.start for work in it.queue.messages
+        work.start for work in works(it.queue)
     }
 
 

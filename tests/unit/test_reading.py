@@ -1,6 +1,6 @@
 """Reading one window exactly, whatever the API answers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from cpd_exporter.errors import FilterError, InconsistentListingError
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry, read_listing
 from cpd_exporter.model.instants import SECOND
+from cpd_exporter.model.summaries import Summaries
 from cpd_exporter.model.windows import Window
 from cpd_exporter.reading import Count, Overflow, Reading, count, prove_filter, read_window
 from local.simulator.behaviour import Behaviour, Change, Fault
@@ -43,6 +44,12 @@ class ScriptedApi:
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         found = (read_entry(content(logEntryId=entry_id), one) for one in self.held)
         return next((one for one in found if one.id == entry_id), None)
+
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+        return {entry_id: self.entry(entry_id) for entry_id in entry_ids}
+
+    def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        raise AssertionError("no listing is read from sums")
 
 
 def read(api: ScriptedApi, *, may_split: bool = True) -> Reading | Overflow:

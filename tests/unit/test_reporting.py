@@ -22,6 +22,8 @@ def test_before_the_first_tick_there_is_nothing_to_tell() -> None:
         "lagSeconds": None,
         "pages": {"open": 0, "writing": 0, "stored": 0, "done": 0},
         "sweeps": {"open": 0, "writing": 0, "stored": 0},
+        "requests": [],
+        "heldDeletions": [],
         "quarantined": 0,
         "holes": [],
         "lastTick": None,
@@ -53,6 +55,8 @@ def test_the_status_tells_watermark_lag_states_holes_and_last_tick() -> None:
         "lagSeconds": 8 * 3600,
         "pages": {"open": 3, "writing": 1, "stored": 1, "done": 2},
         "sweeps": {"open": 0, "writing": 0, "stored": 0},
+        "requests": [],
+        "heldDeletions": [],
         "quarantined": 15,
         "holes": [
             {

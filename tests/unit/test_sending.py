@@ -16,10 +16,10 @@ from cpd_exporter.errors import (
     PermanentError,
     TransientError,
 )
-from cpd_exporter.model.messages import Work
+from cpd_exporter.model.messages import Message
 from cpd_exporter.sending import seconds_until_retry, send
 from tests.fakes import FakeQueue, FakeTimeline
-from tests.unit.samples import START, page
+from tests.unit.samples import START, page, works
 from tests.world import NOW
 
 HALF_A_DAY = 12 * 60 * 60
@@ -28,7 +28,7 @@ HALF_A_DAY = 12 * 60 * 60
 class Lossy(FakeQueue):
     """Accepts every other message."""
 
-    def send(self, work: Sequence[Work]) -> list[Work]:
+    def send(self, work: Sequence[Message]) -> list[Message]:
         return super().send(work[::2])
 
 
@@ -38,8 +38,8 @@ def test_only_what_is_surely_in_the_queue_counts_as_sent() -> None:
     timeline.stored = {each.window.start: each for each in pages}
     assert send(pages, timeline=timeline, queue=queue, clock=lambda: NOW, hop=3) == 3
     sent = [each.window for each in timeline.stored.values() if each.sent_at == NOW]
-    assert sent == [work.window for work in queue.messages]
-    assert {work.hop for work in queue.messages} == {3}
+    assert sent == [work.window for work in works(queue)]
+    assert {work.hop for work in works(queue)} == {3}
     assert [each.sent_at for each in timeline.stored.values()].count(None) == 2
 
 

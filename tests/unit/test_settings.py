@@ -48,6 +48,35 @@ def test_everything_can_be_said() -> None:
     assert settings.filter_slack_seconds == timedelta(hours=14)
 
 
+def test_sweeps_are_told_what_a_deletion_and_an_edit_are() -> None:
+    settings = WorkerSettings.read(WORKER)
+    assert settings.deletion_delay_seconds == timedelta(hours=1)
+    assert settings.most_deletions_a_day == 500
+    settings = WorkerSettings.read(
+        WORKER | {"CPD_DELETION_DELAY_SECONDS": "0", "CPD_MOST_DELETIONS_A_DAY": "0"}
+    )
+    assert settings.deletion_delay_seconds == timedelta(0)
+    assert settings.most_deletions_a_day == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", set()),
+        (" , ", set()),
+        ("viewCount", {"viewCount"}),
+        (" viewCount, lastSeen ,viewCount,", {"viewCount", "lastSeen"}),
+    ],
+)
+def test_both_functions_leave_the_same_members_out_of_the_fingerprint(
+    text: str, names: set[str]
+) -> None:
+    told = {"CPD_FINGERPRINT_EXCLUDE": text}
+    assert PlannerSettings.read(PLANNER | told).fingerprint_exclude == names
+    assert WorkerSettings.read(WORKER | told).fingerprint_exclude == names
+    assert Settings.read(LEAST).fingerprint_exclude == set()
+
+
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
@@ -94,6 +123,22 @@ def test_what_is_wrong_is_named_with_a_remedy(name: str, value: str) -> None:
     assert name in message
     assert "Deploy" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CPD_DELETION_DELAY_SECONDS", "-1"),
+        ("CPD_DELETION_DELAY_SECONDS", ""),
+        ("CPD_DELETION_DELAY_SECONDS", "an hour"),
+        ("CPD_MOST_DELETIONS_A_DAY", "-1"),
+        ("CPD_MOST_DELETIONS_A_DAY", "1.5"),
+        ("CPD_MOST_DELETIONS_A_DAY", "all"),
+    ],
+)
+def test_what_is_wrong_in_the_workers_is_named_too(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name}.*Deploy"):
+        WorkerSettings.read(WORKER | {name: value})
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -1,7 +1,9 @@
 """The template keeps to what AWS's services and traps demand, and to what the code reads."""
 
+import json
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
 from cpd_exporter.bootstrap import VISIBILITY
+from cpd_exporter.model.messages import Export, Sweep, read_command
 from cpd_exporter.settings import PREFIX, PlannerSettings, Settings, WorkerSettings
 from local.places import ROOT
 from local.problem import Problem
@@ -41,9 +44,12 @@ def variables(function: str) -> dict[str, Any]:
 
 
 def statements(role: str) -> list[dict[str, Any]]:
+    """All that a role may be given, whatever its conditions say."""
     (policy,) = properties(role)["Policies"]
-    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
-    return found
+    return [
+        statement["Fn::If"][1] if "Fn::If" in statement else statement
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -119,13 +125,28 @@ def test_the_planner_is_told_the_workers_time_out() -> None:
 # ---- Schedule, queue and mapping
 
 
-def test_the_schedule_is_a_command_and_its_retry_is_the_next_tick() -> None:
-    (tick,) = PLANNER["Properties"]["Events"].values()
-    assert tick["Type"] == "ScheduleV2"
-    assert tick["Properties"]["Input"] == '{"command": "export"}'
-    assert tick["Properties"]["ScheduleExpression"] == {"Ref": "Schedule"}
-    assert tick["Properties"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
+SCHEDULES = {
+    "Tick": ("Schedule", Export()),
+    "ShortSweep": ("ShortSweepSchedule", Sweep(command="sweep", lookback=timedelta(days=2))),
+    "LongSweep": ("LongSweepSchedule", Sweep(command="sweep", lookback=timedelta(days=35))),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_is_a_command_and_its_retry_is_the_next_one(name: str) -> None:
+    expression, command = SCHEDULES[name]
+    assert PLANNER["Properties"]["Events"].keys() == SCHEDULES.keys()
+    schedule = PLANNER["Properties"]["Events"][name]
+    assert schedule["Type"] == "ScheduleV2"
+    settings = schedule["Properties"]
+    assert settings["ScheduleExpression"] == {"Ref": expression}
+    assert settings["State"] == {"Ref": "ScheduleState"}
+    assert settings["RetryPolicy"]["MaximumRetryAttempts"] == 0
     assert PLANNER["Properties"]["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+    event = settings["Input"]
+    if isinstance(event, dict):
+        event = re.sub(r"\$\{(\w+)\}", lambda found: DEFAULTS[found[1]], event["Fn::Sub"])
+    assert read_command(json.loads(event)) == command
 
 
 def test_a_message_stays_hidden_while_it_may_be_in_work() -> None:
@@ -225,6 +246,7 @@ def test_permissions_name_their_action_and_their_resource(role: str) -> None:
 
 def test_the_planner_may_do_what_it_does_and_no_more() -> None:
     assert {action for action, _ in permissions("PlannerRole")} == {
+        "dynamodb:DeleteItem",
         "dynamodb:GetItem",
         "dynamodb:PutItem",
         "dynamodb:Query",
@@ -240,8 +262,10 @@ def test_the_planner_may_do_what_it_does_and_no_more() -> None:
 
 def test_the_worker_may_do_what_it_does_and_no_more() -> None:
     assert {action for action, _ in permissions("WorkerRole")} == {
+        "dynamodb:DeleteItem",
         "dynamodb:GetItem",
         "dynamodb:PutItem",
+        "dynamodb:Query",
         "dynamodb:UpdateItem",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -253,6 +277,7 @@ def test_the_worker_may_do_what_it_does_and_no_more() -> None:
         "sqs:ChangeMessageVisibility",
         "sqs:DeleteMessage",
         "sqs:GetQueueAttributes",
+        "sqs:GetQueueUrl",
         "sqs:ReceiveMessage",
         "sqs:SendMessage",
         "xray:PutTelemetryRecords",
@@ -261,8 +286,30 @@ def test_the_worker_may_do_what_it_does_and_no_more() -> None:
     writable = {r for action, r in permissions("WorkerRole") if action == "s3:PutObject"}
     assert writable == {
         str({"Fn::Sub": "${LakeBucket.Arn}/entries/*"}),
+        str({"Fn::Sub": "${LakeBucket.Arn}/known/*"}),
         str({"Fn::Sub": "${LakeBucket.Arn}/quarantine/*"}),
+        str({"Fn::Sub": "${LakeBucket.Arn}/reports/*"}),
     }
+
+
+def test_the_worker_may_send_to_the_queues_that_are_named_for_replays_and_to_no_others() -> None:
+    pages = str({"Fn::GetAtt": ["PagesQueue", "Arn"]})
+    to = {r for action, r in permissions("WorkerRole") if action == "sqs:SendMessage"}
+    assert to == {pages, str({"Ref": "ReplayQueueArns"})}
+    (policy,) = properties("WorkerRole")["Policies"]
+    (may_replay,) = (s["Fn::If"] for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s)
+    condition, _, otherwise = may_replay
+    assert otherwise == {"Ref": "AWS::NoValue"}
+    joined = {"Fn::Join": ["", {"Ref": "ReplayQueueArns"}]}
+    assert TEMPLATE["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [joined, ""]}]}
+
+
+def test_a_queue_to_replay_to_is_a_standard_one() -> None:
+    theirs = "arn:aws:sqs:eu-west-2:123456789012:theirs"
+    check({"ReplayQueueArns": theirs})
+    check({"ReplayQueueArns": f"{theirs},{theirs}-too"})
+    with pytest.raises(Problem, match="standard"):
+        check({"ReplayQueueArns": f"{theirs},{theirs}.fifo"})
 
 
 # ---- Parameters, alarms and outputs
@@ -314,16 +361,24 @@ def test_an_api_url_is_https_or_on_this_machine(url: str) -> None:
 
 
 def test_alarms_watch_metrics_that_somebody_writes() -> None:
-    source = (ROOT / PLANNER["Properties"]["CodeUri"] / "app.py").read_text()
     own = [a["Properties"] for a in of_type("AWS::CloudWatch::Alarm").values()]
     own = [alarm for alarm in own if not alarm["Namespace"].startswith("AWS/")]
-    assert {alarm["MetricName"] for alarm in own} == {"TickFailed", "HoleAgeSeconds"}
+    writers = {
+        "TickFailed": "PlannerFunction",
+        "HoleAgeSeconds": "PlannerFunction",
+        "DeletionsHeld": "WorkerFunction",
+        "EditedPercent": "WorkerFunction",
+        "VerifyDifferences": "WorkerFunction",
+    }
+    assert {alarm["MetricName"] for alarm in own} == writers.keys()
     for alarm in own:
+        function = writers[alarm["MetricName"]]
+        source = (ROOT / properties(function)["CodeUri"] / "app.py").read_text()
         assert f'add_metric("{alarm["MetricName"]}"' in source
-        assert alarm["Namespace"] == variables("PlannerFunction")["POWERTOOLS_METRICS_NAMESPACE"]
+        assert alarm["Namespace"] == variables(function)["POWERTOOLS_METRICS_NAMESPACE"]
         (dimension,) = alarm["Dimensions"]
         assert dimension["Name"] == "service"
-        assert dimension["Value"] == variables("PlannerFunction")["POWERTOOLS_SERVICE_NAME"]
+        assert dimension["Value"] == variables(function)["POWERTOOLS_SERVICE_NAME"]
 
 
 def test_dead_letters_and_crashes_alarm_too() -> None:

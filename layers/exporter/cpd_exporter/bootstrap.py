@@ -20,8 +20,11 @@ from cpd_exporter.adapters.http import Http, new_client
 from cpd_exporter.adapters.s3 import S3Lake
 from cpd_exporter.adapters.sns import SnsTopic
 from cpd_exporter.adapters.sqs import SqsQueue
+from cpd_exporter.adapters.subscriber import SqsMailbox
 from cpd_exporter.adapters.thrive import ThriveApi
 from cpd_exporter.claiming import Effort
+from cpd_exporter.commanding import Commander
+from cpd_exporter.cutting import Cutting
 from cpd_exporter.model.timeline import Patience
 from cpd_exporter.planning import Plan, Planner
 from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
@@ -38,11 +41,16 @@ def planner() -> Planner:
     tenant_id, api = _tenant(settings)
     plan = Plan(
         origin=settings.first_date,
-        settle=settings.settle_seconds,
-        slack=settings.filter_slack_seconds,
+        cutting=Cutting(slack=settings.filter_slack_seconds, settle=settings.settle_seconds),
         patience=Patience(in_queue=VISIBILITY * settings.worker_timeout_seconds),
     )
     return Planner(api, _timeline(settings, tenant_id), _queue(settings), _now, _new_token, plan)
+
+
+def commander() -> Commander:
+    """Who takes the operator's commands, for the planner to carry out."""
+    built = planner()
+    return Commander(built.api, built.timeline, built.clock, built.new_token)
 
 
 @cache
@@ -61,7 +69,11 @@ def worker() -> Worker:
         effort=Effort(
             slack=settings.filter_slack_seconds,
             lease=settings.worker_timeout_seconds + timedelta(seconds=5),
+            deletion_delay=settings.deletion_delay_seconds,
+            most_deletions=settings.most_deletions_a_day,
+            volatile=settings.fingerprint_exclude,
         ),
+        mailbox=SqsMailbox(boto3.client("sqs", config=CLIENT_CONFIG)),
     )
 
 
@@ -91,7 +103,8 @@ def _tenant(settings: Settings) -> tuple[str, ThriveApi]:
             client = SecretsManagerCredentials(secrets_manager, settings.secret_arn, ClientSecret)
             access = ClientCredentialsAccess(client, http, hosts, settings.scope, clock=_now)
             tenant_id = client.read().tenant_id
-    return tenant_id, ThriveApi(http, hosts, access, clock=_now)
+    volatile = settings.fingerprint_exclude
+    return tenant_id, ThriveApi(http, hosts, access, clock=_now, volatile=volatile)
 
 
 def _timeline(settings: Settings, tenant_id: str) -> DynamoDbTimeline:

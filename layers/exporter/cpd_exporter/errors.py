@@ -36,6 +36,21 @@ class PermanentError(ExporterError):
     """This piece of work fails for a reason of its own: counted, and in the end a hole."""
 
 
+class LakeError(PermanentError):
+    """An object that the timeline names is not in the lake (no ``damage``), or is not as it was
+    written.
+    """
+
+    def __init__(self, key: str, *, damage: str | None = None) -> None:
+        super().__init__(
+            f"the lake has no object {key}: was it deleted? Restore it"
+            if damage is None
+            else f"the lake's object {key} is damaged ({damage}): restore it"
+        )
+        self.key = key
+        self.damage = damage
+
+
 class MalformedResponseError(PermanentError):
     """The API answered something that is not what it documents."""
 

@@ -10,11 +10,12 @@ that nobody knows.
 """
 
 from datetime import datetime
+from typing import Any
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
 from cpd_exporter.errors import FilterError, PermanentError, TransientError
-from cpd_exporter.model.rows import Row, created, quarantine
-from cpd_exporter.model.timeline import Page, State, split
+from cpd_exporter.model.rows import Change, Row, created, quarantine
+from cpd_exporter.model.timeline import Page, State, parts_of, replacing
 from cpd_exporter.reading import Overflow, Reading, count, read_window
 from cpd_exporter.sending import send
 from cpd_exporter.storing import store, stored_rows, tell
@@ -65,24 +66,26 @@ def _rows(reading: Reading, tenant_id: str, now: datetime) -> list[Row]:
 
 def _announce(claim: Claim, rows: list[Row]) -> WorkReport:
     tell(claim, rows)
-    return _finish(claim, entries=len(rows))
+    told_at = max((row.exported_at for row in rows), default=None)
+    return _finish(claim, entries=len(rows), told_at=told_at)
 
 
-def _finish(claim: Claim, **counts: int) -> WorkReport:
-    claim.move(state=State.DONE, hole_since=None, error=None, lease_until=None, **counts)
-    return WorkReport(Outcome.DONE, claim.page.entries, claim.page.quarantined)
+def _finish(claim: Claim, **facts: Any) -> WorkReport:
+    claim.move(state=State.DONE, hole_since=None, error=None, lease_until=None, **facts)
+    told = {Change.CREATED: claim.page.entries}
+    return WorkReport(Outcome.DONE, told, claim.page.quarantined)
 
 
 def _split(claim: Claim, parts: int, hop: int, *, attempts: int = 0) -> WorkReport:
     tools = claim.tools
-    replacements = split(
+    replacements = parts_of(
         claim.page,
         max(2, min(parts, MOST_PARTS)),
         floor=tools.effort.finest,
         revision=tools.new_token(),
         attempts=attempts,
     )
-    if not tools.timeline.split(claim.page, replacements):
+    if not tools.timeline.commit(replacing(claim.page, replacements)):
         raise SupersededError
     if hop < MOST_HOPS:
         send(

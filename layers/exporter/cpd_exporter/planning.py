@@ -5,18 +5,20 @@ read, and the next tick goes on from what is stored. Its memory and its time are
 long the backfill is.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 
+from cpd_exporter.cutting import Cutting, NewPage, cut
 from cpd_exporter.errors import ExporterError
-from cpd_exporter.model.instants import SECOND, floor_second
-from cpd_exporter.model.timeline import Page, Patience, State, Tick, Watermark
+from cpd_exporter.gathering import Gatherer
+from cpd_exporter.model.instants import floor_second
+from cpd_exporter.model.timeline import Errand, Page, Patience, State, Tick, Watermark
 from cpd_exporter.model.windows import Window
 from cpd_exporter.ports import Clock, EntriesApi, NewToken, Queue, Timeline
-from cpd_exporter.reading import MOST_PER_PAGE, count, prove_filter
-from cpd_exporter.sending import send
+from cpd_exporter.reading import prove_filter
+from cpd_exporter.sending import send, send_errand
 
 PAGES_PER_TRANSACTION = 99
 """DynamoDB takes 100 items in one transaction; one of them is the watermark."""
@@ -31,19 +33,16 @@ the API gives without a filter. An earlier date is a slip of somebody's hand."""
 class Plan:
     """How the planner cuts time and how much it lets lie in the queue.
 
-    ``target`` is how many entries a page is planned to hold: below what a response can, so that
-    uneven time seldom overflows. No total cuts finer than ``floor``. A tick plans
-    and has outstanding at most ``outstanding`` pages; beyond ``most_holes`` holes nothing new is
-    planned until they are looked at.
+    A tick plans and has outstanding at most ``outstanding`` pages, a quarter of them of a backfill,
+    and ``sweeps`` sweeps: what is new waits for no more than that. Beyond ``most_holes`` holes
+    nothing new is planned until they are looked at.
     """
 
     origin: datetime
-    settle: timedelta
-    slack: timedelta
     patience: Patience
-    target: int = MOST_PER_PAGE * 8 // 10
-    floor: timedelta = timedelta(minutes=15)
+    cutting: Cutting
     outstanding: int = 500
+    sweeps: int = 50
     most_holes: int = 5000
     proof_every: timedelta = timedelta(days=1)
 
@@ -56,6 +55,8 @@ class TickReport:
     planned: int
     sent: int
     undone: int
+    sweeps: int
+    errands: int
     holes: int
     oldest_hole: datetime | None
     planned_through: datetime
@@ -63,21 +64,23 @@ class TickReport:
     error: ExporterError | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Backlog:
-    """What is planned and not done, holes apart: they wait for the rest, and keep nothing from
-    being planned. ``due`` and ``due_holes`` are each at most what may be outstanding.
+    """What is planned and not done. Holes stand apart: they wait for the rest, and keep nothing
+    from being planned. Each pile of due pages is at most what may be outstanding.
     """
 
-    due: list[Page]
-    due_holes: list[Page]
-    in_flight: int
-    holes: int
-    oldest_hole: datetime | None
+    due: list[Page] = field(default_factory=list)
+    due_past: list[Page] = field(default_factory=list)
+    due_holes: list[Page] = field(default_factory=list)
+    in_flight: int = 0
+    past: int = 0
+    holes: int = 0
+    oldest_hole: datetime | None = None
 
     @property
     def undone(self) -> int:
-        return self.in_flight + len(self.due)
+        return self.in_flight + len(self.due) + len(self.due_past)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,34 +98,64 @@ class Planner:
         """Run once, planning for as long as ``may_go_on``.
 
         What stopped the planning, if anything did, is in the report: pages that were planned
-        before are sent, and the watermark moves, all the same.
+        before are sent, and the watermark moves, all the same. Old work comes after new.
         """
         watermark = self._watermark()
-        backlog = self._backlog()
+        backlog = self._backlog(watermark)
         fresh: list[Page] = []
+        past: list[Page] = []
         error: ExporterError | None = None
         try:
             self._prove(watermark)
             self._plan(watermark, backlog, fresh, may_go_on)
+            self._plan_past(watermark, backlog, past, may_go_on)
         except ExporterError as stopped:
             error = stopped
-        pages = backlog.due + [page for page in fresh if page.state is State.OPEN]
+        due = [*backlog.due, *_open(fresh), *backlog.due_past, *_open(past)]
         room = max(0, self.plan.outstanding - backlog.in_flight)
-        to_send = (pages + backlog.due_holes)[:room]
-        sent = send(to_send, timeline=self.timeline, queue=self.queue, clock=self.clock)
-        planned_through, exported_through = self._advance()
+        sent = self._send([*due, *backlog.due_holes][:room])
+        watermark = self._move_watermark()
+        sweeps = [] if error else self._sweep(watermark)
+        errands = self._send_errands()
         self.timeline.note_tick(Tick(self.clock(), str(error) if error else None))
         return TickReport(
             tenant_id=self.timeline.tenant_id,
-            planned=len(fresh),
+            planned=len(fresh) + len(past),
             sent=sent,
-            undone=backlog.in_flight + len(pages),
+            undone=backlog.in_flight + len(due),
+            sweeps=len(sweeps),
+            errands=errands,
             holes=backlog.holes,
             oldest_hole=backlog.oldest_hole,
-            planned_through=planned_through,
-            exported_through=exported_through,
+            planned_through=watermark.planned_through,
+            exported_through=watermark.exported_through,
             error=error,
         )
+
+    def _send(self, pages: Sequence[Page]) -> int:
+        return send(pages, timeline=self.timeline, queue=self.queue, clock=self.clock)
+
+    def _sweep(self, watermark: Watermark) -> list[Page]:
+        """Reserve and send sweeps, no more than may be under way at once; returns all there are."""
+        now = self.clock()
+        sweeps = list(self.timeline.sweeps())
+        gatherer = Gatherer(self.timeline, self.new_token, self.plan.cutting.target)
+        fresh = gatherer.gather(watermark, most=self.plan.sweeps - len(sweeps))
+        self._send([s for s in sweeps if s.due(now, self.plan.patience)] + fresh)
+        return sweeps + fresh
+
+    def _send_errands(self) -> int:
+        """Send replays and verifications to a worker; returns how many there are."""
+        now = self.clock()
+        errands = [
+            request
+            for request in self.timeline.requests()
+            if request.errand in (Errand.REPLAY, Errand.VERIFY)
+        ]
+        for request in errands:
+            if request.due(now, self.plan.patience):
+                send_errand(request, timeline=self.timeline, queue=self.queue, clock=self.clock)
+        return len(errands)
 
     def _watermark(self) -> Watermark:
         """The watermark, created at first contact."""
@@ -131,34 +164,34 @@ class Planner:
         origin = self.plan.origin
         return self.timeline.begin(Watermark(self.new_token(), origin, origin, origin, origin))
 
-    def _backlog(self) -> _Backlog:
-        now = self.clock()
-        due: list[Page] = []
-        due_holes: list[Page] = []
-        in_flight = holes = 0
-        oldest_hole: datetime | None = None
+    def _backlog(self, watermark: Watermark) -> _Backlog:
+        now, most = self.clock(), self.plan.outstanding
+        backlog = _Backlog()
         for page in self.timeline.undone():
-            if page.hole_since is not None:
-                holes += 1
-                oldest_hole = min(page.hole_since, oldest_hole or page.hole_since)
             is_due = page.due(now, self.plan.patience)
-            if page.hole_since is None:
-                if is_due:
-                    due.append(page)
-                else:
-                    in_flight += 1
-            elif is_due and len(due_holes) < self.plan.outstanding:
-                due_holes.append(page)
-            if len(due) >= self.plan.outstanding or holes > self.plan.most_holes:
+            if page.hole_since is not None:
+                backlog.holes += 1
+                backlog.oldest_hole = min(page.hole_since, backlog.oldest_hole or page.hole_since)
+                pile = backlog.due_holes
+            elif page.window.start < watermark.exported_from:
+                backlog.past += 1
+                pile = backlog.due_past
+            else:
+                pile = backlog.due
+            if not is_due:
+                backlog.in_flight += page.hole_since is None
+            elif len(pile) < most:
+                pile.append(page)
+            if len(backlog.due) >= most or backlog.holes > self.plan.most_holes:
                 break
-        return _Backlog(due, due_holes, in_flight, holes, oldest_hole)
+        return backlog
 
     def _prove(self, watermark: Watermark) -> None:
         """Prove the API's filter at first contact, and then daily."""
         now = self.clock()
         if watermark.proven_at and now < watermark.proven_at + self.plan.proof_every:
             return
-        if prove_filter(self.api, self.plan.slack, since=_PROOF_SINCE, now=now):
+        if prove_filter(self.api, self.plan.cutting.slack, since=_PROOF_SINCE, now=now):
             self.timeline.prove(now)
 
     def _plan(
@@ -173,7 +206,7 @@ class Planner:
         Pages are added to ``fresh`` once they are stored, so that an error loses none of them.
         """
         budget = self.plan.outstanding - backlog.undone
-        horizon = floor_second(self.clock() - self.plan.settle)
+        horizon = floor_second(self.clock() - self.plan.cutting.settle)
         if budget <= 0 or backlog.holes > self.plan.most_holes:
             return
         if watermark.planned_through >= horizon:
@@ -181,46 +214,62 @@ class Planner:
         todo = [Window(watermark.planned_through, horizon)]
         while todo and budget > 0 and may_go_on():
             window = todo.pop()
-            counted = count(self.api, window, self.plan.slack)
-            if counted.served_at is not None:
-                # An entry is logged by the API's clock, which may be behind this one.
-                served = floor_second(counted.served_at - self.plan.settle)
-                if served < horizon:
-                    horizon = served
-                    if window.start >= horizon:
-                        return
-                    window = Window(window.start, min(window.end, horizon))
-                    todo = [Window(w.start, min(w.end, horizon)) for w in todo if w.start < horizon]
-            if counted.total == 0:
-                pages = [self._page(month, watermark, State.DONE) for month in window.months()]
-            elif not window.within_one_month:
-                todo.extend(reversed(window.halved_by_month()))
+            look = cut(self.api, window, self.plan.cutting, self._new_page(watermark))
+            if look.end < window.end:
+                todo.clear()
+            if look.halves:
+                todo.extend(reversed(look.halves))
                 continue
-            else:
-                windows = self._cut(window, counted.total)
-                pages = [self._page(part, watermark, State.OPEN) for part in windows[:budget]]
-                budget -= len(pages)
-                if len(pages) < len(windows):
-                    todo.clear()
-            if not self._append(pages, fresh):
+            pages = look.pages[:budget]
+            budget -= len(_open(pages))
+            if not self._append(pages, fresh) or len(pages) < len(look.pages):
                 return
 
-    def _cut(self, window: Window, total: int) -> list[Window]:
-        """Even windows that should fit one response each. A total of more than an entry a second is
-        not believed: then it is one page, and what really overflows is split by its worker.
-        """
-        believable = total <= window.length // SECOND
-        parts = -(-total // self.plan.target) if believable else 1
-        return window.cut(parts, floor=max(self.plan.floor, self.plan.slack))
-
-    def _page(self, window: Window, watermark: Watermark, state: State) -> Page:
-        return Page(
-            window=window,
-            generation=1,
-            epoch=watermark.epoch,
-            revision=self.new_token(),
-            state=state,
+    def _plan_past(
+        self,
+        watermark: Watermark,
+        backlog: _Backlog,
+        past: list[Page],
+        may_go_on: Callable[[], bool],
+    ) -> None:
+        """Cut what a backfill asks for into pages and store them, newest first."""
+        request = next(
+            (one for one in self.timeline.requests() if one.errand is Errand.BACKFILL), None
         )
+        if request is None:
+            return
+        if request.start >= watermark.origin:
+            if watermark.exported_from == watermark.origin:
+                self.timeline.continue_request(request, None)
+            return
+        budget = self.plan.outstanding // 4 - backlog.past
+        todo = [Window(request.start, watermark.origin)]
+        while todo and budget > 0 and may_go_on():
+            look = cut(self.api, todo.pop(), self.plan.cutting, self._new_page(watermark))
+            if look.halves:
+                todo.extend(look.halves)
+                continue
+            pages = look.pages[-budget:]
+            budget -= len(_open(pages))
+            for chunk in batched(reversed(pages), PAGES_PER_TRANSACTION, strict=False):
+                ascending = chunk[::-1]
+                if not self.timeline.prepend(ascending, before=chunk[0].window.end):
+                    return
+                past.extend(ascending)
+            if len(pages) < len(look.pages):
+                return
+
+    def _new_page(self, watermark: Watermark) -> NewPage:
+        def new_page(window: Window, state: State) -> Page:
+            return Page(
+                window=window,
+                generation=1,
+                epoch=watermark.epoch,
+                revision=self.new_token(),
+                state=state,
+            )
+
+        return new_page
 
     def _append(self, pages: list[Page], fresh: list[Page]) -> bool:
         """Store pages. ``False``: another tick was faster; its plan stands."""
@@ -230,18 +279,26 @@ class Planner:
             fresh.extend(chunk)
         return True
 
-    def _advance(self) -> tuple[datetime, datetime]:
-        """Move the watermark over what is done and over holes, up to the first that is neither.
-
-        Returns what is planned through, and what is exported through.
-        """
+    def _move_watermark(self) -> Watermark:
+        """Move both ends outward over what is done and over holes, to the first that is neither."""
         watermark = self._watermark()
-        reached = watermark.exported_through
-        if reached < watermark.planned_through:
-            for page in self.timeline.pages(reached):
-                if page.window.start != reached or not page.passable:
+        through, start = watermark.exported_through, watermark.exported_from
+        if through < watermark.planned_through:
+            for page in self.timeline.pages(through):
+                if page.window.start != through or not page.passable:
                     break
-                reached = page.window.end
-        if reached > watermark.exported_through:
-            self.timeline.advance(before=watermark.exported_through, through=reached)
-        return watermark.planned_through, reached
+                through = page.window.end
+        if start > watermark.origin:
+            for page in self.timeline.pages_before(start):
+                if page.window.end != start or not page.passable:
+                    break
+                start = page.window.start
+        if through > watermark.exported_through:
+            self.timeline.advance(before=watermark.exported_through, through=through)
+        if start < watermark.exported_from:
+            self.timeline.retreat(before=watermark.exported_from, through=start)
+        return replace(watermark, exported_through=through, exported_from=start)
+
+
+def _open(pages: Sequence[Page]) -> list[Page]:
+    return [page for page in pages if page.state is State.OPEN]

@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 
 from cpd_exporter.errors import AccessError, ConfigurationError, MalformedInputError, TransientError
-from cpd_exporter.model.messages import work_on
-from cpd_exporter.model.timeline import Page
+from cpd_exporter.model.messages import ErrandWork, Message, work_on
+from cpd_exporter.model.timeline import Page, Request
 from cpd_exporter.ports import Clock, Queue, Timeline
 
 
@@ -15,10 +15,18 @@ def send(
     """Send pages to the workers and note it; returns how many are surely in the queue."""
     if not pages:
         return 0
-    named = {work_on(page, timeline.tenant_id, hop=hop): page for page in pages}
+    named: dict[Message, Page] = {
+        work_on(page, timeline.tenant_id, hop=hop): page for page in pages
+    }
     accepted = queue.send(list(named))
     timeline.mark_sent([named[work] for work in accepted], clock())
     return len(accepted)
+
+
+def send_errand(request: Request, *, timeline: Timeline, queue: Queue, clock: Clock) -> None:
+    """Send a request to a worker and note it."""
+    if queue.send([ErrandWork(tenant_id=timeline.tenant_id, name=request.name)]):
+        timeline.mark_request_sent(request, clock())
 
 
 FIRST_RETRY_SECONDS = 5

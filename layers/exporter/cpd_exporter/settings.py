@@ -30,6 +30,13 @@ def _seconds(value: Any) -> Any:
         raise ValueError("more seconds than can be counted") from None
 
 
+def _names(value: Any) -> Any:
+    """Names between commas; none at all in an empty text."""
+    if not isinstance(value, str):
+        return value
+    return frozenset(name.strip() for name in value.split(",") if name.strip())
+
+
 type _Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
@@ -48,6 +55,7 @@ class Settings(BaseModel):
     queue_url: Annotated[str, Field(min_length=1)]
     filter_slack_seconds: Annotated[_Seconds, Field(ge=SECOND)] = SECOND
     worker_timeout_seconds: Annotated[_Seconds, Field(ge=SECOND)]
+    fingerprint_exclude: Annotated[frozenset[str], BeforeValidator(_names)] = frozenset()
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -83,3 +91,5 @@ class WorkerSettings(Settings):
 
     lake_bucket: Annotated[str, Field(min_length=1)]
     topic_arn: Annotated[str, Field(min_length=1)]
+    deletion_delay_seconds: Annotated[_Seconds, Field(ge=timedelta(0))] = timedelta(hours=1)
+    most_deletions_a_day: Annotated[int, Field(ge=0)] = 500

@@ -1,12 +1,16 @@
 """Rows to the lake, then to the subscribers: stored before announced, announced from storage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cpd_exporter.claiming import Claim
 from cpd_exporter.errors import PermanentError
-from cpd_exporter.model.events import announce, refer
+from cpd_exporter.model.events import Event, announce, refer
 from cpd_exporter.model.rows import Row, decode, encode
 from cpd_exporter.model.timeline import Refusal, State
+from cpd_exporter.ports import Lake
+
+type Publish = Callable[[Sequence[Event]], dict[str, str]]
+"""Sends events; returns the IDs of those that are refused for good, with the reasons."""
 
 
 def stored_rows(claim: Claim) -> list[Row] | None:
@@ -29,21 +33,33 @@ def store(claim: Claim, rows: Sequence[Row]) -> list[Row]:
 
 
 def tell(claim: Claim, rows: Sequence[Row]) -> None:
-    """Announce stored rows; what the topic refuses goes out as a reference.
-
-    What is refused even so is recorded: it must not hold up the rest.
-    """
+    """Announce stored rows. What is refused for good is recorded: it must not hold up the rest."""
     tools = claim.tools
-    uri = tools.lake.uri(claim.key)
-    by_id = {event.id: (row, event) for row in rows for event in [announce(row, claim.key, uri)]}
-    refused = tools.topic.publish([event for _, event in by_id.values()])
-    if not refused:
-        return
-    references = [refer(by_id[event_id][0], claim.key, uri) for event_id in refused]
-    for event_id, reason in tools.topic.publish(references).items():
-        entry_id = by_id[event_id][0].entry_id
+    for entry_id, reason in announce_stored(tools.topic.publish, tools.lake, {claim.key: rows}):
         refusal = Refusal(claim.page.window, entry_id, reason, tools.clock())
         tools.timeline.record_refusal(refusal)
+
+
+def announce_stored(
+    publish: Publish, lake: Lake, stored: Mapping[str, Sequence[Row]]
+) -> list[tuple[str, str]]:
+    """Announce rows by the lake's keys that hold them; what is refused goes out as a reference.
+
+    Returns the entries that are refused even so, with the reasons.
+    """
+    announced = {
+        event.id: (row, key, event)
+        for key, rows in stored.items()
+        for row in rows
+        for event in [announce(row, key, lake.uri(key))]
+    }
+    refused = publish([event for _, _, event in announced.values()])
+    if not refused:
+        return []
+    references = [
+        refer(row, key, lake.uri(key)) for row, key, _ in map(announced.__getitem__, refused)
+    ]
+    return [(announced[id_][0].entry_id, reason) for id_, reason in publish(references).items()]
 
 
 def _require(claim: Claim) -> bytes:

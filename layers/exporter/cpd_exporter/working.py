@@ -1,9 +1,11 @@
 """The worker: a message in, one piece of work done or moved on, whatever became of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
+from cpd_exporter.errands import run_errand
 from cpd_exporter.errors import (
     ConfigurationError,
     MalformedInputError,
@@ -11,16 +13,17 @@ from cpd_exporter.errors import (
     TransientError,
 )
 from cpd_exporter.exporting import export_page, give_up_page
-from cpd_exporter.model.messages import Work
-from cpd_exporter.model.timeline import Page, State
+from cpd_exporter.model.messages import ErrandWork, Message
+from cpd_exporter.model.timeline import Kind, Page, State
+from cpd_exporter.sweeping import give_up_sweep, sweep_pages
 
 
 @dataclass(frozen=True, slots=True)
 class Worker(Tools):
     """The worker of one tenant."""
 
-    def work(self, work: Work) -> WorkReport:
-        """Do one piece of work, as far as it is not done.
+    def work(self, work: Message, *, may_go_on: Callable[[], bool] = lambda: True) -> WorkReport:
+        """Do one piece of work, as far as it is not done; an errand for as long as ``may_go_on``.
 
         Raises ``TransientError`` and ``ConfigurationError`` (the same message is to come again,
         and the attempt does not count), ``PermanentError`` (to come again, and it counts) and
@@ -31,7 +34,9 @@ class Worker(Tools):
                 f"the message is for tenant {work.tenant_id}, but this stack exports "
                 f"{self.timeline.tenant_id}: was the secret changed, or the queue shared?"
             )
-        page = self.timeline.page(work.start)
+        if isinstance(work, ErrandWork):
+            return run_errand(self, work.name, may_go_on)
+        page = self.timeline.page(work.start, work.kind)
         if page is None or not work.names(page) or page.state is State.DONE:
             return WorkReport(Outcome.GONE)
         if page.lease_until is not None and page.lease_until > self.clock():
@@ -56,6 +61,8 @@ class Worker(Tools):
 
     def _work_on(self, claim: Claim, hop: int) -> WorkReport:
         try:
+            if claim.page.kind is Kind.SWEEP:
+                return sweep_pages(claim)
             return export_page(claim, hop=hop)
         except (TransientError, ConfigurationError) as error:
             claim.move(attempts=claim.page.attempts - 1, lease_until=None, error=str(error))
@@ -64,4 +71,6 @@ class Worker(Tools):
             if claim.page.attempts < self.effort.attempts:
                 claim.move(lease_until=None, error=str(error))
                 raise
+            if claim.page.kind is Kind.SWEEP:
+                return give_up_sweep(claim, error)
             return give_up_page(claim, error, hop=hop)

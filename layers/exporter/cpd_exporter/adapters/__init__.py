@@ -2,9 +2,12 @@
 
 aws           how AWS is called: the clients' settings, errors, parallel calls
 dynamodb      the timeline
+items         what its items look like in the table
+partition     a tenant's part of the table: consistent reads, conditional writes
 s3            the lake
 sns           the topic
 sqs           the queue
+subscriber    the queues of single subscribers
 environments  where the API is, and how it may be signed in to
 credentials   the tenant's secret, out of Secrets Manager
 http          requests and responses, bounded; HTTP failures as the exporter's own errors

@@ -61,6 +61,10 @@ class Endpoints:
     def entries(self) -> str:
         return f"{self.api}/rest/v1/cpdEntries"
 
+    @property
+    def summaries(self) -> str:
+        return f"{self.api}/rest/v1/cpdUserLogSummaries"
+
     def token(self, tenant_id: str) -> str:
         return f"{self.tokens}/oauth2/token/{tenant_id}"
 

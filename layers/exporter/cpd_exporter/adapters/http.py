@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from threading import Lock
 
 import httpx
 
@@ -82,13 +83,17 @@ def failure(response: Response, now: datetime) -> ExporterError:
 
 
 class Http:
-    """Sends requests; ``calls`` is how many. ``client`` is made with ``new_client``."""
+    """Sends requests, from several threads if need be; ``calls`` is how many.
+
+    ``client`` is made with ``new_client``.
+    """
 
     def __init__(
         self, client: httpx.Client, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.calls = 0
         self._client = client
+        self._counting = Lock()
         self._monotonic = monotonic
 
     def request(
@@ -102,7 +107,8 @@ class Http:
     ) -> Response:
         """One request, whatever its status. Raises ``TransientError`` where none came."""
         asked = f"{method} {url}"
-        self.calls += 1
+        with self._counting:
+            self.calls += 1
         try:
             with self._client.stream(
                 method, url, headers=headers, params=params, data=form

@@ -130,12 +130,12 @@ def size(event: Event) -> int:
     return len(event.body.encode()) + attributes
 
 
-def batches(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Cut events, none too large alone, into batches that one call may hold."""
+def batches(events: Iterable[Event], *, largest: int = LARGEST) -> Iterator[list[Event]]:
+    """Cut events, none too large alone, into batches that one call may hold: ``largest`` bytes."""
     batch: list[Event] = []
     total = 0
     for event in events:
-        if batch and (len(batch) == BATCH or total + size(event) > LARGEST):
+        if batch and (len(batch) == BATCH or total + size(event) > largest):
             yield batch
             batch, total = [], 0
         batch.append(event)

@@ -9,7 +9,7 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_
 
 from cpd_exporter.adapters.aws import failure, in_parallel, translated
 from cpd_exporter.errors import ConfigurationError, TransientError
-from cpd_exporter.model.messages import Work
+from cpd_exporter.model.messages import Message
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -29,7 +29,7 @@ class SqsQueue:
         self._url = url
         self._sleep = sleep
 
-    def send(self, work: Sequence[Work]) -> list[Work]:
+    def send(self, work: Sequence[Message]) -> list[Message]:
         outcomes = in_parallel(self._send_batch, batched(work, BATCH, strict=False))
         sent = [one for batch, _ in outcomes for one in batch]
         outage = next((error for _, error in outcomes if error is not None), None)
@@ -52,7 +52,7 @@ class SqsQueue:
             ):
                 return
 
-    def _send_batch(self, batch: Sequence[Work]) -> tuple[list[Work], TransientError | None]:
+    def _send_batch(self, batch: Sequence[Message]) -> tuple[list[Message], TransientError | None]:
         """What of up to ten messages is surely in the queue, and the outage that kept the rest."""
         left = {str(position): work for position, work in enumerate(batch)}
 

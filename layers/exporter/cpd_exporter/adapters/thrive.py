@@ -1,7 +1,7 @@
 """The API that is exported: Thrive's CPD log entries, over HTTP."""
 
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from urllib.parse import quote
 
 from tenacity import (
@@ -14,16 +14,21 @@ from tenacity import (
 )
 
 from cpd_exporter.adapters.access import Access
+from cpd_exporter.adapters.aws import in_parallel
 from cpd_exporter.adapters.environments import Endpoints
 from cpd_exporter.adapters.http import Http, Response, failure
 from cpd_exporter.errors import AccessError, MalformedResponseError, TransientError
 from cpd_exporter.model import json_text
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.summaries import Summaries, read_summaries
 from cpd_exporter.model.windows import Window
 from cpd_exporter.ports import Clock
 
 LONGEST_WAIT = 10.0
 """Seconds. Whoever is asked to wait longer gives way to the queue, which waits for nothing."""
+
+LOOKUPS_AT_ONCE = 8
+"""Single entries that are asked for at the same time."""
 
 _backing_off = wait_random_exponential(multiplier=0.5, max=5)
 
@@ -32,7 +37,8 @@ class ThriveApi:
     """The entries of one tenant.
 
     Outages are tried again a few times and for half a minute at the most, so that a function has
-    time left to say so; the queue and the next tick go on from there.
+    time left to say so; the queue and the next tick go on from there. ``volatile`` members are left
+    out of an entry's fingerprint.
     """
 
     def __init__(
@@ -42,8 +48,10 @@ class ThriveApi:
         access: Access,
         *,
         clock: Clock,
+        volatile: frozenset[str] = frozenset(),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._volatile = volatile
         self._http = http
         self._endpoints = endpoints
         self._access = access
@@ -67,7 +75,7 @@ class ThriveApi:
             params["entryDateFrom"] = f"{window.start:%Y-%m-%d %H:%M:%S}"
             params["entryDateTo"] = f"{window.end:%Y-%m-%d %H:%M:%S}"
         response = self._get(self._endpoints.entries, params)
-        return read_listing(response.body, response.date)
+        return read_listing(response.body, response.date, self._volatile)
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         url = f"{self._endpoints.entries}/{quote(entry_id, safe='')}"
@@ -79,7 +87,21 @@ class ThriveApi:
             content = json_text.load(text)
         except ValueError as error:
             raise MalformedResponseError(f"the API's entry is not JSON: {error}") from None
-        return read_entry(content, text)
+        return read_entry(content, text, self._volatile)
+
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+        distinct = list(dict.fromkeys(entry_ids))
+        found = in_parallel(self.entry, distinct, threads=LOOKUPS_AT_ONCE)
+        return dict(zip(distinct, found, strict=True))
+
+    def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        params = {
+            "page": str(page),
+            "perPage": str(per_page),
+            "entryDateFrom": f"{window.start:%Y-%m-%dT%H:%M:%S}",
+            "entryDateTo": f"{window.end:%Y-%m-%dT%H:%M:%S}",
+        }
+        return read_summaries(self._get(self._endpoints.summaries, params).body)
 
     def _get(
         self, url: str, params: dict[str, str], *, accepted: Container[int] = (200,)

@@ -82,19 +82,26 @@ class Listing:
     served_at: datetime | None = None
 
 
-def fingerprint(content: dict[str, Any]) -> str:
-    """The hash of an entry's canonical JSON: one ID and one fingerprint are one version."""
-    return hashlib.sha256(json_text.canonical(content)).hexdigest()
+def fingerprint(content: dict[str, Any], volatile: frozenset[str] = frozenset()) -> str:
+    """The hash of an entry's canonical JSON: one ID and one fingerprint are one version.
+
+    ``volatile`` members are left out of it: that they change makes no new version.
+    """
+    lasting = {name: value for name, value in content.items() if name not in volatile}
+    return hashlib.sha256(json_text.canonical(lasting)).hexdigest()
 
 
-def read_entry(content: Any, source: str) -> Entry | FaultyEntry:
+def read_entry(
+    content: Any, source: str, volatile: frozenset[str] = frozenset()
+) -> Entry | FaultyEntry:
     """Judge one record. ``source`` is its text in the response, kept if the record is faulty."""
     try:
         documented = _DocumentedEntry.model_validate(content)
         if json_text.nests_deeper(content, DEEPEST):
             raise RecursionError
         date = parse_instant(documented.entryDate)
-        version = fingerprint(content)
+        version = fingerprint(content, volatile)
+        json_text.dump(content)  # volatile members, too, must be such as JSON can hold
         source.encode()  # bytes that were not UTF-8 arrive as lone surrogates
     except ValidationError as error:
         fault = "; ".join(
@@ -117,7 +124,9 @@ def read_entry(content: Any, source: str) -> Entry | FaultyEntry:
     )
 
 
-def read_listing(body: bytes, served_at: datetime | None = None) -> Listing:
+def read_listing(
+    body: bytes, served_at: datetime | None = None, volatile: frozenset[str] = frozenset()
+) -> Listing:
     """Read the body of a query's response.
 
     One faulty record never harms its neighbours; a body that is no listing at all raises
@@ -137,7 +146,7 @@ def read_listing(body: bytes, served_at: datetime | None = None) -> Listing:
             "the API's listing has no pagination with totalResults and perPage as numbers"
         )
     return Listing(
-        tuple(read_entry(content, source) for content, source in records),
+        tuple(read_entry(content, source, volatile) for content, source in records),
         total=total,
         per_page=per_page,
         served_at=served_at,

@@ -1,0 +1,115 @@
+"""What an operator's command sets going. All of it is stored, so that any later tick goes on."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cpd_exporter.model.instants import SECOND, floor_second, format_instant
+from cpd_exporter.model.messages import (
+    Backfill,
+    Command,
+    ConfirmDeletions,
+    Export,
+    Refresh,
+    Replay,
+    Status,
+    Sweep,
+    Verify,
+)
+from cpd_exporter.model.timeline import Ask, Errand, Request, Watermark
+from cpd_exporter.ports import Clock, EntriesApi, NewToken, Timeline
+
+NOTHING_EXPORTED = "nothing is exported yet: send the command again when something is"
+
+
+@dataclass(frozen=True, slots=True)
+class Commander:
+    """Takes commands for one tenant; the planner's next tick begins to carry them out."""
+
+    api: EntriesApi
+    timeline: Timeline
+    clock: Clock
+    new_token: NewToken
+
+    def take(self, command: Command) -> dict[str, Any]:
+        """Set a command going; returns what there is to say of it, as JSON.
+
+        Before the first tick there is nothing that a command could be about.
+        """
+        if isinstance(command, Export | Status):
+            return {}
+        exported = self.timeline.watermark()
+        if exported is None:
+            return {"requested": None, "note": NOTHING_EXPORTED}
+        match command:
+            case Sweep():
+                return self._sweep(command, exported)
+            case Backfill():
+                return self._backfill(command, exported)
+            case Refresh():
+                return self._refresh(command)
+            case Replay() | Verify():
+                return self._errand(command)
+            case ConfirmDeletions():
+                return self._confirm_deletions(exported)
+
+    def _sweep(self, command: Sweep, exported: Watermark) -> dict[str, Any]:
+        if command.lookback:
+            # One look-back at a time: if the last one is not done, it goes on.
+            name = f"sweep:lookback={command.lookback // SECOND}s"
+            start = floor_second(self.clock() - command.lookback)
+        else:
+            start = command.start or exported.exported_from
+            name = f"sweep:{format_instant(start)}/{format_instant(command.to or self.clock())}"
+        return self._request(name, Errand.SWEEP, start, command.to or exported.exported_through)
+
+    def _backfill(self, command: Backfill, exported: Watermark) -> dict[str, Any]:
+        if command.start >= exported.origin:
+            return {"exportedFrom": format_instant(exported.exported_from)}
+        return self._request("backfill", Errand.BACKFILL, command.start, exported.origin)
+
+    def _errand(self, command: Replay | Verify) -> dict[str, Any]:
+        span = f"{format_instant(command.start)}/{format_instant(command.to)}"
+        queue_arn = command.queue_arn if isinstance(command, Replay) else None
+        errand = Errand(command.command)
+        name = f"{errand}:{span}" + (f"@{queue_arn}" if queue_arn else "")
+        return self._request(name, errand, command.start, command.to, queue_arn)
+
+    def _request(
+        self,
+        name: str,
+        errand: Errand,
+        start: datetime,
+        end: datetime,
+        queue_arn: str | None = None,
+    ) -> dict[str, Any]:
+        now = self.clock()
+        self.timeline.request(
+            Request(name, errand, start, end, start, now, self.new_token(), queue_arn)
+        )
+        return {"requested": name}
+
+    def _refresh(self, command: Refresh) -> dict[str, Any]:
+        """Wish for a sweep of each entry's page. The API tells where an entry is now; one that it
+        does not know is for the regular sweeps to find missing.
+        """
+        now = self.clock()
+        unknown: list[str] = []
+        for entry_id, found in self.api.entries(command.log_entry_ids).items():
+            if found is None or found.date is None:
+                unknown.append(entry_id)
+            else:
+                self.timeline.ask(Ask(found.date, now))
+        return {"asked": len(command.log_entry_ids) - len(unknown), "unknown": unknown}
+
+    def _confirm_deletions(self, exported: Watermark) -> dict[str, Any]:
+        """Let through what is held now, and sweep its pages once more."""
+        now = self.clock()
+        confirmed = 0
+        for page in self.timeline.pages(exported.origin):
+            if page.held:
+                changed = replace(page, confirmed_at=now, revision=self.new_token())
+                if self.timeline.update(page, changed):
+                    self.timeline.ask(Ask(page.window.start, now))
+                    confirmed += page.held
+        return {"confirmed": confirmed}
