@@ -2,12 +2,13 @@
 
 import gzip
 import time
+from operator import itemgetter
 from typing import Any
 
 import pytest
 import simplejson
 
-from local.driving import Progress, export_all, invoke
+from local.driving import Progress, export_all, invoke, look
 from local.lake import keys
 from local.sources import metric
 from local.stack import Stack
@@ -62,7 +63,7 @@ def parse(text: str | bytes) -> Any:
 def test_no_message_failed_on_the_way(stack: Stack, exported: Progress) -> None:
     # The planner mends what a worker could not do, so the lake alone would not show it.
     assert exported.done > 0
-    assert metric(stack, "EntriesExported") == ENTRIES
+    assert metric(stack, "EntriesCreated") == ENTRIES
     assert metric(stack, "WorkFailed") == 0
 
 
@@ -125,6 +126,57 @@ def test_a_second_export_finds_nothing_new(
     export_all(stack, show=lambda _: None, patience=PATIENCE_SECONDS)
     assert read_rows(stack).keys() == rows.keys()
     assert receive(stack, queue_url, expected=0) == []
+
+
+def page_with_rows(stack: Stack) -> dict[str, Any]:
+    """The item of a page that is done and has an object, as DynamoDB gives it."""
+    items = stack.account.dynamodb.scan(TableName=stack.outputs["StateTableName"])["Items"]
+    return next(item for item in items if "object" in item)
+
+
+def die_in(stack: Stack, page: dict[str, Any], state: str) -> None:
+    """Put a page back to where a worker that died in this state would have left it."""
+    stack.account.dynamodb.update_item(
+        TableName=stack.outputs["StateTableName"],
+        Key={"pk": page["pk"], "sk": page["sk"]},
+        UpdateExpression="SET #state = :state, undone = :start REMOVE sentAt, leaseUntil",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":state": {"S": state}, ":start": page["start"]},
+    )
+
+
+def export_until_nothing_waits(stack: Stack) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    invoke(stack, {"command": "export"})
+    while (progress := look(stack)) and progress.waiting:
+        assert time.monotonic() < deadline, "the page is not worked on again"
+        time.sleep(0.3)
+
+
+def test_after_a_worker_that_died_announcing_the_next_announces_from_the_lake(
+    stack: Stack, events: list[dict[str, Any]], queue_url: str
+) -> None:
+    page = page_with_rows(stack)
+    die_in(stack, page, "stored")
+    export_until_nothing_waits(stack)
+    again = receive(stack, queue_url, expected=int(page["entries"]["N"]))
+    uri = f"s3://{stack.outputs['LakeBucketName']}/{page['object']['S']}"
+    first = [event for event in events if event["data"]["lakeUri"] == uri]
+    assert sorted(again, key=itemgetter("id")) == sorted(first, key=itemgetter("id"))
+
+
+def test_after_a_worker_that_died_before_storing_the_next_stores(
+    stack: Stack, rows: dict[str, list[dict[str, Any]]], queue_url: str
+) -> None:
+    page = page_with_rows(stack)
+    bucket, key = stack.outputs["LakeBucketName"], page["object"]["S"]
+    stack.account.s3.delete_object(Bucket=bucket, Key=key)
+    die_in(stack, page, "writing")
+    export_until_nothing_waits(stack)
+    stored = read_rows(stack)
+    assert stored.keys() == rows.keys()
+    assert {row["logEntryId"] for row in stored[key]} == {row["logEntryId"] for row in rows[key]}
+    assert len(receive(stack, queue_url, expected=len(rows[key]))) == len(rows[key])
 
 
 def test_a_message_that_cannot_be_understood_ends_in_the_dead_letter_queue(

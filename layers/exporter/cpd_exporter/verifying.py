@@ -259,7 +259,8 @@ def _bounds(window: Window) -> Finding:
 
 def _name(claim: RequestClaim) -> str:
     request = claim.request
-    span = "_".join(f"{at:{_STAMP}}" for at in (request.start, request.end, request.asked_at))
+    asked_at = f"{request.asked_at:%Y%m%dT%H%M%S.%fZ}"
+    span = f"{request.start:{_STAMP}}_{request.end:{_STAMP}}_{asked_at}"
     return f"reports/tenant={claim.tools.timeline.tenant_id}/verify-{span}"
 
 
