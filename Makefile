@@ -23,7 +23,7 @@ up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--he
 	@.venv/bin/python -m local up $(ARGS)
 
 test: lint ## Run all checks and tests
-	.venv/bin/pytest
+	.venv/bin/pytest --numprocesses 2 --dist loadgroup
 
 lint: tools ## Check style, types, imports and the template
 	.venv/bin/ruff check
