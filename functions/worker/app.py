@@ -64,6 +64,7 @@ def _work(record: SQSRecord, context: LambdaContext) -> None:
         raise error from None
     _measure(report)
     if report.error is not None:
+        metrics.add_metric("WorkFailed", MetricUnit.Count, 1)
         logger.error(str(report.error), error=type(report.error).__name__)
     logger.info(
         "page",

@@ -22,14 +22,14 @@ from cpd_exporter.exporting import MOST_HOPS, MOST_PARTS
 from cpd_exporter.model import json_text, rows
 from cpd_exporter.model.entries import Entry, Listing
 from cpd_exporter.model.events import Event
-from cpd_exporter.model.messages import Work
+from cpd_exporter.model.messages import Message, Work
 from cpd_exporter.model.rows import Change
 from cpd_exporter.model.timeline import Page, State, Write, lake_key
 from cpd_exporter.model.windows import Window
 from local.simulator.behaviour import Behaviour, Fault
 from local.simulator.seeding import Profile, seeded
 from local.simulator.source import EntryStore
-from tests.fakes import FakeTimeline
+from tests.fakes import FakeQueue, FakeTimeline
 from tests.unit.samples import works
 from tests.world import NOW, TENANT, World
 
@@ -607,3 +607,17 @@ def test_no_failure_tells_what_an_entry_says() -> None:
     for key in world.quarantined:
         assert CANARY not in world.lake.objects[key].split(b"\n", 1)[0].decode()
     assert CANARY not in str(world.pages)
+
+
+def test_parts_that_could_not_be_sent_are_sent_by_the_next_tick_and_it_is_told() -> None:
+    world, work = planned(200, per_page_cap=50)
+
+    class Full(FakeQueue):
+        def send(self, work: Sequence[Message]) -> list[Message]:
+            raise TransientError("the queue is not well")
+
+    report = replace(world.worker, queue=Full()).work(work)
+    assert report.outcome is Outcome.SPLIT
+    assert "the queue is not well" in str(report.error)
+    world.export()
+    world.assert_exact()

@@ -193,16 +193,24 @@ def test_queues_bucket_and_topic_are_encrypted() -> None:
     assert properties("NotificationsTopic")["KmsMasterKeyId"] == "alias/aws/sns"
 
 
-def test_the_bucket_is_private_and_answers_nothing_in_clear_text() -> None:
+def test_the_bucket_is_private() -> None:
     bucket = properties("LakeBucket")
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
     assert "VersioningConfiguration" not in bucket
-    (deny,) = properties("LakeBucketPolicy")["PolicyDocument"]["Statement"]
-    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
-    assert deny["Condition"]["Bool"] == {"aws:SecureTransport": "false"}
-    assert deny["Condition"].keys() - {"Bool"} == {"NotIpAddress"}
-    assert deny["Condition"]["NotIpAddress"] == {"aws:SourceIp": "127.0.0.0/8"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "action"),
+    [("LakeBucketPolicy", "s3:*"), ("NotificationsTopicPolicy", "sns:Publish")],
+)
+def test_bucket_and_topic_take_nothing_in_clear_text(policy: str, action: str) -> None:
+    (deny,) = properties(policy)["PolicyDocument"]["Statement"]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", action)
+    assert deny["Condition"] == {
+        "Bool": {"aws:SecureTransport": "false"},
+        "NotIpAddress": {"aws:SourceIp": "127.0.0.0/8"},
+    }
 
 
 def test_the_table_finds_undone_work_consistently_and_can_be_restored() -> None:

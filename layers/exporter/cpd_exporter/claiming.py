@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from cpd_exporter.errors import PermanentError
+from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.instants import SECOND
 from cpd_exporter.model.rows import Change
 from cpd_exporter.model.timeline import Page, Request, lake_key
@@ -41,7 +41,7 @@ class WorkReport:
     quarantined: int = 0
     known: int = 0
     held: int = 0
-    error: PermanentError | None = None
+    error: ExporterError | None = None
     replayed: int = 0
     differences: int | None = None
     report: str | None = None

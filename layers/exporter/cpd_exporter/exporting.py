@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
-from cpd_exporter.errors import FilterError, PermanentError, TransientError
+from cpd_exporter.errors import ConfigurationError, FilterError, PermanentError, TransientError
 from cpd_exporter.model.rows import Change, Row, created, quarantine
 from cpd_exporter.model.timeline import Page, State, parts_of, replacing
 from cpd_exporter.reading import Overflow, Reading, count, read_window
@@ -87,7 +87,9 @@ def _split(claim: Claim, parts: int, hop: int, *, attempts: int = 0) -> WorkRepo
     )
     if not tools.timeline.commit(replacing(claim.page, replacements)):
         raise SupersededError
-    if hop < MOST_HOPS:
+    if hop >= MOST_HOPS:
+        return WorkReport(Outcome.SPLIT)
+    try:
         send(
             replacements,
             timeline=tools.timeline,
@@ -95,6 +97,9 @@ def _split(claim: Claim, parts: int, hop: int, *, attempts: int = 0) -> WorkRepo
             clock=tools.clock,
             hop=hop + 1,
         )
+    except (TransientError, ConfigurationError) as error:
+        # The page is no more, so there is nothing to try again: the next tick sends its parts.
+        return WorkReport(Outcome.SPLIT, error=error)
     return WorkReport(Outcome.SPLIT)
 
 
