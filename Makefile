@@ -25,6 +25,9 @@ up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--he
 test: lint ## Run all checks and tests
 	.venv/bin/pytest --numprocesses 2 --dist loadgroup
 
+prove: tools ## Simulate for some ten minutes what can go wrong; writes docs/proof.md
+	@.venv/bin/python -m tests.simulation.prove $(ARGS)
+
 lint: tools ## Check style, types, imports and the template
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
