@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from cpd_exporter.errors import ExporterError
+from cpd_exporter.errors import ExporterError, FilterError, PermanentError, TransientError
 from cpd_exporter.model.instants import SECOND
 from cpd_exporter.model.rows import Change
 from cpd_exporter.model.timeline import Page, Request, lake_key
 from cpd_exporter.model.windows import Window
 from cpd_exporter.ports import Clock, EntriesApi, Lake, Mailbox, NewToken, Queue, Timeline, Topic
+from cpd_exporter.reading import count
 
 
 class Outcome(StrEnum):
@@ -105,6 +106,17 @@ class Claim:
     def key(self) -> str:
         """The one lake key that this page's rows may be written to."""
         return lake_key(self.tools.timeline.tenant_id, self.page)
+
+    def suspects(self, error: PermanentError) -> int:
+        """How many entries may be what spoils this page. None, where the API as a whole fails: a
+        window that cannot even be counted is not split, lest an outage shatters the timeline.
+        """
+        if isinstance(error, FilterError):
+            return 0
+        try:
+            return count(self.tools.api, self.page.window, self.tools.effort.slack).total
+        except (PermanentError, TransientError):
+            return 0
 
     def move(self, **changes: Any) -> None:
         """Write the page's next state, if nobody else wrote since this worker did.

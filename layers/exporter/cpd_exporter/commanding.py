@@ -1,9 +1,13 @@
 """What an operator's command sets going. All of it is stored, so that any later tick goes on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import batched
 from typing import Any
 
+from cpd_exporter.errors import PermanentError
+from cpd_exporter.model.entries import Entry, FaultyEntry
 from cpd_exporter.model.instants import SECOND, floor_second, format_instant
 from cpd_exporter.model.messages import (
     Backfill,
@@ -20,6 +24,9 @@ from cpd_exporter.model.timeline import Ask, Errand, Request, Watermark
 from cpd_exporter.ports import Clock, EntriesApi, NewToken, Timeline
 
 NOTHING_EXPORTED = "nothing is exported yet: send the command again when something is"
+
+AT_ONCE = 50
+"""Entries that are asked for before the wishes for them are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,10 @@ class Commander:
     def _backfill(self, command: Backfill, exported: Watermark) -> dict[str, Any]:
         if command.start >= exported.origin:
             return {"exportedFrom": format_instant(exported.exported_from)}
+        for request in self.timeline.requests():
+            if request.errand is Errand.BACKFILL and request.start > command.start:
+                further = replace(request, start=command.start, revision=self.new_token())
+                self.timeline.continue_request(request, further)
         return self._request("backfill", Errand.BACKFILL, command.start, exported.origin)
 
     def _errand(self, command: Replay | Verify) -> dict[str, Any]:
@@ -95,12 +106,22 @@ class Commander:
         """
         now = self.clock()
         unknown: list[str] = []
-        for entry_id, found in self.api.entries(command.log_entry_ids).items():
-            if found is None or found.date is None:
-                unknown.append(entry_id)
-            else:
-                self.timeline.ask(Ask(found.date, now))
+        for some in batched(dict.fromkeys(command.log_entry_ids), AT_ONCE, strict=False):
+            for entry_id, found in self._find(some).items():
+                if found is None or found.date is None:
+                    unknown.append(entry_id)
+                else:
+                    self.timeline.ask(Ask(found.date, now))
         return {"asked": len(command.log_entry_ids) - len(unknown), "unknown": unknown}
+
+    def _find(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+        """Entries by ID; one that the API will not even look for spoils none of the others."""
+        try:
+            return self.api.entries(entry_ids)
+        except PermanentError:
+            if len(entry_ids) == 1:
+                return {entry_ids[0]: None}
+        return {id_: found for one in entry_ids for id_, found in self._find([one]).items()}
 
     def _confirm_deletions(self, exported: Watermark) -> dict[str, Any]:
         """Let through what is held now, and sweep its pages once more."""

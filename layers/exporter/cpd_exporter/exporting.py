@@ -12,11 +12,11 @@ that nobody knows.
 from datetime import datetime
 from typing import Any
 
-from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
-from cpd_exporter.errors import ConfigurationError, FilterError, PermanentError, TransientError
+from cpd_exporter.claiming import Claim, Outcome, SupersededError, WorkReport
+from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
 from cpd_exporter.model.rows import Change, Row, created, quarantine
-from cpd_exporter.model.timeline import Page, State, parts_of, replacing
-from cpd_exporter.reading import Overflow, Reading, count, read_window
+from cpd_exporter.model.timeline import State, parts_of, replacing
+from cpd_exporter.reading import Overflow, Reading, read_window
 from cpd_exporter.sending import send
 from cpd_exporter.storing import store, stored_rows, tell
 
@@ -110,22 +110,10 @@ def give_up_page(claim: Claim, error: PermanentError, *, hop: int) -> WorkReport
     """
     page, effort = claim.page, claim.tools.effort
     if page.state is State.OPEN and effort.may_split(page):
-        suspects = _suspects(claim.tools, page, error)
+        suspects = claim.suspects(error)
         if suspects > 1:
             return _split(claim, suspects, hop, attempts=effort.attempts - 1)
     claim.move(
         lease_until=None, error=str(error), hole_since=page.hole_since or claim.tools.clock()
     )
     return WorkReport(Outcome.HOLE, error=error)
-
-
-def _suspects(tools: Tools, page: Page, error: PermanentError) -> int:
-    """How many entries may be what spoils this page. None, where the API as a whole fails: a
-    window that cannot even be counted is not split, lest an outage shatters the timeline.
-    """
-    if isinstance(error, FilterError):
-        return 0
-    try:
-        return count(tools.api, page.window, tools.effort.slack).total
-    except (PermanentError, TransientError):
-        return 0

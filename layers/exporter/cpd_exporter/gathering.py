@@ -31,10 +31,10 @@ class Gatherer:
     capacity: int = 800
 
     def gather(self, watermark: Watermark, *, most: int) -> list[Page]:
-        """Reserve pages for up to ``most`` sweeps; wishes first, then requests, oldest first."""
+        """Reserve pages for up to ``most`` sweeps; wishes first, then requests, shortest first."""
         sweeps: list[Page] = []
         self._gather_asked(watermark, sweeps, most)
-        for request in self.timeline.requests():
+        for request in sorted(self.timeline.requests(), key=lambda one: one.end - one.cursor):
             if request.errand is Errand.SWEEP and len(sweeps) < most:
                 self._gather_requested(watermark, request, sweeps, most)
         return sweeps
@@ -58,11 +58,11 @@ class Gatherer:
         first = self.timeline.page_at(cursor) if cursor < end else None
         if first is not None:
             for group in self._groups(first.window.start, end, watermark):
-                if len(sweeps) >= most:
+                if len(sweeps) >= most or not self._reserve(group, sweeps):
+                    # No room, or one of the pages was just taken: the next tick goes on from here.
                     continued = replace(request, cursor=cursor, revision=self.new_token())
                     self.timeline.continue_request(request, continued)
                     return
-                self._reserve(group, sweeps)
                 cursor = group[-1].window.end
         self.timeline.continue_request(request, None)
 
@@ -84,10 +84,12 @@ class Gatherer:
         records = sum(page.entries + page.quarantined for page in group)
         return len(group) <= MOST_PAGES and records <= self.capacity
 
-    def _reserve(self, pages: list[Page], sweeps: list[Page]) -> None:
+    def _reserve(self, pages: list[Page], sweeps: list[Page]) -> bool:
         sweep = sweep_of(pages, revision=self.new_token())
-        if self.timeline.commit(reserving(pages, sweep, revision=self.new_token())):
-            sweeps.append(sweep)
+        if not self.timeline.commit(reserving(pages, sweep, revision=self.new_token())):
+            return False
+        sweeps.append(sweep)
+        return True
 
 
 def _is_sweepable(page: Page, watermark: Watermark) -> bool:

@@ -6,7 +6,7 @@ long the backfill is.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 
@@ -105,18 +105,24 @@ class Planner:
         fresh: list[Page] = []
         past: list[Page] = []
         error: ExporterError | None = None
+        past_error: ExporterError | None = None
         try:
             self._prove(watermark)
             self._plan(watermark, backlog, fresh, may_go_on)
-            self._plan_past(watermark, backlog, past, may_go_on)
         except ExporterError as stopped:
             error = stopped
+        try:
+            if error is None:
+                self._plan_past(watermark, backlog, past, may_go_on)
+        except ExporterError as stopped:
+            past_error = stopped  # what fails for the past alone holds up nothing else
         due = [*backlog.due, *_open(fresh), *backlog.due_past, *_open(past)]
         room = max(0, self.plan.outstanding - backlog.in_flight)
         sent = self._send([*due, *backlog.due_holes][:room])
         watermark = self._move_watermark()
         sweeps = [] if error else self._sweep(watermark)
         errands = self._send_errands()
+        error = error or past_error
         self.timeline.note_tick(Tick(self.clock(), str(error) if error else None))
         return TickReport(
             tenant_id=self.timeline.tenant_id,
@@ -297,7 +303,7 @@ class Planner:
             self.timeline.advance(before=watermark.exported_through, through=through)
         if start < watermark.exported_from:
             self.timeline.retreat(before=watermark.exported_from, through=start)
-        return replace(watermark, exported_through=through, exported_from=start)
+        return self._watermark()
 
 
 def _open(pages: Sequence[Page]) -> list[Page]:

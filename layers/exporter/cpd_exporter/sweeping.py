@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
-from cpd_exporter.errors import InconsistentListingError, PermanentError, TransientError
+from cpd_exporter.errors import LakeError, PermanentError, TransientError
 from cpd_exporter.knowing import LakeReader
 from cpd_exporter.model import known as lake_knowledge
 from cpd_exporter.model.entries import Entry, FaultyEntry, fingerprint
@@ -37,6 +37,11 @@ from cpd_exporter.reading import Overflow, Reading, read_window
 from cpd_exporter.storing import store, stored_rows, tell
 
 MOST_PARTS = 16
+MOST_MISSING = 5000
+"""So many missing entries a page can note at most: its item must stay small. What is not noted is
+not told either, until others are.
+"""
+
 MOST_LOOKUPS = 200
 """Of so many missing entries at most a sweep asks one by one; the rest waits for the next."""
 
@@ -86,25 +91,32 @@ def sweep_pages(claim: Claim) -> WorkReport:
     if claim.page.state is not State.OPEN and (rows := stored_rows(claim)) is not None:
         if claim.page.state is State.WRITING:
             claim.move(state=State.STORED, object=claim.key)
-        return _tell(claim, before, _Sight(rows, quarantined=claim.page.quarantined))
+        return _tell(claim, before, _of_another(rows, before, claim.page.quarantined))
     if claim.page.state is State.STORED:
         raise PermanentError(f"the lake has no object {claim.key}: was it deleted? Restore it")
     return _look(claim, before)
 
 
 def give_up_sweep(claim: Claim, error: PermanentError) -> WorkReport:
-    """After the last attempt: let the pages go, to be swept another time.
+    """After the last attempt: halve down to what is poisoned, and let that go, to be swept another
+    time: it is exported, and its neighbours must not wait for it.
 
     Work that is already writing is tried on, with back-off: an object may be at its key.
     """
     if claim.page.state is State.OPEN:
         pages = _covered(claim)
+        if len(pages) > 1 and (isinstance(error, LakeError) or claim.suspects(error)):
+            _halve(claim, pages, attempts=claim.tools.effort.attempts - 1)
+            return WorkReport(Outcome.SPLIT, error=error)
+        asks = list(claim.tools.timeline.asks(claim.page.window))
         freed = [
             Write(page, replace(page, reserved_by=None, revision=claim.tools.new_token()))
             for page in pages
         ]
         if not claim.tools.timeline.commit([*freed, Write(claim.page, None)]):
             raise SupersededError
+        for ask in asks:
+            claim.tools.timeline.forget(ask)
     else:
         since = claim.page.hole_since or claim.tools.clock()
         claim.move(lease_until=None, error=str(error), hole_since=since)
@@ -126,22 +138,24 @@ def _covered(claim: Claim) -> list[Page]:
 
 
 def _known_of_all(tools: Tools, pages: list[Page]) -> Known:
-    return {
-        id_: entry for page in pages for id_, entry in LakeReader(tools.lake).known_of(page).items()
-    }
+    known: dict[str, KnownEntry] = {}
+    for page in pages:
+        for id_, entry in LakeReader(tools.lake).known_of(page).items():
+            # An entry that moved may be known of two pages: what was told last counts.
+            if id_ not in known or known[id_].told_at < entry.told_at:
+                known[id_] = entry
+    return known
 
 
 def _look(claim: Claim, before: _Before) -> WorkReport:
     """Read the window and compare it with what is known."""
     tools = claim.tools
     asks = list(tools.timeline.asks(claim.page.window))
-    lone = before.pages[0] if len(before.pages) == 1 else None
-    divisible = lone is None or tools.effort.may_split(lone)
     reading = read_window(
         tools.api,
         claim.page.window,
         tools.effort.slack,
-        may_split=claim.page.state is State.OPEN and divisible,
+        may_split=claim.page.state is State.OPEN and tools.effort.may_split(claim.page),
     )
     if isinstance(reading, Overflow):
         return _divide(claim, before, reading)
@@ -155,7 +169,7 @@ def _look(claim: Claim, before: _Before) -> WorkReport:
         rows = store(claim, sight.rows)
         if {row.entry_id: row.fingerprint for row in rows} != judged:
             # Another attempt's rows: what else it saw is not known here.
-            sight = _Sight(rows, quarantined=len(reading.faulty))
+            sight, asks = _of_another(rows, before, len(reading.faulty)), []
         else:
             sight.rows = rows
         report = _tell(claim, before, sight)
@@ -166,6 +180,13 @@ def _look(claim: Claim, before: _Before) -> WorkReport:
     if report.told.get(Change.DELETED) and _still_confirmed(before, sight):
         tools.timeline.ask(Ask(claim.page.window.start, tools.clock()))  # there are more to tell
     return report
+
+
+def _of_another(rows: list[Row], before: _Before, quarantined: int) -> _Sight:
+    """What is left of another attempt's sight: its rows. Who was missing before still is."""
+    told = {row.entry_id for row in rows}
+    missing = {id_: gone for id_, gone in before.missing.items() if id_ not in told}
+    return _Sight(rows, missing, held=min(before.held, len(missing)), quarantined=quarantined)
 
 
 def _tell(claim: Claim, before: _Before, sight: _Sight) -> WorkReport:
@@ -225,16 +246,21 @@ def _judge_missing(claim: Claim, before: _Before, missing: list[str], sight: _Si
     tools, now = claim.tools, claim.tools.clock()
     earlier = before.missing
     due: list[str] = []
-    for id_ in missing:
+    for id_ in missing[:MOST_MISSING]:
         sight.missing[id_] = earlier.get(id_, Missing(now))
         if id_ in earlier and now - earlier[id_].since >= tools.effort.deletion_delay:
             due.append(id_)
     if before.held and not before.confirmed_at:
         sight.held = min(before.held, len(due))
         return []
-    due = due[:MOST_LOOKUPS]
+    # Whoever was found last time waits for those who were not asked about yet.
+    due = sorted(due, key=lambda id_: earlier[id_].since)[:MOST_LOOKUPS]
     gone: list[str] = []
-    for id_, found in tools.api.entries(due).items():
+    try:
+        looked_up = tools.api.entries(due)
+    except (PermanentError, TransientError):
+        return []  # nothing is told of who is missing; what else was seen goes through
+    for id_, found in looked_up.items():
         if found is None:
             gone.append(id_)
         else:
@@ -251,11 +277,11 @@ def _judge_found(
     if date is None:
         del sight.missing[id_]  # faulty, so it is no wonder that no window lists it
         return
+    now = claim.tools.clock()
     if date in claim.page.window:
-        raise InconsistentListingError(
-            f"entry {id_} is of {claim.page.window} and there, but not listed"
-        )
-    sight.missing[id_] = replace(sight.missing[id_], moved_to=date)
+        sight.missing[id_] = Missing(now)  # the listing was wrong, or hides it: tell nothing
+        return
+    sight.missing[id_] = Missing(now, moved_to=date)
     if not _is_told_by(claim.tools, before.known[id_], id_, sight):
         told_after = before.known[id_].told_at
         claim.tools.timeline.ask(Ask(date, claim.tools.clock(), id_, told_after))
@@ -277,7 +303,7 @@ def _is_told_by(tools: Tools, known: KnownEntry, id_: str, sight: _Sight) -> boo
 
 def _finds_control(tools: Tools, known: Known) -> bool:
     """Whether the API finds an entry that it lists: one that answers 404 to all proves nothing."""
-    listed = tools.api.query(None, per_page=10).records
+    listed = tools.api.query(None, per_page=100).records
     control = next((record for record in listed if isinstance(record, Entry)), None)
     return control is not None and tools.api.entry(control.id) is not None
 
@@ -375,23 +401,31 @@ def _write_knowledge(tools: Tools, page: Page, known: Known) -> Page:
 
 def _divide(claim: Claim, before: _Before, overflow: Overflow) -> WorkReport:
     """A sweep that outgrew one response: two of half the pages, or its one page in parts."""
-    tools, sweep, pages = claim.tools, claim.page, before.pages
-    revision = tools.new_token()
+    tools, pages = claim.tools, before.pages
     if len(pages) > 1:
-        half = len(pages) // 2
-        low, high = (
-            replace(sweep_of(some, revision=revision), generation=sweep.generation + 1)
-            for some in (pages[:half], pages[half:])
-        )
-        writes = [
-            *reserving(pages[:half], low, revision=revision, instead_of=sweep),
-            *reserving(pages[half:], high, revision=revision),
-        ]
-    else:
-        writes = list(_dividing(claim, before, overflow, revision))
-    if not tools.timeline.commit(writes):
+        _halve(claim, pages)
+    elif not tools.timeline.commit(list(_dividing(claim, before, overflow, tools.new_token()))):
         raise SupersededError
     return WorkReport(Outcome.SPLIT)
+
+
+def _halve(claim: Claim, pages: list[Page], *, attempts: int = 0) -> None:
+    revision = claim.tools.new_token()
+    half = len(pages) // 2
+    low, high = (
+        replace(
+            sweep_of(some, revision=revision),
+            generation=claim.page.generation + 1,
+            attempts=attempts,
+        )
+        for some in (pages[:half], pages[half:])
+    )
+    writes = [
+        *reserving(pages[:half], low, revision=revision, instead_of=claim.page),
+        *reserving(pages[half:], high, revision=revision),
+    ]
+    if not claim.tools.timeline.commit(writes):
+        raise SupersededError
 
 
 def _dividing(claim: Claim, before: _Before, overflow: Overflow, revision: str) -> Iterator[Write]:
@@ -403,6 +437,7 @@ def _dividing(claim: Claim, before: _Before, overflow: Overflow, revision: str) 
     number = max(2, min(-(-overflow.total // per_part), MOST_PARTS))
     for window in page.window.cut(number, floor=tools.effort.finest):
         known = {id_: entry for id_, entry in before.known.items() if entry.date in window}
+        missing = {id_: gone for id_, gone in page.missing.items() if id_ in known}
         part = replace(
             page,
             window=window,
@@ -411,7 +446,9 @@ def _dividing(claim: Claim, before: _Before, overflow: Overflow, revision: str) 
             object=None,
             known=None,
             entries=len(known),
-            missing={id_: gone for id_, gone in page.missing.items() if id_ in known},
+            quarantined=0,
+            missing=missing,
+            held=min(page.held, len(missing)),
             sent_at=None,
         )
         if known:

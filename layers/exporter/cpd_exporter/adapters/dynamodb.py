@@ -53,6 +53,9 @@ MOST_PAGES = MOST_WRITES - 1
 """What one transaction holds beside the watermark."""
 
 
+_LOOKS = 3
+
+
 class DynamoDbTimeline:
     """One tenant's part of the table. ``client`` is made with ``aws.CLIENT_CONFIG``."""
 
@@ -111,9 +114,12 @@ class DynamoDbTimeline:
         return None if item is None else items.to_page(item)
 
     def page_at(self, instant: datetime) -> Page | None:
-        latest = self._pages_down_from(floor_second(instant), at_once=1)
-        page = next(latest, None)
-        return page if page is not None and instant in page.window else None
+        for _ in range(_LOOKS):
+            page = next(self._pages_down_from(floor_second(instant), at_once=1), None)
+            if page is None or instant in page.window:
+                return page
+            # A query may see a merge half done: the later pages gone, and the first one as it was.
+        return None
 
     def pages(self, start: datetime) -> Iterator[Page]:
         return map(items.to_page, self._items.query(page_key(start), f"PAGE#{LARGEST}"))

@@ -1,6 +1,6 @@
 """What planner and worker are told: commands, and messages that name a piece of work."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -39,6 +39,10 @@ type QueueArn = Annotated[
 type EntryId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST = timedelta(days=36_525)
+
+
 class _Told(BaseModel):
     model_config = ConfigDict(
         alias_generator=AliasGenerator(to_camel),
@@ -67,7 +71,7 @@ class Sweep(_Told):
     command: Literal["sweep"]
     start: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
-    lookback: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    lookback: Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST)] | None = None
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -80,7 +84,7 @@ class Backfill(_Told):
     """Extend the export into the past, back to ``from``."""
 
     command: Literal["backfill"]
-    start: Annotated[Instant, Field(alias="from")]
+    start: Annotated[Instant, Field(alias="from", ge=EARLIEST)]
 
 
 class Refresh(_Told):
