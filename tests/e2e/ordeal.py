@@ -120,37 +120,51 @@ class Sky:
 class Striker:
     """Kills function processes, or freezes workers until others have taken over.
 
-    Soon after the API answered, since then pages are planned, and rows put and told.
+    Soon after the API answered, since then pages are planned, and rows put; or as soon as an event
+    is heard, since then more of the page's are on their way. Three workers to each planner.
     """
 
-    def __init__(self, stack: Stack, sky: Sky, rng: random.Random, strikes: int) -> None:
-        self.left = strikes
+    def __init__(
+        self, stack: Stack, sky: Sky, heard: threading.Event, rng: random.Random, strikes: int
+    ) -> None:
+        self.left: dict[Function, int] = {"worker": strikes, "planner": max(1, strikes // 3)}
         self.struck: Counter[str] = Counter()
-        self._sky, self._rng = sky, rng
+        self._sky, self._heard, self._rng = sky, heard, rng
         self._processes = {
             "worker": _Processes(stack, stack.outputs["WorkerFunctionName"]),
             "planner": _Processes(stack, stack.outputs["PlannerFunctionName"]),
         }
 
+    @property
+    def is_done(self) -> bool:
+        return all(left <= 0 for left in self.left.values())
+
     def strike_until(self, stop: threading.Event) -> None:
         with ThreadPoolExecutor() as thawing:
-            while self.left > 0 and not stop.is_set():
-                function = self._sky.next_answered()
-                if function is None or (function == "planner" and self._rng.random() < 0.6):
+            while not self.is_done and not stop.is_set():
+                function = self._await_moment()
+                if function is None or self.left[function] <= 0:
                     continue
-                time.sleep(self._rng.uniform(0, 0.5))
                 victims = self._processes[function].ids()
-                if function == "worker" and self._rng.random() < 0.2:
+                if function == "worker" and self._rng.random() < 0.15:
                     for victim in victims[:1]:
-                        self._strike("workers frozen", victim, signal.SIGSTOP)
+                        self._strike(function, "frozen", victim, signal.SIGSTOP)
                         thawing.submit(self._thaw, victim, self._rng.uniform(*_FREEZE_SECONDS))
                 else:
                     for victim in victims:
-                        self._strike(f"{function}s killed", victim, signal.SIGKILL)
+                        self._strike(function, "killed", victim, signal.SIGKILL)
 
-    def _strike(self, blow: str, victim: int, number: signal.Signals) -> None:
-        self.left -= 1
-        self.struck[blow] += 1
+    def _await_moment(self) -> Function | None:
+        if self.left["worker"] > 0 and self._rng.random() < 0.5:
+            self._heard.clear()
+            return "worker" if self._heard.wait(2) else None
+        function = self._sky.next_answered()
+        time.sleep(self._rng.uniform(0, 0.5))
+        return function
+
+    def _strike(self, function: Function, blow: str, victim: int, number: signal.Signals) -> None:
+        self.left[function] -= 1
+        self.struck[f"{function}s {blow}"] += 1
         _send(victim, number)
 
     def _thaw(self, process: int, seconds: float) -> None:
@@ -223,6 +237,7 @@ class Witness:
         self._lock = threading.Lock()
         self.bodies: dict[str, set[str]] = {}
         self.times: Counter[str] = Counter()
+        self.heard = threading.Event()
 
     def listen_until(self, stop: threading.Event) -> None:
         """Until told to stop and nothing comes any more."""
@@ -233,6 +248,8 @@ class Witness:
             ).get("Messages", [])
             if not messages and ending:
                 return
+            if messages:
+                self.heard.set()
             with self._lock:
                 for message in messages:
                     # The emulator's own redelivery of one message is not the exporter's doing.
@@ -288,13 +305,22 @@ def hurry(stack: Stack) -> None:
 class Ordeal:
     """The export of one simulator, ticked on through all of it; entries go on being logged."""
 
-    def __init__(self, stack: Stack, simulator: Simulator, *, seed: int, strikes: int) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        simulator: Simulator,
+        witness: Witness,
+        *,
+        seed: int,
+        strikes: int,
+    ) -> None:
         self.stack, self.simulator = stack, simulator
         self.ticks: Counter[str] = Counter(died=0)
         self.redriven: set[str] = set()
         self._rng = random.Random(f"ordeal {seed}")
         self.sky = Sky(simulator, random.Random(f"sky {seed}"))
-        self.striker = Striker(stack, self.sky, random.Random(f"striker {seed}"), strikes)
+        chance = random.Random(f"striker {seed}")
+        self.striker = Striker(stack, self.sky, witness.heard, chance, strikes)
         self.thief = Thief(stack, random.Random(f"thief {seed}"))
 
     def endure(self) -> None:
@@ -307,7 +333,7 @@ class Ordeal:
                 pool.submit(self.thief.steal_until, stop),
             ]
             try:
-                while max(self.striker.left, self.sky.left) > 0 and not any(
+                while (not self.striker.is_done or self.sky.left > 0) and not any(
                     f.done() for f in foes[1:]
                 ):
                     for _ in range(_NEW_ENTRIES):
