@@ -238,6 +238,32 @@ class TestTimeline:
         account.dynamodb.meta.events.unregister("after-call.dynamodb.Query", note)
         assert answers == [1]
 
+    def test_the_page_at_an_instant_is_found_amid_a_merge(
+        self, account: Account, timeline: DynamoDbTimeline, page: Page
+    ) -> None:
+        # An emulator's queries are never torn: this answer is put together from before and after.
+        torn: list[Any] = []
+
+        def keep(parsed: dict[str, Any], **_: Any) -> None:
+            torn.append(parsed["Items"])
+
+        def tear(parsed: dict[str, Any], **_: Any) -> None:
+            parsed["Items"] = torn.pop() if torn else parsed["Items"]
+
+        later = Page(Window(START + DAY, START + 2 * DAY), 1, "epoch", "planned")
+        merged = Page(Window(START, START + 2 * DAY), 2, "epoch", "merged")
+        timeline.append([later], after=START + DAY)
+        events = account.dynamodb.meta.events
+        events.register("after-call.dynamodb.Query", keep)
+        assert timeline.page_at(START) == page
+        events.unregister("after-call.dynamodb.Query", keep)
+        assert timeline.commit([Write(page, merged), Write(later, None)])
+        events.register("after-call.dynamodb.Query", tear)
+        found = timeline.page_at(START + timedelta(hours=30))
+        events.unregister("after-call.dynamodb.Query", tear)
+        assert torn == []
+        assert found == merged
+
     def test_every_read_is_consistent(
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
