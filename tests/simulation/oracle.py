@@ -1,0 +1,476 @@
+"""What must be true, judged from outside: at every effect of a process, and once all is at rest.
+
+The oracle shares no code with the core but its data types: it reads objects, events and keys by
+what the design says of them. It compares what is stored now with what was stored before, so a new
+use case is judged by the same rules without being told about.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import simplejson
+
+from cpd_exporter.model.events import Event
+from cpd_exporter.model.timeline import Kind, Page, State, Watermark
+from cpd_exporter.model.windows import Window
+from tests.fakes import FakeLake, FakeTimeline, FakeTopic
+from tests.simulation.invariants import Invariant, Violation, check
+from tests.simulation.lake_text import Row, canonical_json, content_of_row, place_of, rows_in
+from tests.simulation.processes import Call, Process
+from tests.simulation.scenario import SETTLE, Scenario
+from tests.simulation.source import Sight, Source, canonical, within
+from tests.simulation.sweep_oracle import SweepOracle
+
+MOVES = {
+    State.OPEN: {State.OPEN, State.WRITING, State.DONE},
+    State.WRITING: {State.WRITING, State.STORED},
+    State.STORED: {State.STORED, State.DONE},
+    State.DONE: {State.DONE},
+}
+_OTHER_PLACES = ("quarantine/", "known/", "reports/")
+ATTEMPTS = 5
+"""Claims after which a page may be a hole."""
+
+
+class Oracle:
+    """Watches one world. ``observe`` it after every effect, ``at_rest`` at the end.
+
+    ``verified`` is how many entries that nobody touched were then found to be there exactly once.
+    While ``outages_only``, nothing that happens excuses a hole.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        source: Source,
+        timeline: FakeTimeline,
+        lake: FakeLake,
+        topic: FakeTopic,
+    ) -> None:
+        self.scenario = scenario
+        self.source = source
+        self.timeline = timeline
+        self.lake = lake
+        self.topic = topic
+        self.now = datetime.min.replace(tzinfo=UTC)
+        self.verified = 0
+        self.outages_only = not (scenario.poison or scenario.may_stay_holes)
+        self._pages: dict[datetime, Page] = {}
+        self._stands: Watermark | None = None
+        self._objects: dict[str, bytes] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._told = 0
+        self._bodies: dict[tuple[str, str], str] = {}
+        self._ids: dict[str, tuple[str, str]] = {}
+        self._buried: set[str] = set()
+        self._stored_keys: set[str] = set()
+        self._sweeps: dict[datetime, Page] = {}
+        self.sweeps = SweepOracle(scenario, source, lake)
+
+    def begin_again(self, timeline: FakeTimeline) -> None:
+        """Another timeline takes over; none of its keys may be one of the earlier one's."""
+        self.timeline = timeline
+        self._buried |= self._rows.keys()
+        self._pages, self._sweeps, self._stands = {}, {}, None
+        self._stored_keys = set()
+
+    # ── at every effect ──────────────────────────────────────────────────────────────────────
+
+    def observe(self, process: Process, call: Call, answer: Any) -> None:
+        """Judge what this call of this process changed."""
+        if call.port == "api":
+            asked = call.args[0] if call.method == "query" else None
+            process.sees.append(Sight(asked, self.source.snapshot()))
+        elif call.writes:
+            self.sweeps.now = self.now
+            self._judge_objects(process)
+            self._judge_pages(process)
+            self._judge_watermark()
+            self._judge_events()
+
+    def _judge_objects(self, process: Process) -> None:
+        objects = self.lake.objects
+        for key, body in self._objects.items():
+            check(Invariant.WRITE_ONCE, objects.get(key) is body, f"{key} was overwritten")
+        for key in [key for key in objects if key not in self._objects]:
+            self._objects[key] = objects[key]
+            if key.startswith("entries/"):
+                self._judge_new_rows(process, key)
+            else:
+                check(Invariant.WRITE_ONCE, key.startswith(_OTHER_PLACES), f"{key} is unheard of")
+
+    def _judge_new_rows(self, process: Process, key: str) -> None:
+        place = place_of(key)
+        check(Invariant.WRITE_ONCE, place, f"{key} is no key of the design's")
+        assert place is not None
+        work = [items.get(place.start) for items in (self._pages, self._sweeps)]
+        reserved = [
+            page
+            for page in work
+            if page and page.state is State.WRITING and place.is_of(page, self.timeline.tenant_id)
+        ]
+        check(Invariant.WRITE_ONCE, len(reserved) == 1, f"{key} is not reserved; there is {work}")
+        [page] = reserved
+        rows = self._rows[key] = rows_in(self.lake.objects[key])
+        for row in rows.values():
+            fingerprint = hashlib.sha256(canonical_json(content_of_row(row)).encode()).hexdigest()
+            check(Invariant.EXACT, row["fingerprint"] == fingerprint, "fingerprint")
+            check(Invariant.EXACT, row["tenantId"] == self.timeline.tenant_id, "tenant")
+        if page.kind is Kind.SWEEP:
+            self.sweeps.judge_rows(process, page, key, rows, self._covered_by(page))
+        else:
+            self._judge_truth(process, page.window, rows)
+
+    def _covered_by(self, sweep: Page) -> list[Page]:
+        return [page for page in self._pages.values() if page.reserved_by == sweep.name]
+
+    def _judge_truth(self, process: Process, window: Window, rows: dict[str, Any]) -> None:
+        """What was read is what there was. Where the source moved during a reading of many
+        responses, nothing is missing that was there all the time, and nothing is there that never
+        was.
+        """
+        check(Invariant.EXACT, process.sees, f"{process.name} wrote {window} without reading it")
+        truths = [within(sight.snapshot, window) for sight in process.sees]
+        always = set(truths[0]).intersection(*truths[1:]) - self.source.faulty
+        missing = always - rows.keys()
+        check(Invariant.EXACT, not missing, f"{window}: lost {sorted(missing)}")
+        for entry_id, row in rows.items():
+            versions = {canonical(truth[entry_id].text) for truth in truths if entry_id in truth}
+            check(
+                Invariant.EXACT,
+                entry_id not in self.source.faulty
+                and canonical_json(content_of_row(row)) in versions,
+                f"{window}: the row of {entry_id} is none of its versions in this window",
+            )
+            check(Invariant.EXACT, row["change"] == "created", f"{entry_id} is {row['change']}")
+
+    def _judge_pages(self, process: Process) -> None:
+        before, after = self._pages, self.timeline.stored
+        sweeps, self._sweeps = self._sweeps, dict(self.timeline.sweeping)
+        if before == after and sweeps == self._sweeps:
+            return
+        self._pages = dict(after)
+        self._judge_tiling()
+        self._judge_passed()
+        for start, sweep in self._sweeps.items():
+            if (was := sweeps.get(start)) is not None and was.name == sweep.name:
+                self._judge_move(process, was, sweep)
+        changed = [page for start, page in after.items() if before.get(start) is not page]
+        for page in changed:
+            old = before.get(page.window.start)
+            if old is not None and old.name == page.name:
+                self._judge_move(process, old, page)
+                continue
+            owners = [p for p in before.values() if _overlap(p.window, page.window)]
+            if not owners:
+                self._judge_new(process, page)
+            elif any(owner.state is State.DONE for owner in owners):
+                self.sweeps.judge_replacement(process, owners, page)
+            else:
+                self._judge_split(owners, page)
+        gone = [was for start, was in sweeps.items() if not _is_there(was, self._sweeps)]
+        for sweep in gone:
+            self._judge_end_of_sweep(process, sweep)
+
+    def _judge_end_of_sweep(self, process: Process, sweep: Page) -> None:
+        """What was reserved is free again, or replaced; nothing that was written is forgotten."""
+        check(Invariant.WRITE_ONCE, sweep.state is not State.WRITING, "a sweep ended amid writing")
+        left = self._covered_by(sweep)
+        check(Invariant.TILES, not left, "pages stay reserved for a sweep that is gone")
+        if sweep.state is State.STORED:
+            self._judge_told(sweep)
+        pages = [p for p in self._pages.values() if _covers(sweep.window, p.window)]
+        self.sweeps.judge_end(process, sweep, pages)
+
+    def _judge_tiling(self) -> None:
+        stands = self.timeline.stands
+        pages = sorted(self._pages.values(), key=lambda page: page.window)
+        if stands is None:
+            check(Invariant.TILES, not pages, "there are pages, but no watermark")
+            return
+        check(
+            Invariant.TILES,
+            all(a.window.end == b.window.start for a, b in pairwise(pages)),
+            "gap or overlap between pages",
+        )
+        bounds = (pages[0].window.start, pages[-1].window.end) if pages else (stands.origin,) * 2
+        planned = (stands.origin, stands.planned_through)
+        check(Invariant.TILES, bounds == planned, "pages do not tile what is planned")
+        for page in pages:
+            start, last = page.window.start, page.window.end - timedelta(seconds=1)
+            one = (start.year, start.month) == (last.year, last.month)
+            check(Invariant.TILES, one, "a page is in two months")
+
+    def _judge_new(self, process: Process, page: Page) -> None:
+        if page.state is State.DONE:
+            self._judge_empty(process, page)
+        else:
+            check(Invariant.DONE_IS_A_STATE, page.state is State.OPEN, f"new, but {page.state}")
+
+    def _judge_split(self, owners: Sequence[Page], part: Page) -> None:
+        for old in owners:
+            is_open = old.state is State.OPEN
+            check(Invariant.WRITE_ONCE, is_open, f"a page was split in state {old.state}")
+            check(Invariant.WRITE_ONCE, part.generation > old.generation, "a generation came again")
+        check(Invariant.NEVER_UNDONE, part.state is State.OPEN, f"a part is born {part.state}")
+
+    def _judge_move(self, process: Process, old: Page, page: Page) -> None:
+        lost = Invariant.NEVER_UNDONE if old.state is State.DONE else Invariant.WRITE_ONCE
+        check(lost, page.state in MOVES[old.state], f"a page went from {old.state} to {page.state}")
+        check(Invariant.WRITE_ONCE, page.epoch == old.epoch, "a page changed its timeline")
+        if old.state is State.DONE:
+            # It is reserved and set free, and its deletions may be confirmed; nothing else.
+            same = replace(
+                old,
+                sent_at=page.sent_at,
+                revision=page.revision,
+                reserved_by=page.reserved_by,
+                confirmed_at=page.confirmed_at,
+            )
+            check(Invariant.NEVER_UNDONE, same == page, "a done page was written")
+            written = old.revision != page.revision or old == replace(page, sent_at=old.sent_at)
+            check(Invariant.NEVER_UNDONE, written, "written without a new revision")
+        if page.hole_since is not None and old.hole_since is None:
+            self._judge_hole(page)
+        if page.state is old.state:
+            return
+        if page.state in (State.WRITING, State.DONE) and old.state is State.OPEN:
+            self._judge_quarantine(process, page)
+        if page.state is State.STORED:
+            key = page.object
+            there = key in self.lake.objects
+            check(Invariant.STORED_FIRST, there, f"{page.window} is stored, but nothing is there")
+            assert key is not None
+            self._stored_keys.add(key)
+            own = key not in self._buried
+            check(Invariant.WRITE_ONCE, own, "one key for two pieces of work")
+        if page.state is State.DONE and old.state is State.OPEN:
+            self._judge_empty(process, page)
+        if page.state is State.DONE and old.state is State.STORED:
+            self._judge_told(page)
+
+    def _judge_hole(self, page: Page) -> None:
+        check(Invariant.WATERMARK, page.error, f"the hole {page.window} has no error")
+        check(
+            Invariant.WATERMARK,
+            not self.outages_only and page.attempts >= ATTEMPTS,
+            f"{page.window} is a hole after {page.attempts} attempts, outages={self.outages_only}",
+        )
+
+    def _judge_empty(self, process: Process, page: Page) -> None:
+        """A page that ends without an object was seen to be empty."""
+        check(Invariant.EXACT, page.object is None, "done without stored, but with an object")
+        covering = [s for s in process.sees if s.asked and _covers(s.asked, page.window)]
+        check(Invariant.EXACT, covering, f"{page.window} is done, but was not asked for")
+        there = [set(within(sight.snapshot, page.window)) for sight in covering]
+        if page.quarantined:
+            there = [ids - self.source.faulty for ids in there]
+        check(Invariant.EXACT, not all(there), f"{page.window} is done without its entries")
+
+    def _judge_quarantine(self, process: Process, page: Page) -> None:
+        """What is faulty and in the window is kept, byte for byte, before the page moves on."""
+        truths = [within(sight.snapshot, page.window) for sight in process.sees]
+        faulty = (set(truths[0]) & self.source.faulty).intersection(*truths[1:])
+        for entry_id in faulty:
+            self._judge_kept(truths[-1][entry_id].text.encode())
+
+    def _judge_kept(self, source: bytes) -> None:
+        key = f"quarantine/tenant={self.timeline.tenant_id}/{hashlib.sha256(source).hexdigest()}"
+        reason, _, kept = self.lake.objects.get(key, b"").partition(b"\n")
+        check(Invariant.KEPT, kept == source, "a faulty record is not in the quarantine")
+        check(Invariant.KEPT, json.loads(reason)["fault"], "a faulty record is kept without reason")
+
+    def _judge_told(self, work: Page) -> None:
+        """All rows that were stored are told, or recorded as refused."""
+        key = work.object
+        check(Invariant.STORED_FIRST, key in self._rows, f"{work.window} is done without an object")
+        assert key is not None
+        rows = self._rows[key]
+        if work.kind is Kind.PAGE:
+            check(Invariant.KNOWN_FROM_LAKE, work.entries == len(rows), "entries are miscounted")
+        told = {subject for uri, subject in self._bodies if uri == self.lake.uri(key)}
+        told |= {
+            r.entry_id for r in self.timeline.refusals() if r.window.start == work.window.start
+        }
+        silent = rows.keys() - told
+        check(Invariant.EXACT, not silent, f"{work.window} is done, but untold: {sorted(silent)}")
+
+    def _judge_watermark(self) -> None:
+        before, stands = self._stands, self.timeline.stands
+        if stands is None or stands is before:
+            return
+        self._stands = stands
+        if before is not None:
+            check(
+                Invariant.WATERMARK,
+                stands.exported_through >= before.exported_through
+                and stands.planned_through >= before.planned_through
+                and stands.exported_from <= before.exported_from,
+                "the watermark moved inward",
+            )
+            same = before.epoch == stands.epoch and before.origin >= stands.origin
+            check(Invariant.WRITE_ONCE, same, "the timeline changed its name, or forgot its past")
+        check(
+            Invariant.WATERMARK,
+            stands.exported_through <= stands.planned_through,
+            "exported beyond what is planned",
+        )
+        self._judge_passed()
+        limit = self.now - SETTLE
+        check(
+            Invariant.CLOCKS,
+            stands.planned_through <= max(limit, stands.origin),
+            "planned beyond what is settled",
+        )
+
+    def _judge_passed(self) -> None:
+        """What the watermark has passed is done, or a hole: then, and ever after."""
+        stands = self.timeline.stands
+        if stands is None:
+            return
+        for page in self._pages.values():
+            passable = page.state is State.DONE or page.hole_since is not None
+            passed = stands.exported_from <= page.window.start < stands.exported_through
+            if passed and not passable:
+                raise Violation(
+                    Invariant.WATERMARK,
+                    f"{page.window} is {page.state} and no hole, but the watermark is beyond it",
+                )
+
+    def _judge_events(self) -> None:
+        for event in self.topic.published[self._told :]:
+            self._judge_event(event)
+        self._told = len(self.topic.published)
+
+    def _judge_event(self, event: Event) -> None:
+        body = simplejson.loads(event.body, use_decimal=True)
+        data = body["data"]
+        bucket = f"s3://{self.lake.bucket}/"
+        key = str(data["lakeUri"]).removeprefix(bucket)
+        row = self._rows.get(key, {}).get(body["subject"])
+        check(Invariant.STORED_FIRST, row, f"an event names {key}, which has no such row")
+        assert row is not None
+        content = content_of_row(row)
+        if "entry" in data:
+            equal = canonical_json(data["entry"]) == canonical_json(content)
+            check(Invariant.FROM_STORAGE, equal, "an event tells something else than its row")
+        else:
+            referred = body["subject"] in self.scenario.refused_whole
+            check(Invariant.FROM_STORAGE, referred, "an event lacks its entry without need")
+        expected = {
+            "specversion": "1.0",
+            "source": f"/tenants/{self.timeline.tenant_id}/cpdEntries",
+            "type": f"cpd.entry.{row['change']}",
+            "time": row["exportedAt"],
+            "datacontenttype": "application/json",
+        }
+        told = {name: body[name] for name in expected}
+        check(Invariant.FROM_STORAGE, told == expected, f"an event says {told}, not {expected}")
+        same = data["fingerprint"] == row["fingerprint"]
+        check(Invariant.FROM_STORAGE, same, "an event has another fingerprint than its row")
+        place = (data["lakeUri"], body["subject"])
+        first = self._bodies.setdefault(place, event.body)
+        check(Invariant.PURE_EVENTS, first == event.body, "one row has two different events")
+        owner = self._ids.setdefault(body["id"], place)
+        check(Invariant.PURE_EVENTS, owner == place, "two rows share an event ID")
+
+    # ── after sweeps ──────────────────────────────────────────────────────────────
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows that the timeline has ever known."""
+        return [row for key in self._stored_keys for row in self._rows[key].values()]
+
+    def judge_view(self) -> int:
+        """What the rows say, taken together, is what there is; returns of how many entries."""
+        stands = self.timeline.stands
+        assert stands is not None
+        holes = [page for page in self._pages.values() if page.hole_since is not None]
+        unsure = {id_ for id_ in self.source.snapshot() if _within_any(id_, holes, self.source)}
+        exported = Window(stands.exported_from, stands.exported_through)
+        return self.sweeps.judge_view(self.rows, exported, unsure)
+
+    # ── at rest ──────────────────────────────────────────────────────────────────────────────
+
+    def at_rest(self) -> None:
+        """Judge the whole, once nothing moves any more."""
+        stands = self.timeline.stands
+        assert stands is not None
+        pages = list(self._pages.values())
+        self._judge_tiling()
+        holes = [page for page in pages if page.hole_since is not None]
+        check(
+            Invariant.REST,
+            all(page.state is State.DONE for page in pages if page.hole_since is None)
+            and (stands.origin, stands.planned_through)
+            == (stands.exported_from, stands.exported_through),
+            "there is work that nobody does",
+        )
+        may_stay = self.scenario.may_stay_holes or not holes
+        check(Invariant.REST, may_stay, f"a hole stays for no reason: {holes[:1]}")
+        if self.scenario.poison:
+            self._judge_lasting(holes)
+        known = self._stored_keys
+        orphans = self._rows.keys() - known - self._buried
+        check(Invariant.WRITE_ONCE, not orphans, f"objects that nobody knows: {orphans}")
+        told = {subject for _, subject in self._bodies}
+        told |= {refusal.entry_id for refusal in self.timeline.refusals()}
+        rows = self.rows
+        versions = [(row["logEntryId"], row["entryDate"], row["exportedAt"]) for row in rows]
+        check(Invariant.EXACT, len(set(versions)) == len(versions), "a row is in the lake twice")
+        exported = Window(stands.origin, stands.exported_through)
+        expected = {
+            entry_id: canonical(entry.text)
+            for entry_id, entry in within(self.source.snapshot(), exported).items()
+            if entry_id in self.source.untouched and not _within_any(entry_id, holes, self.source)
+        }
+        stored: defaultdict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            stored[row["logEntryId"]].append(canonical_json(content_of_row(row)))
+        self.verified = len(expected)
+        for entry_id, content in expected.items():
+            check(
+                Invariant.EXACT,
+                stored[entry_id] == [content] and entry_id in told,
+                f"{entry_id} was never changed, and is in the lake {len(stored[entry_id])} times, "
+                f"told: {entry_id in told}",
+            )
+        check(Invariant.OUTBOX, told <= stored.keys(), "events of what is not in the lake")
+        for entry_id in self.source.faulty & within(self.source.snapshot(), exported).keys():
+            if not _within_any(entry_id, holes, self.source):
+                self._judge_kept(self.source.snapshot()[entry_id].text.encode())
+
+    def _judge_lasting(self, holes: Sequence[Page]) -> None:
+        """What stays a hole has the poison within its reach, and either nothing else, or is as
+        narrow as can be.
+        """
+        slack = self.scenario.slack
+        for hole in holes:
+            narrow = hole.window.length < 2 * max(slack, timedelta(seconds=1))
+            reach = within(self.source.snapshot(), hole.window.widened(slack)).keys()
+            least = self.scenario.poison & reach and (narrow or len(reach) == 1)
+            check(Invariant.WATERMARK, least, f"the hole {hole.window} is wider than due")
+
+
+def _covers(outer: Window, inner: Window) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end
+
+
+def _overlap(one: Window, other: Window) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _is_there(sweep: Page, sweeps: dict[datetime, Page]) -> bool:
+    now = sweeps.get(sweep.window.start)
+    return now is not None and now.name == sweep.name
+
+
+def _within_any(entry_id: str, pages: Sequence[Page], source: Source) -> bool:
+    snapshot = source.snapshot()
+    return any(entry_id in within(snapshot, page.window) for page in pages)

@@ -1,0 +1,187 @@
+"""The figures of the proof, and the page that shows them."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tests.simulation.baseline import Losses
+from tests.simulation.invariants import Invariant
+from tests.simulation.mutants import MUTANTS, Verdict
+from tests.simulation.processes import Fate
+from tests.simulation.schedules import Run
+
+
+@dataclass
+class Figures:
+    """What some trials came to. The worst of a kind counts repeated events, or ticks to rest."""
+
+    runs: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    worst_repeats: Counter[str] = field(default_factory=Counter)
+    worst_ticks: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            self.runs + other.runs,
+            self.counts + other.counts,
+            self.worst_repeats | other.worst_repeats,
+            self.worst_ticks | other.worst_ticks,
+            self.failures + other.failures,
+        )
+
+    def take(self, kind: str, run: Run) -> None:
+        """Add one run."""
+        simulation = run.simulation
+        published = simulation.topic.published
+        self.runs[kind] += 1
+        self.counts += simulation.counts
+        self.counts["changes"] += simulation.source.changes
+        self.counts["entries"] += simulation.oracle.verified
+        self.counts[f"entries {kind}"] += simulation.oracle.verified
+        self.counts["events"] += len(published)
+        self.counts["distinct events"] += len({event.id for event in published})
+        self.counts["announced rows"] += len({(e.entry_id, e.body) for e in published})
+        self.counts["repeated events"] += run.repeated_events
+        self.worst_repeats[kind] = max(self.worst_repeats[kind], run.repeated_events)
+        self.worst_ticks[kind] = max(self.worst_ticks[kind], run.ticks)
+
+    @property
+    def lost(self) -> int:
+        """Runs in which an entry was lost, or was there twice."""
+        return sum(Invariant.EXACT.value in failure for failure in self.failures)
+
+    @property
+    def duplicates(self) -> int:
+        """Events that a subscriber who knows the IDs of those before takes for new ones."""
+        return self.counts["distinct events"] - self.counts["announced rows"]
+
+
+_PAGE = """\
+# The proof, in figures
+
+Written by `make prove` (seed {seed}); do not edit.
+
+The real planner and worker run over ports in memory, by a clock that is set, in an order that a
+seed decides. Every call of a port is a point at which the process can die, be throttled, lose its
+answer, get half of what it asked for, or fall asleep while others take over; messages are lost and
+repeated; others insert, edit, back-date, move and delete entries meanwhile. An oracle
+(`tests/simulation/oracle.py`) judges by the invariants of the design after every effect, and the
+whole once nothing moves any more.
+
+| figure | value |
+|---|---:|
+{summary}
+
+An undisturbed export of these small worlds takes two ticks; a page of them holds two entries, and
+no crash repeats more events than its page has.
+
+## Schedules
+
+| kind | runs | worst ticks to rest | worst repeated events |
+|---|---:|---:|---:|
+{schedules}
+
+`one fault` and `two faults` are exhaustive: every fault at every point of a small scenario, and
+every pair of them, with and without a change of the source when the first one strikes. Many ticks
+are those that wait for an outage to pass, or for a hole's turn to be tried again.
+
+## Faults
+
+| fault | times |
+|---|---:|
+{faults}
+
+## The usual script, in the same world
+
+A date as watermark, pages by offset, publish, then commit; the seeds are those `at random`.
+
+| | the usual script | this exporter |
+|---|---:|---:|
+{baseline}
+
+## Mutants
+
+Deliberate faults in the core, each caught by the quick trials of `make test`.
+
+| mutant | what somebody might have thought | caught by invariant | in the trial |
+|---|---|---|---|
+{mutants}
+
+## Again
+
+`.venv/bin/python -m tests.simulation.replay <trial>` shows any trial, point by point.
+{failures}"""
+
+
+def report(seed: int, figures: Figures, judged: list[Verdict], losses: Losses) -> str:
+    """The page, as Markdown: nothing in it differs between two runs of one seed."""
+    failures = [f"- `{failure}`" for failure in figures.failures]
+    return _PAGE.format(
+        seed=seed,
+        summary=_rows(_summary(figures, judged)),
+        schedules=_rows(
+            (kind, runs, figures.worst_ticks[kind], figures.worst_repeats[kind])
+            for kind, runs in sorted(figures.runs.items())
+        ),
+        faults=_rows((name, figures.counts[count]) for name, count in _FAULTS.items()),
+        baseline=_rows(
+            [
+                ("runs", losses.runs, figures.runs["at random"]),
+                ("entries lost", losses.lost, figures.lost),
+                ("of", losses.entries, figures.counts["entries at random"]),
+                ("rows again in the lake", losses.repeated_rows, figures.lost),
+                ("events again, not to be told apart", losses.repeated_events, figures.duplicates),
+            ]
+        ),
+        mutants=_rows(
+            (mutant.name, mutant.why, _caught_by(verdict), f"`{verdict.trial}`")
+            for mutant, verdict in zip(MUTANTS, judged, strict=True)
+        ),
+        failures="\n".join(["\n## Failures\n", *failures, ""]) if failures else "",
+    )
+
+
+_FAULTS = {
+    "died before a call": Fate.DIE_BEFORE,
+    "died after a call": Fate.DIE_AFTER,
+    "call done, answer lost": Fate.LOSE_ANSWER,
+    "throttled": Fate.THROTTLE,
+    "done in part": Fate.PARTLY,
+    "answer that is no JSON": Fate.MALFORM,
+    "fell asleep until others were done": "paused",
+    "message lost": "lost messages",
+    "message repeated": "repeated messages",
+    "message in the dead-letter queue": "dead letters",
+    "worker that found itself superseded": "outcome superseded",
+}
+
+
+def _summary(figures: Figures, judged: list[Verdict]) -> Iterator[tuple[object, ...]]:
+    counts = figures.counts
+    yield "schedules run", figures.runs.total()
+    yield "calls of ports", counts["points"]
+    yield "source changes", counts["changes"]
+    yield "violations of an invariant", len(figures.failures)
+    yield "entries that nobody touched, found exactly once", counts["entries"]
+    yield "entries lost", figures.lost
+    yield "events published", counts["events"]
+    yield "events published again, equal to the byte", counts["repeated events"]
+    yield "duplicates after de-duplication by ID", figures.duplicates
+    yield "worst number of repeated events after one fault", figures.worst_repeats["one fault"]
+    yield "worst number of ticks to rest after one fault", figures.worst_ticks["one fault"]
+    yield "worst number of ticks to rest after two faults", figures.worst_ticks["two faults"]
+    yield "mutants killed", f"{sum(verdict.killed for verdict in judged)} of {len(judged)}"
+
+
+def _rows(rows: Iterable[tuple[object, ...]]) -> str:
+    return "\n".join(
+        "| " + " | ".join(f"{v:,}" if isinstance(v, int) else str(v) for v in row) + " |"
+        for row in rows
+    )
+
+
+def _caught_by(verdict: Verdict) -> str:
+    """The invariant that the evidence names, or the error that gave the mutant away."""
+    named = [i.value for i in Invariant if f"invariant {i.value}:" in verdict.evidence]
+    return named[0] if named else verdict.evidence.partition(":")[0] or "**nothing**"

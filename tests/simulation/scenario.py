@@ -1,0 +1,277 @@
+"""What a run begins with: the entries, how the API behaves, and how the exporter is set up."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from local.simulator.behaviour import Behaviour, Fault, Shuffle, ShuffleBy
+from local.simulator.seeding import FAULTY_SORTS, EntryWriter
+from local.simulator.source import StoredEntry, to_ms
+
+NOW = datetime(2026, 3, 1, 0, 10, tzinfo=UTC)
+SETTLE = timedelta(minutes=2)
+MONTH = datetime(2026, 3, 1, tzinfo=UTC)
+"""The start of a month, which every scenario's entries lie around."""
+
+SECOND = timedelta(seconds=1)
+DOCUMENTED = Behaviour()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One beginning.
+
+    ``refused_whole`` and ``refused`` are entries whose events the topic refuses in full, and even
+    as a reference. A listing with a ``poison`` entry in it is no JSON. Nobody touches ``anchors``.
+    ``hides_cap``: the API gives
+    smaller pages than asked for, without saying so. Where ``may_stay_holes``, the API cannot be
+    read for sure.
+    """
+
+    entries: tuple[StoredEntry, ...]
+    behaviour: Behaviour = DOCUMENTED
+    faulty: frozenset[str] = frozenset()
+    refused_whole: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    poison: frozenset[str] = frozenset()
+    anchors: frozenset[str] = frozenset()
+    hides_cap: bool = False
+    origin: datetime = MONTH - timedelta(minutes=1)
+    slack: timedelta = SECOND
+    lease: timedelta = timedelta(minutes=2)
+    target: int = 800
+    floor: timedelta = SECOND
+    outstanding: int = 500
+    deletion_delay: timedelta = timedelta(hours=1)
+    most_deletions: int = 500
+    may_stay_holes: bool = False
+
+
+def one_page() -> Scenario:
+    """A single page of two entries: small enough for every pair of faults."""
+    return Scenario(_entries(2, 3.999), origin=MONTH)
+
+
+def lone() -> Scenario:
+    """A single entry: once it is deleted, there is nothing."""
+    return Scenario(_entries(2), origin=MONTH)
+
+
+def anchored() -> Scenario:
+    """One page, with an entry that nobody touches: by it, a sweep knows that the API is sane."""
+    entries = _entries(2, 3.999, 6)
+    return Scenario(entries, origin=MONTH, anchors=frozenset({entries[2].log_entry_id}))
+
+
+def parted() -> Scenario:
+    """The same, with more entries than fit one response."""
+    entries = _entries(2, 3.999, 6, 200, 204)
+    anchors = frozenset({entries[2].log_entry_id})
+    behaviour = Behaviour(per_page_cap=4)
+    return Scenario(entries, behaviour, origin=MONTH - timedelta(seconds=4), anchors=anchors)
+
+
+def guarded() -> Scenario:
+    """More than one deletion in a day waits for the operator's word."""
+    entries = _entries(2, 3.999, 6, 200, 204, 208, 212)
+    return replace(parted(), entries=entries, behaviour=DOCUMENTED, most_deletions=1)
+
+
+def brimful() -> Scenario:
+    """A page with an anchor, which one entry more makes too large for a response."""
+    return replace(anchored(), behaviour=Behaviour(per_page_cap=4))
+
+
+def nearly_full() -> Scenario:
+    """One entry more, and the page does not fit one response."""
+    return replace(one_page(), behaviour=Behaviour(per_page_cap=3))
+
+
+def small() -> Scenario:
+    """The least that has everything: a split, a boundary of months, a page without entries, and
+    entries on the first and the last millisecond of a second.
+    """
+    behaviour = Behaviour(per_page_cap=4)
+    return Scenario(_entries(2, 3.999, 200, 204), behaviour, origin=MONTH - timedelta(seconds=4))
+
+
+def dense() -> Scenario:
+    """A second that holds two responses."""
+    entries = _entries(2, 2.1, 2.2, 2.3, 2.4, 2.5)
+    origin = MONTH + timedelta(seconds=1)
+    return Scenario(entries, Behaviour(per_page_cap=3), origin=origin, outstanding=3)
+
+
+def unstable() -> Scenario:
+    """The same, with no order at all."""
+    return replace(dense(), behaviour=Behaviour(per_page_cap=3, shuffle="all"))
+
+
+def capped() -> Scenario:
+    """An API that gives less than was asked for and does not say so."""
+    return replace(small(), behaviour=Behaviour(per_page_cap=2), hides_cap=True)
+
+
+def untold() -> Scenario:
+    """An API that counts nothing, and gives less than was asked for."""
+    behaviour = Behaviour(per_page_cap=3, totals_factor=0)
+    return replace(small(), behaviour=behaviour, may_stay_holes=True)
+
+
+def repeating() -> Scenario:
+    """An API that, besides, once tells one entry twice in place of another."""
+    fault = Fault(kind="repeat", after=3, times=1)
+    behaviour = Behaviour(per_page_cap=2, faults=(fault,))
+    return replace(one_page(), behaviour=behaviour, hides_cap=True)
+
+
+def contradicting() -> Scenario:
+    """An API that once tells one entry twice, and differently."""
+    fault = Fault(kind="repeat-edited", after=3, times=1)
+    return replace(one_page(), behaviour=Behaviour(faults=(fault,)))
+
+
+def refused() -> Scenario:
+    """Entries whose events the topic refuses in full; one of them even as a reference."""
+    first, second = (entry.log_entry_id for entry in one_page().entries)
+    both = frozenset({first, second})
+    return replace(one_page(), refused_whole=both, refused=frozenset({second}))
+
+
+def ahead() -> Scenario:
+    """An API whose clock is minutes ahead."""
+    return replace(one_page(), behaviour=Behaviour(clock_skew_seconds=400))
+
+
+def behind() -> Scenario:
+    """An API whose clock is minutes behind, as are the dates of what is logged there."""
+    return replace(one_page(), behaviour=Behaviour(clock_skew_seconds=-400))
+
+
+def poisoned() -> Scenario:
+    """One entry that no listing survives."""
+    entries = small().entries
+    poison = frozenset({entries[2].log_entry_id})
+    return replace(small(), poison=poison, may_stay_holes=True)
+
+
+def outage() -> Scenario:
+    """An API that is away for longer than a page has attempts."""
+    fault = Fault(kind="status", status=503, after=5, times=30)
+    return replace(small(), behaviour=Behaviour(per_page_cap=4, faults=(fault,)))
+
+
+SCENARIOS = {
+    "one-page": one_page,
+    "lone": lone,
+    "anchored": anchored,
+    "parted": parted,
+    "guarded": guarded,
+    "brimful": brimful,
+    "nearly-full": nearly_full,
+    "small": small,
+    "dense": dense,
+    "unstable": unstable,
+    "capped": capped,
+    "untold": untold,
+    "repeating": repeating,
+    "contradicting": contradicting,
+    "refused": refused,
+    "ahead": ahead,
+    "behind": behind,
+    "poisoned": poisoned,
+    "outage": outage,
+}
+
+
+def at_random(seed: int) -> Scenario:
+    """Any beginning: small, so that many fit into a second, and nasty."""
+    rng = Random(f"scenario {seed}")  # reproducible by intent
+    writer = EntryWriter(rng, users=2, extras=0.2)
+    totals = rng.choice(((1.0, 0),) * 5 + ((1.5, 1), (1.0, 10**12), (0.0, 0), (0.5, 0)))
+    shuffle_by: ShuffleBy = rng.choice(("request", "request", "per-page", "page"))
+    shuffle: Shuffle = rng.choice(("none", "none", "ties", "all"))
+    if totals[0] < 1:
+        shuffle = "none"  # rows in no order that are counted too low cannot be told from fewer rows
+    provable = totals == (1.0, 0) and shuffle_by == "request"
+    # Where a dense second can never be proven, there are none: entries lie apart.
+    grid = rng.choice((20 * SECOND, SECOND)) if provable else 20 * SECOND
+    dates = [_date(rng, grid) for _ in range(rng.choice((1, 3, 6, 10)))]
+    if not provable:
+        dates = sorted({date.replace(microsecond=0): date for date in dates}.values())
+    entries = [writer.write(to_ms(date), **_namesakes(rng)) for date in dates]
+    faulty = rng.sample(range(len(entries)), rng.choice((0, 0, 0, 1, min(2, len(entries)))))
+    for index in faulty:
+        entries[index] = writer.spoil(entries[index], rng.choice(FAULTY_SORTS))
+    healthy = [e.log_entry_id for i, e in enumerate(entries) if i not in faulty]
+    refused_whole = frozenset(id_ for id_ in healthy if rng.random() < 0.04)
+    return Scenario(
+        entries=tuple(entries),
+        behaviour=Behaviour(
+            from_inclusive=rng.random() < 0.5,
+            to_inclusive=rng.random() < 0.5,
+            precision=rng.choice(("second", "millisecond")),
+            order=rng.choice(("ascending", "descending")),
+            shuffle=shuffle,
+            shuffle_by=shuffle_by,
+            per_page_cap=rng.choice((2, 3, 5, 8, None)),
+            totals_factor=totals[0],
+            totals_extra=totals[1],
+            clock_skew_seconds=rng.choice((0.0, 0.0, 0.0, -45.0, -400.0, 400.0)),
+            faults=_faults(rng) if provable else (),
+        ),
+        faulty=frozenset(entries[index].log_entry_id for index in faulty),
+        refused_whole=refused_whole,
+        refused=frozenset(id_ for id_ in refused_whole if rng.random() < 0.5),
+        hides_cap=provable and shuffle == "none" and rng.random() < 0.3,
+        origin=MONTH - timedelta(seconds=rng.choice((0, 40, 90, 86_400 * 31))),
+        slack=SECOND * (rng.choice((1, 1, 1, 2, 30)) if provable else 1),
+        lease=rng.choice((timedelta(minutes=2),) * 3 + (timedelta(0),)),
+        target=rng.choice((1, 2, 4, 800)),
+        floor=rng.choice((SECOND, SECOND * 7, timedelta(minutes=15))),
+        outstanding=rng.choice((1, 3, 500, 500)),
+        # Two faulty records that are equal to the byte are one; so a dense second lacks one.
+        may_stay_holes=not provable or len(faulty) > 1,
+    )
+
+
+def sane(scenario: Scenario) -> Scenario:
+    """The same with an API that can be read for sure, and an entry that nobody touches."""
+    behaviour = scenario.behaviour.model_copy(
+        update={"totals_factor": 1.0, "totals_extra": 0, "shuffle_by": "request"}
+    )
+    [anchor] = _entries(250)
+    return replace(
+        scenario,
+        entries=(*scenario.entries, anchor),
+        behaviour=behaviour,
+        may_stay_holes=len(scenario.faulty) > 1,
+        anchors=frozenset({anchor.log_entry_id}),
+        outstanding=max(4, scenario.outstanding),
+    )
+
+
+def _entries(*seconds: float) -> tuple[StoredEntry, ...]:
+    writer = EntryWriter(Random(3))  # made-up data, the same each time
+    return tuple(writer.write(to_ms(MONTH + timedelta(seconds=s))) for s in seconds)
+
+
+def _date(rng: Random, grid: timedelta) -> datetime:
+    """Around the month's start, often on the first or the last millisecond of a second."""
+    second = MONTH + grid * rng.randint(-3, 9)
+    return second + timedelta(milliseconds=rng.choice((0, 0, 1, 500, 999)))
+
+
+def _namesakes(rng: Random) -> dict[str, str]:
+    """Sometimes the API has a member of the name that a row uses for itself."""
+    return {"change": "theirs"} if rng.random() < 0.1 else {}
+
+
+def _faults(rng: Random) -> tuple[Fault, ...]:
+    if rng.random() < 0.8:
+        return ()
+    rare = 0.1
+    return (
+        Fault(kind="status", status=rng.choice((401, 403, 429, 500, 503)), after=3, times=20),
+        Fault(kind="repeat", probability=rare),
+    )

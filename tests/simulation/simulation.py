@@ -1,0 +1,294 @@
+"""One simulated deployment: the real planner and worker in a world in memory, point by point.
+
+Nothing happens here by itself: a schedule starts processes, decides the fate of each of their
+calls, loses and repeats messages, moves the clock, and lets others change the source.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, ClassVar, cast
+
+from cpd_exporter.claiming import Effort
+from cpd_exporter.commanding import Commander
+from cpd_exporter.cutting import Cutting
+from cpd_exporter.errors import MalformedInputError, MalformedResponseError
+from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
+from cpd_exporter.model.messages import ErrandWork, Work, read_command
+from cpd_exporter.model.timeline import Page, Patience, State
+from cpd_exporter.model.windows import Window
+from cpd_exporter.planning import Plan, Planner
+from cpd_exporter.working import Worker
+from local.simulator.simulator import Simulator
+from local.simulator.source import EntryStore
+from tests.fakes import FakeApi, FakeLake, FakeMailbox, FakeQueue, FakeTimeline, FakeTopic
+from tests.simulation.oracle import Oracle
+from tests.simulation.processes import Fate, Port, Process
+from tests.simulation.scenario import NOW, SETTLE, Scenario
+from tests.simulation.source import Source
+
+TENANT = "eu-west-2_AbcdEfghI"
+VISIBILITY = timedelta(minutes=12)
+PATIENCE = Patience(in_queue=VISIBILITY + timedelta(minutes=1))
+RECEIVES = 5
+"""As often a message is delivered before it lands in the dead-letter queue."""
+
+
+@dataclass(slots=True)
+class Message:
+    """A message, and since when it can be received: while it is being worked on, it is hidden."""
+
+    work: Work | ErrandWork
+    visible: datetime
+    receives: int = 0
+
+
+class Simulation:
+    """``trace`` is what happened, in order; ``counts`` counts fates, changes and ends.
+
+    ``watchers`` are told of each new simulation: to look into the one that a trial makes.
+    """
+
+    watchers: ClassVar[list[Callable[["Simulation"], None]]] = []
+
+    def __init__(self, scenario: Scenario, seed: int = 0) -> None:
+        self.scenario = scenario
+        self.now = NOW
+        self.chance = Random(f"simulation {seed}")  # reproducible by intent
+        store = EntryStore(scenario.entries)
+        simulator = Simulator(store, scenario.behaviour, clock=lambda: self.now, seed=seed)
+        self.source = Source(simulator, scenario.faulty, self.chance, scenario.anchors)
+        self.api = _Api(simulator, scenario)
+        self.timeline = FakeTimeline(TENANT)
+        self.queue = FakeQueue()
+        self.lake = FakeLake()
+        self.mailbox = FakeMailbox()
+        self.topic = FakeTopic(self._refusal)
+        self.oracle = Oracle(scenario, self.source, self.timeline, self.lake, self.topic)
+        self.messages: list[Message] = []
+        self.processes: list[Process] = []
+        self.trace: list[tuple[str, str, str]] = []
+        self.counts: Counter[str] = Counter()
+        self._started = 0
+        self._delivered: dict[Process, Message] = {}
+        for watcher in self.watchers:
+            watcher(self)
+
+    # ── what a schedule can do ───────────────────────────────────────────────────────────────
+
+    def tick(self) -> Process:
+        """Start a run of the planner."""
+
+        def run(process: Process) -> Any:
+            return self._planner(process).tick()
+
+        return self._start("tick", run)
+
+    def command(self, event: dict[str, Any]) -> Process:
+        """Start a run of the planner's function with an operator's command."""
+
+        def run(process: Process) -> Any:
+            return self._commander(process).take(read_command(event))
+
+        return self._start("command", run)
+
+    def deliver(self, message: Message, *, skew: timedelta = timedelta(0)) -> Process:
+        """Start a worker on a message, which stays in the queue, hidden, until that is done."""
+        message.receives += 1
+        message.visible = self.now + VISIBILITY
+
+        def run(process: Process) -> Any:
+            return self._worker(process).work(message.work)
+
+        process = self._start("worker", run, skew)
+        self._delivered[process] = message
+        self._settle(process)
+        return process
+
+    def resume(self, process: Process, fate: Fate = Fate.PROCEED) -> None:
+        """Let a process make its call, as ``fate`` has it, and run on to its next one."""
+        call = process.call
+        assert call is not None
+        if fate is not Fate.PROCEED:
+            self.counts[fate] += 1
+        if fate in (Fate.DIE_AFTER, Fate.DIE_BEFORE, Fate.MALFORM):
+            self.oracle.outages_only = False
+        self.trace.append((process.name, call.name, fate))
+        self.counts["points"] += 1
+        self.oracle.now = self.now
+        process.resume(fate, self.oracle.observe)
+        self._settle(process)
+
+    def lose(self, message: Message) -> None:
+        """A message is gone."""
+        self.counts["lost messages"] += 1
+        self.messages.remove(message)
+
+    def repeat(self, message: Message) -> None:
+        """A message comes twice."""
+        self.counts["repeated messages"] += 1
+        self.messages.append(Message(message.work, self.now))
+
+    def lose_timeline(self) -> None:
+        """The table is gone, and the timeline with it; lake and queue stay as they are."""
+        self.timeline = FakeTimeline(TENANT)
+        self.oracle.begin_again(self.timeline)
+
+    def finish(self, process: Process) -> None:
+        """Let a process run to its end, undisturbed."""
+        while process.alive:
+            self.resume(process)
+
+    @property
+    def receivable(self) -> list[Message]:
+        """The messages that a worker may be given."""
+        return [message for message in self.messages if message.visible <= self.now]
+
+    @property
+    def alive(self) -> list[Process]:
+        return [process for process in self.processes if process.alive]
+
+    def window_of(self, process: Process) -> Window | None:
+        """What a worker works on."""
+        message = self._delivered.get(process)
+        work = message.work if message else None
+        return work.window if isinstance(work, Work) else None
+
+    @property
+    def undone(self) -> list[Page]:
+        """The pages that are not done."""
+        return [page for page in self.timeline.stored.values() if page.state is not State.DONE]
+
+    @property
+    def worked_off(self) -> bool:
+        """Whether no work is left, but to try again what cannot be read for sure."""
+        timeline = self.timeline
+        waiting = self.messages or timeline.sweeping or timeline.requested or timeline.wishes
+        return not waiting and all(self._may_stay(page) for page in self.undone)
+
+    def rests_after(self, tick: Process) -> bool:
+        """Whether there is nothing left to do: this run of the planner found nothing to plan, all
+        work is done, and the watermark says so.
+        """
+        report, stands = tick.result, self.timeline.stands
+        if report is None or report.planned or report.error or stands is None:
+            return False
+        exported = (stands.exported_from, stands.exported_through)
+        return self.worked_off and exported == (stands.origin, stands.planned_through)
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _may_stay(self, page: Page) -> bool:
+        if page.hole_since is None or not self.scenario.may_stay_holes:
+            return False
+        return page.attempts > 6 or not self.scenario.poison
+
+    def _start(self, kind: str, run: Any, skew: timedelta = timedelta(0)) -> Process:
+        self._started += 1
+        process = Process(f"{kind} {self._started}", run, self.now, skew)
+        if process.alive:
+            self.processes.append(process)
+        return process
+
+    def _settle(self, process: Process) -> None:
+        """Take what is newly in the queue; and what became of a message whose worker has ended."""
+        self.messages += [Message(work, self.now) for work in self.queue.messages]
+        self.queue.messages.clear()
+        if process.alive:
+            return
+        if process in self.processes:
+            self.processes.remove(process)
+        self.counts["dead" if process.dead else "ended"] += 1
+        message = self._delivered.pop(process, None)
+        if message is None or message not in self.messages:
+            return
+        succeeded = not process.dead and process.error is None
+        if succeeded or message.receives >= RECEIVES:
+            self.counts["dead letters"] += not succeeded
+            self.messages.remove(message)
+        elif isinstance(process.error, MalformedInputError):
+            self.messages.remove(message)
+        if succeeded:
+            self.counts[f"outcome {cast(Any, process.result).outcome}"] += 1
+
+    def _planner(self, process: Process) -> Planner:
+        scenario = self.scenario
+        cutting = Cutting(
+            slack=scenario.slack, settle=SETTLE, target=scenario.target, floor=scenario.floor
+        )
+        plan = Plan(scenario.origin, PATIENCE, cutting, outstanding=scenario.outstanding)
+        return Planner(
+            cast(Any, Port(process, "api", self.api)),
+            cast(Any, Port(process, "timeline", self.timeline)),
+            cast(Any, Port(process, "queue", self.queue)),
+            lambda: self.now + process.skew,
+            self._new_token,
+            plan,
+        )
+
+    def _worker(self, process: Process) -> Worker:
+        return Worker(
+            cast(Any, Port(process, "api", self.api)),
+            cast(Any, Port(process, "timeline", self.timeline)),
+            cast(Any, Port(process, "lake", self.lake)),
+            cast(Any, Port(process, "topic", self.topic)),
+            cast(Any, Port(process, "queue", self.queue)),
+            lambda: self.now + process.skew,
+            self._new_token,
+            Effort(
+                slack=self.scenario.slack,
+                lease=self.scenario.lease,
+                deletion_delay=self.scenario.deletion_delay,
+                most_deletions=self.scenario.most_deletions,
+            ),
+            cast(Any, Port(process, "mailbox", self.mailbox)),
+        )
+
+    def _commander(self, process: Process) -> Commander:
+        return Commander(
+            cast(Any, Port(process, "api", self.api)),
+            cast(Any, Port(process, "timeline", self.timeline)),
+            lambda: self.now + process.skew,
+            self._new_token,
+        )
+
+    def _new_token(self) -> str:
+        return f"{self.chance.getrandbits(64):016x}"
+
+    def _refusal(self, event: Any) -> str | None:
+        if event.entry_id in self.scenario.refused:
+            return "refused"
+        whole = '"entry":' in event.body and event.entry_id in self.scenario.refused_whole
+        return "too large" if whole else None
+
+
+class _Api(FakeApi):
+    """The API, with a scenario's own tricks.
+
+    A filter that ``finds_nothing``; a list with only a share of what it ``lists`` otherwise, and
+    says so; a service that ``knows_nobody``, whichever ID it is asked for.
+    """
+
+    def __init__(self, simulator: Simulator, scenario: Scenario) -> None:
+        super().__init__(simulator)
+        self._scenario = scenario
+        self.finds_nothing = False
+        self.lists = 1.0
+        self.knows_nobody = False
+
+    def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+        found = super().entry(entry_id)
+        return None if self.knows_nobody else found
+
+    def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
+        listing = super().query(window, page=page, per_page=per_page)
+        if self.lists < 1:
+            some = listing.records[: int(len(listing.records) * self.lists)]
+            return replace(listing, records=some, total=len(some))
+        if self.finds_nothing and window is not None:
+            return replace(listing, records=(), total=0)
+        if per_page > 1 and any(record.id in self._scenario.poison for record in listing.records):
+            raise MalformedResponseError("poisoned")
+        return replace(listing, per_page=per_page) if self._scenario.hides_cap else listing

@@ -1,0 +1,154 @@
+"""The entries of the simulated service, with a memory of what others did to them and when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+import simplejson
+
+from cpd_exporter.model.windows import Window
+from local.simulator.simulator import Simulator
+from local.simulator.source import EntryStore, StoredEntry
+
+type Snapshot = Mapping[str, StoredEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All that there was when the API answered a process; ``asked`` is ``None`` for no window."""
+
+    asked: Window | None
+    snapshot: Snapshot
+
+
+class Change(StrEnum):
+    """What others do to the data."""
+
+    INSERT = "insert"
+    BACK_DATE = "back-date"
+    EDIT = "edit"
+    MOVE = "move"
+    DELETE = "delete"
+    REPLACE = "replace"
+
+
+@dataclass(eq=False)
+class Source:
+    """``untouched`` are the entries that were there in time and that nobody changed: whatever
+    happens, each of them must arrive exactly once. ``faulty`` ones are never understood.
+    """
+
+    simulator: Simulator
+    faulty: frozenset[str]
+    chance: Random
+    anchors: frozenset[str] = frozenset()
+    changes: int = 0
+
+    def __post_init__(self) -> None:
+        self.untouched = {entry.log_entry_id for entry in self.store} - self.faulty
+        self._snapshot: Snapshot | None = None
+        self._made = 0
+
+    @property
+    def store(self) -> EntryStore:
+        return self.simulator.store
+
+    def snapshot(self) -> Snapshot:
+        """All entries as they are now."""
+        if self._snapshot is None:
+            entries = {entry.log_entry_id: entry for entry in self.store}
+            self._snapshot = MappingProxyType(entries)
+        return self._snapshot
+
+    def change(self, change: Change, near: Window | None = None) -> None:
+        """Do something to an entry of ``near`` (or any, if it has none), if there is one."""
+        self._snapshot = None
+        self.changes += change not in (Change.MOVE, Change.DELETE)
+        targets = sorted(
+            (e for e in self.store if e.log_entry_id not in self.faulty | self.anchors),
+            key=lambda e: (near is None or not _lies(e, near), e.at_ms, e.log_entry_id),
+        )
+        if near is not None and targets and _lies(targets[0], near):
+            targets = [e for e in targets if _lies(e, near)]
+        target = self.chance.choice(targets) if targets else None
+        match change:
+            case Change.INSERT:
+                entry = self._insert(self.simulator.now())
+                self.untouched.add(entry.log_entry_id)
+            case Change.BACK_DATE:
+                self._insert(self._date_in(near, target))
+            case _ if target is None:
+                return
+            case Change.EDIT:
+                self.store.edit(target.log_entry_id, description=f"edit {self.changes}")
+            case Change.MOVE:
+                elsewhere = self.chance.choice(targets + list(self.store))
+                jitter = timedelta(seconds=self.chance.randint(-3, 3))
+                self.move(target.log_entry_id, date_of(elsewhere) + jitter)
+            case Change.DELETE:
+                self.delete(target.log_entry_id)
+            case Change.REPLACE:  # the number of entries stays what it was
+                self.store.delete(target.log_entry_id)
+                self._insert(date_of(self.chance.choice(targets)))
+        if target is not None and change not in (Change.INSERT, Change.BACK_DATE):
+            self.untouched.discard(target.log_entry_id)
+
+    def move(self, entry_id: str, to: datetime) -> None:
+        """Give an entry another date."""
+        self._snapshot = None
+        self.changes += 1
+        self.store.move(entry_id, to)
+        self.untouched.discard(entry_id)
+
+    def delete(self, entry_id: str) -> None:
+        """Take an entry away."""
+        self._snapshot = None
+        self.changes += 1
+        self.store.delete(entry_id)
+        self.untouched.discard(entry_id)
+
+    def _insert(self, at: datetime) -> StoredEntry:
+        self._made += 1
+        return self.simulator.insert(at, description=f"insert {self._made}")
+
+    def _date_in(self, near: Window | None, target: StoredEntry | None) -> datetime:
+        """Often the very bounds of a window, or another entry's second."""
+        if near is not None:
+            milliseconds = near.length // timedelta(milliseconds=1)
+            at = self.chance.choice((0, 999, milliseconds - 1, self.chance.randrange(milliseconds)))
+            return near.start + timedelta(milliseconds=at)
+        return date_of(target) if target else self.simulator.now() - timedelta(hours=1)
+
+
+def date_of(entry: StoredEntry) -> datetime:
+    return datetime.fromtimestamp(entry.at_ms // 1000, UTC) + timedelta(
+        milliseconds=entry.at_ms % 1000
+    )
+
+
+def within(snapshot: Snapshot, window: Window) -> dict[str, StoredEntry]:
+    """The entries of a window, by the half-open rule."""
+    return {id_: entry for id_, entry in snapshot.items() if _lies(entry, window)}
+
+
+@lru_cache(maxsize=4096)
+def content_of(text: str) -> Any:
+    """What an entry says, numbers with all their digits."""
+    return simplejson.loads(text, use_decimal=True)
+
+
+@lru_cache(maxsize=4096)
+def canonical(text: str) -> str:
+    """The one spelling of what an entry says, by which two are compared."""
+    return simplejson.dumps(
+        content_of(text), use_decimal=True, sort_keys=True, separators=(",", ":")
+    )
+
+
+def _lies(entry: StoredEntry, window: Window) -> bool:
+    return date_of(entry) in window

@@ -1,0 +1,82 @@
+"""A fault in the core does not go unnoticed; nor does one in the world that the core stands on."""
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from cpd_exporter.model.events import Event
+from cpd_exporter.model.timeline import Page, Write
+from tests.fakes import FakeLake, FakeTimeline, FakeTopic
+from tests.simulation.invariants import Invariant, Violation
+from tests.simulation.mutants import MUTANTS, Mutant, apply, verdicts
+from tests.simulation.simulation import Simulation
+from tests.simulation.trials import quick_trials
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_mutant_fits_the_core_as_it_stands(mutant: Mutant, tmp_path: Path) -> None:
+    apply(mutant, tmp_path)
+
+
+def test_every_mutant_is_caught() -> None:
+    survivors = [verdict.mutant for verdict in verdicts() if not verdict.killed]
+    assert survivors == []
+
+
+class OverwritingLake(FakeLake):
+    """A bucket without conditional writes."""
+
+    def put_new(self, key: str, body: bytes) -> bool:
+        self.objects[key] = body
+        return True
+
+
+class UnconditionalTimeline(FakeTimeline):
+    """A table where the last writer wins."""
+
+    def update(self, page: Page, changed: Page) -> bool:
+        self._put([changed])
+        return True
+
+
+class HalvingTimeline(FakeTimeline):
+    """A table whose transactions may happen in part."""
+
+    def commit(self, writes: Sequence[Write]) -> bool:
+        return super().commit(writes[:1])
+
+
+class InventiveTopic(FakeTopic):
+    """A topic that tells subscribers more than it was told."""
+
+    def publish(self, events: Sequence[Event]) -> dict[str, str]:
+        return super().publish([*events, *(_renamed(event) for event in events)])
+
+
+def _renamed(event: Event) -> Event:
+    return Event(event.id, "x", event.body.replace(event.entry_id, "x"), event.attributes)
+
+
+@pytest.mark.parametrize(
+    ("port", "broken", "invariant"),
+    [
+        ("lake", OverwritingLake, Invariant.WRITE_ONCE),
+        ("timeline", UnconditionalTimeline, None),
+        ("timeline", HalvingTimeline, Invariant.TILES),
+        ("topic", InventiveTopic, Invariant.STORED_FIRST),
+    ],
+)
+def test_the_oracle_sees_a_world_that_breaks_its_word(
+    port: str, broken: type, invariant: Invariant | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(simulation: Simulation) -> None:
+        made = broken(simulation.topic.refuse) if port == "topic" else broken()
+        setattr(simulation, port, made)
+        setattr(simulation.oracle, port, made)
+
+    monkeypatch.setattr(Simulation, "watchers", [spoil])
+    with pytest.raises(Violation) as caught:
+        deque((trial.run() for trial in quick_trials()), maxlen=0)
+    assert invariant in (None, caught.value.invariant)

@@ -1,0 +1,44 @@
+"""The quick version of the proof for sweeps and commands."""
+
+from itertools import islice
+
+import pytest
+
+from tests.simulation import trials
+from tests.simulation.source import Change
+from tests.simulation.test_trials import run_all
+from tests.simulation.trials import Trial
+
+
+@pytest.mark.parametrize("change", ["none", *Change])
+@pytest.mark.parametrize("scenario", ["anchored", "parted", "brimful"])
+def test_sweeps_find_what_others_changed_and_then_are_silent(scenario: str, change: str) -> None:
+    assert Trial("swept", (scenario, change, "1", "-")).run().ticks > 0
+
+
+def test_every_single_fault_of_a_sweep_sampled() -> None:
+    assert run_all(islice(trials.swept_faults("anchored", "edit", 1), 0, None, 8)) > 40
+
+
+def test_every_fault_of_a_sweep_s_put_while_it_outgrows_its_response() -> None:
+    assert run_all(trials.swept_faults("brimful", "back-date", call="lake.put_new")) > 10
+
+
+def test_nonsense_for_hours_is_no_deletion() -> None:
+    assert run_all(trials.lied_to_trials()) == 10
+
+
+def test_a_mass_deletion_waits_for_the_operator_s_word() -> None:
+    assert run_all(trials.held_trials(3)) == 3
+
+
+def test_an_entry_that_goes_away_and_comes_back() -> None:
+    assert run_all(islice(trials.wandering_trials(), 0, None, 5)) == 13
+
+
+def test_what_kills_a_sweep_s_workers_over_and_over() -> None:
+    assert run_all(trials.doomed_sweep_trials()) == 21
+
+
+def test_anything_at_random_with_commands() -> None:
+    assert run_all(trials.operated_trials(0, 30)) == 30
