@@ -31,7 +31,7 @@ REPORT = ROOT / "docs" / "proof.md"
 SEED = 20260301
 RANDOM = 6000
 RANDOM_WITH_COMMANDS = 1000
-EXAMPLES = 10
+EXAMPLES = 4
 CHANGES = ("none", *Change)
 
 
@@ -56,6 +56,8 @@ def sections(seed: int) -> Iterator[tuple[str, Iterator[Trial]]]:
     for change in ("none", Change.EDIT, Change.MOVE, Change.BACK_DATE):
         yield "sweeps, one fault", trials.swept_faults("anchored", change, 1)
     yield "sweeps, one fault", islice(trials.swept_faults("parted", "move", 1), 0, None, 4)
+    for change in ("none", Change.BACK_DATE):
+        yield "a backfill, one fault", trials.backfill_faults(change)
     yield "sweeps, an API that tells nonsense", trials.lied_to_trials()
     yield "sweeps, a mass deletion", trials.held_trials(20)
     yield "sweeps, an entry that wanders", trials.wandering_trials()
@@ -75,6 +77,8 @@ def main(arguments: list[str]) -> int:
         jobs = _jobs(options.seed, options.share)
         for done in pool.imap_unordered(run_batch, jobs):
             figures += done
+            for failure in done.failures:
+                _show(failure)
             _show(f"{figures.runs.total()} trials, {len(figures.failures)} failures")
         seeds = range(options.seed, options.seed + RANDOM * options.share // 100)
         losses = reduce(add, pool.imap_unordered(run_baseline, seeds, chunksize=50))

@@ -73,8 +73,8 @@ whole once nothing moves any more.
 |---|---:|
 {summary}
 
-An undisturbed export of these small worlds takes two ticks; a page of them holds two entries, and
-no crash repeats more events than its page has.
+An undisturbed export of these small worlds takes two ticks or more, as many as its splits are deep.
+A page of them holds two entries, and no crash repeats more events than its page has.
 
 ## Schedules
 

@@ -77,6 +77,11 @@ def guarded() -> Scenario:
     return replace(parted(), entries=entries, behaviour=DOCUMENTED, most_deletions=1)
 
 
+def late() -> Scenario:
+    """Some entries are older than what is exported at first."""
+    return replace(parted(), origin=MONTH + timedelta(seconds=100))
+
+
 def brimful() -> Scenario:
     """A page with an anchor, which one entry more makes too large for a response."""
     return replace(anchored(), behaviour=Behaviour(per_page_cap=4))
@@ -168,6 +173,7 @@ SCENARIOS = {
     "parted": parted,
     "guarded": guarded,
     "brimful": brimful,
+    "late": late,
     "nearly-full": nearly_full,
     "small": small,
     "dense": dense,

@@ -84,6 +84,9 @@ class OneByOne:
                 if not self.sleepers:
                     simulation.oracle.at_rest()
                     return ticks
+                # They have slept for long: time has gone on, and with it the watermark.
+                simulation.now += timedelta(minutes=15)
+                self._run(simulation.tick())
                 self._wake()
             elif not simulation.worked_off:  # else the next tick has the watermark to move at once
                 simulation.now += _until_next_tick(simulation)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import batched
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ def test_every_mutant_fits_the_core_as_it_stands(mutant: Mutant, tmp_path: Path)
     apply(mutant, tmp_path)
 
 
-def test_every_mutant_is_caught() -> None:
-    survivors = [verdict.mutant for verdict in verdicts() if not verdict.killed]
+@pytest.mark.parametrize(
+    "some", list(batched(MUTANTS, 20, strict=False)), ids=lambda some: some[0].name
+)
+def test_every_mutant_is_caught(some: Sequence[Mutant]) -> None:
+    survivors = [verdict.mutant for verdict in verdicts(some) if not verdict.killed]
     assert survivors == []
 
 

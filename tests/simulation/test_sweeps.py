@@ -24,6 +24,14 @@ def test_every_fault_of_a_sweep_s_put_while_it_outgrows_its_response() -> None:
     assert run_all(trials.swept_faults("brimful", "back-date", call="lake.put_new")) > 10
 
 
+def test_every_single_fault_of_a_backfill_sampled() -> None:
+    assert run_all(islice(trials.backfill_faults("edit"), 0, None, 3)) > 50
+
+
+def test_a_sweep_amid_a_sweep() -> None:
+    assert Trial("overlapping", ()).run().ticks > 0
+
+
 def test_nonsense_for_hours_is_no_deletion() -> None:
     assert run_all(trials.lied_to_trials()) == 10
 
@@ -41,4 +49,4 @@ def test_what_kills_a_sweep_s_workers_over_and_over() -> None:
 
 
 def test_anything_at_random_with_commands() -> None:
-    assert run_all(trials.operated_trials(0, 30)) == 30
+    assert run_all(trials.operated_trials(0, 15)) == 15

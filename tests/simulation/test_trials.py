@@ -38,7 +38,7 @@ def test_every_single_fault_while_the_only_entry_is_deleted() -> None:
 
 
 def test_every_single_fault_of_a_split() -> None:
-    assert run_all(trials.single_faults("small", "replace")) > 250
+    assert run_all(islice(trials.single_faults("small", "replace"), 0, None, 2)) > 150
 
 
 def test_every_single_fault_of_a_poisoned_stretch_sampled() -> None:
@@ -46,11 +46,11 @@ def test_every_single_fault_of_a_poisoned_stretch_sampled() -> None:
 
 
 def test_pairs_of_faults_sampled() -> None:
-    assert run_all(trials.pairs_of_faults("one-page", "edit", one_in=60)) > 100
+    assert run_all(trials.pairs_of_faults("one-page", "edit", one_in=120)) > 50
 
 
 def test_a_worker_wakes_anywhere_in_what_others_do() -> None:
-    assert run_all(trials.late_wakers("lone", "delete")) > 200
+    assert run_all(trials.late_wakers("lone", "delete", call="lake.")) > 20
 
 
 @pytest.mark.parametrize("scenario", ["dense", "unstable"])
@@ -71,4 +71,4 @@ def test_what_is_logged_by_a_clock_that_is_behind() -> None:
 
 
 def test_anything_at_random() -> None:
-    assert run_all(trials.random_trials(0, 200)) == 200
+    assert run_all(trials.random_trials(0, 150)) == 150

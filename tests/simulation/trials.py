@@ -11,7 +11,7 @@ from cpd_exporter.model.instants import format_instant
 from cpd_exporter.model.windows import Window
 from local.simulator.behaviour import Behaviour, Fault
 from tests.simulation.invariants import Invariant, check
-from tests.simulation.scenario import MONTH, SCENARIOS, at_random, sane
+from tests.simulation.scenario import MONTH, SCENARIOS, at_random, parted, sane
 from tests.simulation.schedules import (
     Chaos,
     Doom,
@@ -161,7 +161,29 @@ def _wandering(rests: str) -> Run:
             sweep(schedule)
     ticks = sweep_until_quiet(schedule)
     simulation.source.delete(traveller.log_entry_id)
-    return Run(simulation, max(ticks, sweep_until_quiet(schedule)))
+    ticks = max(ticks, sweep_until_quiet(schedule))
+    told = [row for row in simulation.oracle.rows if row["logEntryId"] == traveller.log_entry_id]
+    deletions = sum(row["change"] == "deleted" for row in told)
+    check(Invariant.EXACT, deletions == 1, f"its deletion is told {deletions} times")
+    return Run(simulation, ticks)
+
+
+def _backfilled(change: str, seed: str, faults: str) -> Run:
+    """An export from a date on; then the past, in spite of faults at certain points."""
+    return backfilled(change, seed, _read_faults(faults))[0]
+
+
+def _overlapping() -> Run:
+    """A sweep is asked for while another one of the same stretch is under way."""
+    simulation = Simulation(SCENARIOS["parted"](), 1)
+    schedule = OneByOne(simulation)
+    schedule.come_to_rest()
+    for start in (simulation.scenario.origin, MONTH + timedelta(seconds=150)):
+        command = {"command": "sweep", "from": format_instant(start)}
+        simulation.finish(simulation.command(command))
+        simulation.finish(simulation.tick())
+    schedule.come_to_rest()
+    return Run(simulation, sweep_until_quiet(schedule))
 
 
 def _doomed_sweep(call: str, fault: str, times: str) -> Run:
@@ -212,6 +234,8 @@ KINDS: dict[str, Callable[..., Run]] = {
     "held": _held,
     "wandering": _wandering,
     "doomed-sweep": _doomed_sweep,
+    "backfilled": _backfilled,
+    "overlapping": _overlapping,
     "reborn": _reborn,
     "blind": _blind,
 }
@@ -261,7 +285,7 @@ def wandering_trials() -> Iterator[Trial]:
 
 
 def doomed_sweep_trials() -> Iterator[Trial]:
-    for times in ("3", "6", "9"):
+    for times in ("9", "3", "6"):
         for call, fault in (
             ("api.query", "malform"),
             ("api.query", "die-before"),
@@ -284,12 +308,23 @@ def blind_trials() -> Iterator[Trial]:
         yield Trial("blind", (str(case),))
 
 
-def single_faults(scenario: str, change: str = "none", seed: int = 0) -> Iterator[Trial]:
-    """Every single fault that a scenario can meet, and none at all."""
+def single_faults(
+    scenario: str, change: str = "none", seed: int = 0, *, call: str = ""
+) -> Iterator[Trial]:
+    """Every single fault that a scenario can meet, and none; or those that such calls can."""
     yield _trial(scenario, change, seed)
     _, schedule = one_by_one(scenario, change, str(seed), {})
-    for fault in faults_met(schedule.met, 0):
-        yield _trial(scenario, change, seed, fault)
+    for point, fault in faults_met(schedule.met, 0):
+        if schedule.met[point][0].startswith(call):
+            yield _trial(scenario, change, seed, (point, fault))
+
+
+def backfill_faults(change: str, seed: int = 0) -> Iterator[Trial]:
+    """Every single fault that a backfill can meet, and none at all."""
+    yield Trial("backfilled", (change, str(seed), "-"))
+    _, schedule, begun = backfilled(change, str(seed), {})
+    for point, fault in faults_met(schedule.met, begun):
+        yield Trial("backfilled", (change, str(seed), f"{point - begun}:{fault}"))
 
 
 def swept_faults(
@@ -299,24 +334,28 @@ def swept_faults(
     yield Trial("swept", (scenario, change, str(seed), "-"))
     _, schedule, struck = swept(scenario, change, str(seed), {})
     for point, fault in faults_met(schedule.met[: struck.stop], struck.start):
-        if call and schedule.met[point][0] != call:
+        if not schedule.met[point][0].startswith(call):
             continue
         yield Trial("swept", (scenario, change, str(seed), f"{point - struck.start}:{fault}"))
 
 
-def source_changes(scenario: str, change: str, seed: int) -> Iterator[Trial]:
-    """A change of the source before any call of the API, and nothing else."""
+def source_changes(scenario: str, change: str, seed: int, *, call: str = "api.") -> Iterator[Trial]:
+    """A change of the source before any such call, and nothing else."""
     _, schedule = one_by_one(scenario, change, str(seed), {})
     for point, (name, _) in enumerate(schedule.met):
-        if name.startswith("api."):
+        if name.startswith(call):
             yield _trial(scenario, change, seed, (point, Timing.CHANGE))
 
 
-def late_wakers(scenario: str, change: str) -> Iterator[Trial]:
-    """A worker falls asleep anywhere, others take over, and it wakes anywhere in what they do."""
+def late_wakers(scenario: str, change: str, *, call: str = "") -> Iterator[Trial]:
+    """A worker falls asleep before such a call, others take over, and it wakes anywhere in what
+    they do.
+    """
     _, schedule = one_by_one(scenario, change, "0", {})
     first_delivery = [name for name, _ in schedule.met].index("deliver")
-    for asleep in range(first_delivery + 1, len(schedule.met)):
+    for asleep, (name, _) in enumerate(schedule.met):
+        if asleep <= first_delivery or not name.startswith(call):
+            continue
         pause = (asleep, Timing.PAUSE)
         _, then = one_by_one(scenario, change, "0", dict([pause]))
         for point, fault in faults_met(then.met, asleep + 1):
@@ -343,33 +382,38 @@ def pairs_of_faults(
 
 
 def quick_trials() -> Iterator[Trial]:
-    """What every test run and every mutant goes through, the most telling first."""
+    """What every mutant goes through, the most telling first."""
     yield from blind_trials()
     yield from map(undisturbed, SCENARIOS)
     yield from reborn_trials(5)
-    yield from doomed_trials()
-    yield from source_changes("behind", "insert", 0)
+    yield Trial("doomed", ("one-page", "none", "timeline.advance", "pause", "1"))
+    yield from source_changes("behind", "insert", 0, call="timeline.")
+    yield from single_faults("nearly-full", "back-date", call="lake.")
+    yield from single_faults("lone", "delete", call="lake.")
     yield from single_faults("one-page", "edit")
-    yield from random_trials(0, 30)
-    yield from single_faults("lone", "delete")
+    yield from late_wakers("lone", "delete", call="lake.")
+    yield from doomed_trials()
     yield from source_changes("unstable", "replace", 2)
     yield from source_changes("dense", "replace", 1)
+    yield from single_faults("lone", "delete")
+    yield from random_trials(0, 200)
     yield from late_wakers("lone", "delete")
-    yield from single_faults("nearly-full", "back-date")
-    yield from random_trials(30, 170)
     yield from islice(single_faults("small", "move"), 0, None, 3)
 
 
 def quick_sweeps() -> Iterator[Trial]:
     """The same for sweeps and commands."""
-    for scenario, change in product(("anchored", "parted"), ("none", *Change)):
+    yield Trial("backfilled", ("none", "0", "-"))
+    yield Trial("overlapping", ())
+    for scenario, change in product(("anchored", "parted"), ("none", Change.MOVE)):
         yield Trial("swept", (scenario, change, "1", "-"))
     yield from lied_to_trials()
-    yield from held_trials(3)
-    yield from islice(wandering_trials(), 0, None, 5)
-    yield from doomed_sweep_trials()
-    yield from swept_faults("brimful", "back-date", call="lake.put_new")
-    yield from operated_trials(0, 30)
+    yield from held_trials(1)
+    for rests in ("313", "000", "120"):
+        yield Trial("wandering", (rests,))
+    yield from swept_faults("brimful", "back-date", call="lake.")
+    yield Trial("doomed-sweep", ("api.query", "malform", "9"))
+    yield from operated_trials(0, 40)
 
 
 def _trial(scenario: str, change: str, seed: int, *faults: tuple[int, Struck]) -> Trial:
@@ -382,6 +426,25 @@ def _read_faults(text: str) -> dict[int, Struck]:
         return {}
     pairs = (fault.split(":") for fault in text.split(","))
     return {int(point): fault_of(name) for point, name in pairs}
+
+
+def backfilled(change: str, seed: str, faults: Mapping[int, Struck]) -> tuple[Run, OneByOne, int]:
+    """A run with a backfill, its schedule, and the point at which the backfill began."""
+    simulation = Simulation(SCENARIOS["late"](), int(seed))
+    schedule = OneByOne(simulation)
+    schedule.come_to_rest()
+    begun = len(schedule.met)
+    schedule.faults = {begun + point: fault for point, fault in faults.items()}
+    schedule.change = None if change == "none" else Change(change)
+    past = parted().origin
+    command = {"command": "backfill", "from": format_instant(past)}
+    ticks = schedule.command(command)
+    stands = simulation.timeline.stands
+    if stands is not None and stands.origin > past:  # the command itself was lost: once more
+        ticks += schedule.command(command)
+    reached = simulation.timeline.stands
+    check(Invariant.REST, reached and reached.exported_from == past, "the past is not exported")
+    return Run(simulation, ticks), schedule, begun
 
 
 def swept(
