@@ -5,7 +5,7 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null && echo "$$p" && exit; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run send up test lint format build lock clean tools
+.PHONY: help ordeal demo run send up test lint format build lock clean tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--he
 
 test: lint ## Run all checks and tests
 	.venv/bin/pytest --numprocesses 2 --dist loadgroup
+
+ordeal: tools ## Kill and freeze real processes during an export, for some minutes
+	CPD_ORDEAL_STRIKES=$(or $(STRIKES),12) .venv/bin/pytest tests/e2e/test_crashes.py
 
 prove: tools ## Simulate for some ten minutes what can go wrong; writes docs/proof.md
 	@.venv/bin/python -m tests.simulation.prove $(ARGS)
