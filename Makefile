@@ -25,8 +25,8 @@ up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--he
 test: lint ## Run all checks and tests
 	.venv/bin/pytest --numprocesses 2 --dist loadgroup
 
-ordeal: tools ## Kill and freeze real processes during an export, for some minutes
-	CPD_ORDEAL_STRIKES=$(or $(STRIKES),12) .venv/bin/pytest tests/e2e/test_crashes.py
+ordeal: tools ## Kill and freeze real processes during an export, longer than the tests do
+	CPD_ORDEAL_STRIKES=$(or $(STRIKES),40) .venv/bin/pytest tests/e2e/test_crashes.py
 
 prove: tools ## Simulate for some ten minutes what can go wrong; writes docs/proof.md
 	@.venv/bin/python -m tests.simulation.prove $(ARGS)

@@ -89,7 +89,7 @@ class Sky:
     """Changes the weather of the API after every few listings, and tells who got an answer last."""
 
     def __init__(self, simulator: Simulator, rng: random.Random) -> None:
-        self.left = len(WEATHERS)
+        self.left = len(WEATHERS) + 1  # the fair one before them, too
         self._coming = cycle(rng.sample(WEATHERS, len(WEATHERS)))
         self._simulator = simulator
         self._listings = 0

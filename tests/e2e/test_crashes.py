@@ -31,8 +31,7 @@ ENTRIES = 3000
 
 pytestmark = [
     pytest.mark.timeout(300 + 15 * STRIKES),
-    # It takes minutes, and a machine to itself: what counts is measured by the clock.
-    pytest.mark.skipif("CPD_ORDEAL_STRIKES" not in os.environ, reason="run by `make ordeal`"),
+    pytest.mark.xdist_group("ordeal"),
 ]
 
 

@@ -56,6 +56,7 @@ def stack(simulator: Simulator) -> Iterator[Stack]:
 def command(stack: Stack, name: str, **settings: Any) -> None:
     """Send a command, and ticks until all that it set going is done."""
     answer = invoke(stack, {"command": name, **settings})
+    assert answer.get("requested"), answer
     deadline = time.monotonic() + PATIENCE_SECONDS
     quiet = 0
     # Twice quiet: the emulator's query may miss an item that is being written at that moment.

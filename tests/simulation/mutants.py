@@ -63,7 +63,7 @@ _FETCH_AGAIN = """    if claim.page.state is State.STORED:
         tools = claim.tools
         reading = read_window(tools.api, claim.page.window, tools.effort.slack, may_split=False)
         return _announce(claim, _rows(reading, tools.timeline.tenant_id, tools.clock()))
-    if claim.page.state is not State.OPEN and (rows := stored_rows(claim)) is not None:
+    rows = resume(claim)
 """
 
 _EXPORT_MUTANTS = (
@@ -351,9 +351,9 @@ _EXPORT_MUTANTS = (
             "        raise PermanentError('exists')\n",
         ),
         (
-            "exporting.py",
-            "if claim.page.state is not State.OPEN and (rows",
-            "if claim.page.state is State.STORED and (rows",
+            "storing.py",
+            "    if claim.page.state is State.OPEN:\n        return None\n",
+            "    if claim.page.state is not State.STORED:\n        return None\n",
         ),
     ),
     _mutant(
@@ -568,7 +568,7 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "deleted without a control",
         "404 is 404",
-        "return gone if gone and _finds_control(tools, before.known) else []",
+        "return gone if gone and _finds_control(tools) else []",
         "return gone",
     ),
     _sweep_mutant(

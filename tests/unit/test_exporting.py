@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.claiming import Outcome, WorkReport
+from cpd_exporter.claiming import MOST_PARTS, Outcome, WorkReport
 from cpd_exporter.errors import (
     AccessError,
     ConfigurationError,
@@ -18,7 +18,7 @@ from cpd_exporter.errors import (
     PermanentError,
     TransientError,
 )
-from cpd_exporter.exporting import MOST_HOPS, MOST_PARTS
+from cpd_exporter.exporting import MOST_HOPS
 from cpd_exporter.model import json_text, rows
 from cpd_exporter.model.entries import Entry, Listing
 from cpd_exporter.model.events import Event

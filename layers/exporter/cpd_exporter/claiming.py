@@ -12,7 +12,10 @@ from cpd_exporter.model.rows import Change
 from cpd_exporter.model.timeline import Page, Request, lake_key
 from cpd_exporter.model.windows import Window
 from cpd_exporter.ports import Clock, EntriesApi, Lake, Mailbox, NewToken, Queue, Timeline, Topic
-from cpd_exporter.reading import count
+from cpd_exporter.reading import Overflow, count
+
+MOST_PARTS = 16
+"""A split is into at most so many parts: an absurd total must not shatter a window."""
 
 
 class Outcome(StrEnum):
@@ -70,6 +73,11 @@ class Effort:
     def finest(self) -> timedelta:
         """Windows much narrower than the slack would only read the same entries again."""
         return max(SECOND, self.slack)
+
+    def parts(self, overflow: Overflow) -> int:
+        """Into how many windows to cut one that outgrew a response, so that each fits one."""
+        per_part = max(1, int(overflow.per_page * self.fill))
+        return max(2, min(-(-overflow.total // per_part), MOST_PARTS))
 
     def may_split(self, page: Page) -> bool:
         """Whether the page's window is wide enough for two."""

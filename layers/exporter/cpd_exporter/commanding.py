@@ -106,13 +106,14 @@ class Commander:
         """
         now = self.clock()
         unknown: list[str] = []
-        for some in batched(dict.fromkeys(command.log_entry_ids), AT_ONCE, strict=False):
+        entry_ids = dict.fromkeys(command.log_entry_ids)
+        for some in batched(entry_ids, AT_ONCE, strict=False):
             for entry_id, found in self._find(some).items():
                 if found is None or found.date is None:
                     unknown.append(entry_id)
                 else:
                     self.timeline.ask(Ask(found.date, now))
-        return {"asked": len(command.log_entry_ids) - len(unknown), "unknown": unknown}
+        return {"asked": len(entry_ids) - len(unknown), "unknown": unknown}
 
     def _find(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
         """Entries by ID; one that the API will not even look for spoils none of the others."""

@@ -12,16 +12,13 @@ that nobody knows.
 from datetime import datetime
 from typing import Any
 
-from cpd_exporter.claiming import Claim, Outcome, SupersededError, WorkReport
+from cpd_exporter.claiming import MOST_PARTS, Claim, Outcome, SupersededError, WorkReport
 from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
 from cpd_exporter.model.rows import Change, Row, created, quarantine
 from cpd_exporter.model.timeline import State, parts_of, replacing
 from cpd_exporter.reading import Overflow, Reading, read_window
 from cpd_exporter.sending import send
-from cpd_exporter.storing import store, stored_rows, tell
-
-MOST_PARTS = 16
-"""A split is into at most so many parts: an absurd total must not shatter a window."""
+from cpd_exporter.storing import resume, store, tell
 
 MOST_HOPS = 4
 """Splits of splits send themselves only so often: Lambda stops a function that feeds its own queue
@@ -30,16 +27,8 @@ in a chain of some sixteen messages. What is deeper, the planner's next tick sen
 
 def export_page(claim: Claim, *, hop: int) -> WorkReport:
     """Export one page from wherever an earlier attempt left it."""
-    if claim.page.state is not State.OPEN and (rows := stored_rows(claim)) is not None:
-        if claim.page.state is State.WRITING:
-            claim.move(state=State.STORED, object=claim.key)
-        return _announce(claim, rows)
-    if claim.page.state is State.STORED:
-        raise PermanentError(
-            f"the lake has no object {claim.key}, which the timeline says is there: was it "
-            "deleted? Restore it; nothing else can be announced in its place"
-        )
-    return _fetch(claim, hop)
+    rows = resume(claim)
+    return _fetch(claim, hop) if rows is None else _announce(claim, rows)
 
 
 def _fetch(claim: Claim, hop: int) -> WorkReport:
@@ -48,8 +37,7 @@ def _fetch(claim: Claim, hop: int) -> WorkReport:
     may_split = claim.page.state is State.OPEN and tools.effort.may_split(claim.page)
     reading = read_window(tools.api, claim.page.window, tools.effort.slack, may_split=may_split)
     if isinstance(reading, Overflow):
-        per_part = max(1, int(reading.per_page * tools.effort.fill))
-        return _split(claim, -(-reading.total // per_part), hop)
+        return _split(claim, tools.effort.parts(reading), hop)
     tenant_id = tools.timeline.tenant_id
     for faulty in reading.faulty:
         tools.lake.put_new(*quarantine(tenant_id, faulty))
@@ -80,7 +68,7 @@ def _split(claim: Claim, parts: int, hop: int, *, attempts: int = 0) -> WorkRepo
     tools = claim.tools
     replacements = parts_of(
         claim.page,
-        max(2, min(parts, MOST_PARTS)),
+        parts,
         floor=tools.effort.finest,
         revision=tools.new_token(),
         attempts=attempts,
@@ -112,7 +100,8 @@ def give_up_page(claim: Claim, error: PermanentError, *, hop: int) -> WorkReport
     if page.state is State.OPEN and effort.may_split(page):
         suspects = claim.suspects(error)
         if suspects > 1:
-            return _split(claim, suspects, hop, attempts=effort.attempts - 1)
+            parts = min(suspects, MOST_PARTS)
+            return _split(claim, parts, hop, attempts=effort.attempts - 1)
     claim.move(
         lease_until=None, error=str(error), hole_since=page.hole_since or claim.tools.clock()
     )

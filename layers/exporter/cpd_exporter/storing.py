@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from cpd_exporter.claiming import Claim
-from cpd_exporter.errors import PermanentError
+from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.events import Event, announce, refer
 from cpd_exporter.model.rows import Row, decode, encode
 from cpd_exporter.model.timeline import Refusal, State
@@ -13,10 +13,17 @@ type Publish = Callable[[Sequence[Event]], dict[str, str]]
 """Sends events; returns the IDs of those that are refused for good, with the reasons."""
 
 
-def stored_rows(claim: Claim) -> list[Row] | None:
-    """The rows at the claim's key, if an earlier attempt came as far as that."""
-    stored = claim.tools.lake.read(claim.key)
-    return None if stored is None else _decode(stored, claim.key)
+def resume(claim: Claim) -> list[Row] | None:
+    """Go on from the rows that an earlier attempt put; ``None`` if none came as far as that.
+
+    Raises ``LakeError`` if one did, and they are not there, or not as they were written.
+    """
+    if claim.page.state is State.OPEN:
+        return None
+    body = claim.tools.lake.read(claim.key)
+    if body is None and claim.page.state is State.STORED:
+        raise LakeError(claim.key)
+    return None if body is None else _stored(claim, body)
 
 
 def store(claim: Claim, rows: Sequence[Row]) -> list[Row]:
@@ -27,9 +34,7 @@ def store(claim: Claim, rows: Sequence[Row]) -> list[Row]:
     body = encode(rows)
     if not claim.tools.lake.put_new(claim.key, body):
         body = _require(claim)
-    rows = _decode(body, claim.key)
-    claim.move(state=State.STORED, object=claim.key)
-    return rows
+    return _stored(claim, body)
 
 
 def tell(claim: Claim, rows: Sequence[Row]) -> None:
@@ -72,8 +77,11 @@ def _require(claim: Claim) -> bytes:
     return stored
 
 
-def _decode(stored: bytes, key: str) -> list[Row]:
+def _stored(claim: Claim, body: bytes) -> list[Row]:
     try:
-        return decode(stored)
+        rows = decode(body)
     except ValueError as error:
-        raise PermanentError(f"the lake's object {key} is damaged ({error}): restore it") from error
+        raise LakeError(claim.key, damage=str(error)) from error
+    if claim.page.state is State.WRITING:
+        claim.move(state=State.STORED, object=claim.key)
+    return rows

@@ -34,9 +34,8 @@ from cpd_exporter.model.timeline import (
     sweep_of,
 )
 from cpd_exporter.reading import Overflow, Reading, read_window
-from cpd_exporter.storing import store, stored_rows, tell
+from cpd_exporter.storing import resume, store, tell
 
-MOST_PARTS = 16
 MOST_MISSING = 5000
 """So many missing entries a page can note at most: its item must stay small. What is not noted is
 not told either, until others are.
@@ -88,13 +87,10 @@ def sweep_pages(claim: Claim) -> WorkReport:
     """
     pages = _covered(claim)
     before = _Before(pages, _known_of_all(claim.tools, pages))
-    if claim.page.state is not State.OPEN and (rows := stored_rows(claim)) is not None:
-        if claim.page.state is State.WRITING:
-            claim.move(state=State.STORED, object=claim.key)
-        return _tell(claim, before, _of_another(rows, before, claim.page.quarantined))
-    if claim.page.state is State.STORED:
-        raise PermanentError(f"the lake has no object {claim.key}: was it deleted? Restore it")
-    return _look(claim, before)
+    rows = resume(claim)
+    if rows is None:
+        return _look(claim, before)
+    return _tell(claim, before, _of_another(rows, before, claim.page.quarantined))
 
 
 def give_up_sweep(claim: Claim, error: PermanentError) -> WorkReport:
@@ -266,7 +262,7 @@ def _judge_missing(claim: Claim, before: _Before, missing: list[str], sight: _Si
         else:
             _judge_found(claim, before, id_, found, sight)
     gone = [id_ for id_ in gone if not _is_told_by(tools, before.known[id_], id_, sight)]
-    return gone if gone and _finds_control(tools, before.known) else []
+    return gone if gone and _finds_control(tools) else []
 
 
 def _judge_found(
@@ -301,7 +297,7 @@ def _is_told_by(tools: Tools, known: KnownEntry, id_: str, sight: _Sight) -> boo
     return True
 
 
-def _finds_control(tools: Tools, known: Known) -> bool:
+def _finds_control(tools: Tools) -> bool:
     """Whether the API finds an entry that it lists: one that answers 404 to all proves nothing."""
     listed = tools.api.query(None, per_page=100).records
     control = next((record for record in listed if isinstance(record, Entry)), None)
@@ -433,9 +429,7 @@ def _dividing(claim: Claim, before: _Before, overflow: Overflow, revision: str) 
     each with a sweep of its own.
     """
     tools, sweep, page = claim.tools, claim.page, before.pages[0]
-    per_part = max(1, int(overflow.per_page * tools.effort.fill))
-    number = max(2, min(-(-overflow.total // per_part), MOST_PARTS))
-    for window in page.window.cut(number, floor=tools.effort.finest):
+    for window in page.window.cut(tools.effort.parts(overflow), floor=tools.effort.finest):
         known = {id_: entry for id_, entry in before.known.items() if entry.date in window}
         missing = {id_: gone for id_, gone in page.missing.items() if id_ in known}
         part = replace(

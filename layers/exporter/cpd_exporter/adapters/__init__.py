@@ -1,6 +1,7 @@
 """The ports over the real world. Vendor errors become the exporter's own here, and go no further.
 
 aws           how AWS is called: the clients' settings, errors, parallel calls
+batch         calls for several things at once, of which AWS may take a part
 dynamodb      the timeline
 items         what its items look like in the table
 partition     a tenant's part of the table: consistent reads, conditional writes

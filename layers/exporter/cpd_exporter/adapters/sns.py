@@ -1,26 +1,19 @@
 """The topic in SNS."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from tenacity import (
-    Retrying,
-    retry_if_result,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
-from cpd_exporter.adapters.aws import code_of, failure, in_parallel, translated
-from cpd_exporter.errors import ConfigurationError, TransientError
+from cpd_exporter.adapters.aws import code_of, in_parallel
+from cpd_exporter.adapters.batch import SIZE, Batch
 from cpd_exporter.model.events import Event
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
     from types_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef
 
-BATCH = 10
 LARGEST = 262_144
 """Bytes of a message and of a batch, names, types and values of attributes included."""
 
@@ -65,54 +58,28 @@ class SnsTopic:
             refused |= refusals
         return refused
 
-    def _publish_batch(self, batch: Sequence[Event]) -> dict[str, str]:
+    def _publish_batch(self, events: Sequence[Event]) -> dict[str, str]:
         """Publish up to ten events; those that are refused for good, with the reasons."""
-        left = {str(position): event for position, event in enumerate(batch)}
+        batch = Batch(events)
         refused: dict[str, str] = {}
-        failures: list[str] = []
-
-        def attempt() -> bool:
-            failures.clear()
-            with translated(_ACTION, self._arn):
-                try:
-                    answer = self._client.publish_batch(
-                        TopicArn=self._arn,
-                        PublishBatchRequestEntries=[
-                            _request(name, event) for name, event in left.items()
-                        ],
-                    )
-                except ClientError as error:
-                    if code_of(error) in _CONTENT_REFUSED:
-                        raise _RefusedBatchError(code_of(error)) from error
-                    raise
-            for success in answer.get("Successful", []):
-                del left[success["Id"]]
-            for failed in answer.get("Failed", []):
-                fault = failure(failed["Code"], action=_ACTION, resource=self._arn)
-                if isinstance(fault, ConfigurationError):
-                    raise fault
-                if failed["SenderFault"]:
-                    refused[left.pop(failed["Id"]).id] = failed["Code"]
-                else:
-                    failures.append(failed["Code"])
-            return bool(left)
-
         try:
-            Retrying(
-                retry=retry_if_result(bool),
-                stop=stop_after_attempt(5),
-                wait=wait_random_exponential(multiplier=0.2, max=5),
-                sleep=self._sleep,
-                retry_error_callback=lambda _: None,
-            )(attempt)
+            batch.send(self._call, action=_ACTION, resource=self._arn, sleep=self._sleep)
         except _RefusedBatchError as error:
-            return refused | self._publish_apart(list(left.values()), reason=str(error))
-        if left:
-            raise TransientError(
-                f"{_ACTION} on {self._arn} failed for {len(left)} events "
-                f"({', '.join(sorted(set(failures))) or 'no answer'})"
+            refused = self._publish_apart(list(batch.left.values()), reason=str(error))
+        return refused | {event.id: code for event, code in batch.refused}
+
+    def _call(self, events: Mapping[str, Event]) -> Mapping[str, Any]:
+        try:
+            return self._client.publish_batch(
+                TopicArn=self._arn,
+                PublishBatchRequestEntries=[
+                    _request(name, event) for name, event in events.items()
+                ],
             )
-        return refused
+        except ClientError as error:
+            if code_of(error) in _CONTENT_REFUSED:
+                raise _RefusedBatchError(code_of(error)) from error
+            raise
 
     def _publish_apart(self, batch: Sequence[Event], *, reason: str) -> dict[str, str]:
         """Publish the halves of a batch that was refused whole, until only culprits are left."""
@@ -135,7 +102,7 @@ def batches(events: Iterable[Event], *, largest: int = LARGEST) -> Iterator[list
     batch: list[Event] = []
     total = 0
     for event in events:
-        if batch and (len(batch) == BATCH or total + size(event) > largest):
+        if batch and (len(batch) == SIZE or total + size(event) > largest):
             yield batch
             batch, total = [], 0
         batch.append(event)

@@ -1,20 +1,18 @@
 """The pages queue in SQS."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import batched
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
-
-from cpd_exporter.adapters.aws import failure, in_parallel, translated
-from cpd_exporter.errors import ConfigurationError, TransientError
+from cpd_exporter.adapters.aws import in_parallel, translated
+from cpd_exporter.adapters.batch import SIZE, Batch
+from cpd_exporter.errors import TransientError
 from cpd_exporter.model.messages import Message
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
-BATCH = 10
 LONGEST_POSTPONEMENT = 43_200 - 900
 """Seconds: 12 hours from when the message was received, which a function may be 15 minutes ago."""
 
@@ -30,7 +28,7 @@ class SqsQueue:
         self._sleep = sleep
 
     def send(self, work: Sequence[Message]) -> list[Message]:
-        outcomes = in_parallel(self._send_batch, batched(work, BATCH, strict=False))
+        outcomes = in_parallel(self._send_batch, batched(work, SIZE, strict=False))
         sent = [one for batch, _ in outcomes for one in batch]
         outage = next((error for _, error in outcomes if error is not None), None)
         if outage is not None and not sent:
@@ -52,36 +50,21 @@ class SqsQueue:
             ):
                 return
 
-    def _send_batch(self, batch: Sequence[Message]) -> tuple[list[Message], TransientError | None]:
+    def _send_batch(self, work: Sequence[Message]) -> tuple[list[Message], TransientError | None]:
         """What of up to ten messages is surely in the queue, and the outage that kept the rest."""
-        left = {str(position): work for position, work in enumerate(batch)}
 
-        def attempt() -> bool:
-            with translated("sqs:SendMessage", self._url):
-                answer = self._client.send_message_batch(
-                    QueueUrl=self._url,
-                    Entries=[
-                        {"Id": name, "MessageBody": work.model_dump_json(by_alias=True)}
-                        for name, work in left.items()
-                    ],
-                )
-            for success in answer.get("Successful", []):
-                del left[success["Id"]]
-            for failed in answer.get("Failed", []):
-                error = failure(failed["Code"], action="sqs:SendMessage", resource=self._url)
-                if isinstance(error, ConfigurationError):
-                    raise error
-            return bool(left)
+        def call(messages: Mapping[str, Message]) -> Mapping[str, Any]:
+            return self._client.send_message_batch(
+                QueueUrl=self._url,
+                Entries=[
+                    {"Id": name, "MessageBody": message.model_dump_json(by_alias=True)}
+                    for name, message in messages.items()
+                ],
+            )
 
-        outage: TransientError | None = None
+        batch, outage = Batch(work), None
         try:
-            Retrying(
-                retry=retry_if_result(bool),
-                stop=stop_after_attempt(4),
-                wait=wait_random_exponential(multiplier=0.1, max=2),
-                sleep=self._sleep,
-                retry_error_callback=lambda _: None,
-            )(attempt)
+            batch.send(call, action="sqs:SendMessage", resource=self._url, sleep=self._sleep)
         except TransientError as error:
             outage = error
-        return [work for name, work in enumerate(batch) if str(name) not in left], outage
+        return batch.taken, outage

@@ -1,15 +1,14 @@
 """The queues of single subscribers in SQS, for replays that disturb nobody else."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
-
-from cpd_exporter.adapters.aws import failure, in_parallel, translated
+from cpd_exporter.adapters.aws import in_parallel, translated
+from cpd_exporter.adapters.batch import Batch
 from cpd_exporter.adapters.sns import LARGEST as LARGEST_NOTIFICATION
 from cpd_exporter.adapters.sns import batches, size
-from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
+from cpd_exporter.errors import ConfigurationError, PermanentError
 from cpd_exporter.model.events import Event
 
 if TYPE_CHECKING:
@@ -69,39 +68,15 @@ class SqsMailbox:
             answer = self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
         return answer["QueueUrl"]
 
-    def _send_batch(self, url: str, batch: Sequence[Event]) -> None:
-        left = {str(position): event for position, event in enumerate(batch)}
-        failures: list[str] = []
+    def _send_batch(self, url: str, events: Sequence[Event]) -> None:
+        def call(events: Mapping[str, Event]) -> Mapping[str, Any]:
+            entries = [_request(name, event) for name, event in events.items()]
+            return self._client.send_message_batch(QueueUrl=url, Entries=entries)
 
-        def attempt() -> bool:
-            failures.clear()
-            with translated(_ACTION, url):
-                answer = self._client.send_message_batch(
-                    QueueUrl=url, Entries=[_request(name, event) for name, event in left.items()]
-                )
-            for success in answer.get("Successful", []):
-                del left[success["Id"]]
-            for failed in answer.get("Failed", []):
-                fault = failure(failed["Code"], action=_ACTION, resource=url)
-                if isinstance(fault, ConfigurationError):
-                    raise fault
-                if failed["SenderFault"]:
-                    raise PermanentError(f"{_ACTION} on {url} is refused ({failed['Code']})")
-                failures.append(failed["Code"])
-            return bool(left)
-
-        Retrying(
-            retry=retry_if_result(bool),
-            stop=stop_after_attempt(5),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            sleep=self._sleep,
-            retry_error_callback=lambda _: None,
-        )(attempt)
-        if left:
-            raise TransientError(
-                f"{_ACTION} on {url} failed for {len(left)} events "
-                f"({', '.join(sorted(set(failures))) or 'no answer'})"
-            )
+        batch = Batch(events).send(call, action=_ACTION, resource=url, sleep=self._sleep)
+        if batch.refused:
+            _, code = batch.refused[0]
+            raise PermanentError(f"{_ACTION} on {url} is refused ({code})")
 
 
 def _request(name: str, event: Event) -> "SendMessageBatchRequestEntryTypeDef":
