@@ -23,7 +23,7 @@ up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--he
 	@.venv/bin/python -m local up $(ARGS)
 
 test: lint ## Run all checks and tests
-	.venv/bin/pytest --numprocesses 2 --dist loadgroup
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 ordeal: tools ## Kill and freeze real processes during an export, longer than the tests do
 	CPD_ORDEAL_STRIKES=$(or $(STRIKES),40) .venv/bin/pytest tests/e2e/test_crashes.py

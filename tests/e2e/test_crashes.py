@@ -29,10 +29,7 @@ STRIKES = int(os.environ.get("CPD_ORDEAL_STRIKES", "9"))
 SEED = int(os.environ.get("CPD_ORDEAL_SEED", "1"))
 ENTRIES = 3000
 
-pytestmark = [
-    pytest.mark.timeout(300 + 15 * STRIKES),
-    pytest.mark.xdist_group("ordeal"),
-]
+pytestmark = pytest.mark.timeout(300 + 15 * STRIKES)
 
 
 @dataclass(frozen=True)

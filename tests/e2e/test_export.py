@@ -14,8 +14,6 @@ from local.sources import metric
 from local.stack import Stack
 from tests.e2e.conftest import ENTRIES, PATIENCE_SECONDS, Api
 
-pytestmark = pytest.mark.xdist_group("the session's stack")
-
 OWN = {"change", "fingerprint", "tenantId", "exportedAt", "schemaVersion"}
 
 

@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 
 from local.driving import Progress, invoke, look
 from local.places import ROOT
 from local.stack import Stack, deployed
 from tests.e2e.conftest import Api
-
-pytestmark = pytest.mark.xdist_group("the session's stack")
 
 START_SECONDS = 120
 

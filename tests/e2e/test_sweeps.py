@@ -27,8 +27,6 @@ EVERYTHING = {
     "to": f"{datetime.now(UTC):%Y-%m-%dT00:00:00Z}",
 }
 
-pytestmark = pytest.mark.xdist_group("sweeps")
-
 
 @pytest.fixture(scope="module")
 def simulator() -> Simulator:

@@ -516,7 +516,7 @@ _EXPORT_MUTANTS = (
         "an event's time is when it is sent",
         (
             "model/events.py",
-            "format_instant(row.exported_at)",
+            "format_timestamp(row.exported_at)",
             "__import__('datetime').datetime.now().isoformat()",
         ),
     ),

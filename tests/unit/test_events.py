@@ -38,7 +38,7 @@ def test_the_golden_event() -> None:
         "source": f"/tenants/{TENANT}/cpdEntries",
         "type": "cpd.entry.created",
         "subject": ID,
-        "time": "2026-03-02T08:00:00Z",
+        "time": "2026-03-02T08:00:00.000Z",
         "datacontenttype": "application/json",
         "data": {"entry": content(), "fingerprint": row().fingerprint, "lakeUri": URI},
     }

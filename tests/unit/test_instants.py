@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpd_exporter.model.instants import floor_second, format_instant, parse_instant
+from cpd_exporter.model.instants import (
+    floor_second,
+    format_instant,
+    format_timestamp,
+    parse_instant,
+)
 
 INSTANTS = st.datetimes(
     min_value=datetime(1, 1, 3),  # noqa: DTZ001  # Hypothesis adds the zone
@@ -83,3 +88,13 @@ def test_milliseconds_are_written_only_where_there_are_any() -> None:
     whole = datetime(2026, 1, 1, tzinfo=UTC)
     assert format_instant(whole) == "2026-01-01T00:00:00Z"
     assert format_instant(whole + timedelta(milliseconds=5)) == "2026-01-01T00:00:00.005Z"
+    assert format_instant(whole + timedelta(microseconds=5)) == "2026-01-01T00:00:00Z"
+
+
+@given(INSTANTS, st.integers(0, 2_000_000))
+def test_timestamps_sort_as_text(one: datetime, later_by: int) -> None:
+    other = one + timedelta(microseconds=later_by)
+    first, second = format_timestamp(one), format_timestamp(other)
+    assert first <= second
+    assert len(first) == len(second) == len("2026-01-01T00:00:00.000Z")
+    assert (first == second) == (parse_instant(first) == parse_instant(second))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cpd_exporter.model import json_text
-from cpd_exporter.model.instants import format_instant
+from cpd_exporter.model.instants import format_timestamp
 from cpd_exporter.model.rows import Row
 
 # What SNS allows in a message attribute; a value with anything else is left out.
@@ -41,7 +41,7 @@ def _event(row: Row, key: str, uri: str, entry: dict[str, Any]) -> Event:
         "source": f"/tenants/{row.tenant_id}/cpdEntries",
         "type": f"cpd.entry.{row.change}",
         "subject": row.entry_id,
-        "time": format_instant(row.exported_at),
+        "time": format_timestamp(row.exported_at),
         "datacontenttype": "application/json",
         "data": {**entry, "fingerprint": row.fingerprint, "lakeUri": uri},
     }

@@ -27,7 +27,15 @@ def format_instant(instant: datetime) -> str:
 
     Of two instants on whole seconds, the earlier one sorts first as text.
     """
-    precision = "milliseconds" if instant.microsecond else "seconds"
+    return _format(instant, "milliseconds" if instant.microsecond >= 1000 else "seconds")
+
+
+def format_timestamp(instant: datetime) -> str:
+    """Write ``2026-01-31T12:00:00.000Z``: of any two, the earlier one sorts first as text."""
+    return _format(instant, "milliseconds")
+
+
+def _format(instant: datetime, precision: str) -> str:
     return instant.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cpd_exporter.model import json_text
-from cpd_exporter.model.instants import format_instant, parse_instant
+from cpd_exporter.model.instants import format_timestamp, parse_instant
 from cpd_exporter.model.rows import Change, Row
 
 
@@ -54,7 +54,7 @@ def encode(known: Known) -> bytes:
                 "entryDate": entry.date.isoformat(),
                 "fingerprint": entry.fingerprint,
                 "object": entry.object,
-                "toldAt": format_instant(entry.told_at),
+                "toldAt": format_timestamp(entry.told_at),
             }
         )
         for entry_id, entry in sorted(known.items())

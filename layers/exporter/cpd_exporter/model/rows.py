@@ -11,7 +11,7 @@ from typing import Any
 
 from cpd_exporter.model import json_text
 from cpd_exporter.model.entries import Entry, FaultyEntry
-from cpd_exporter.model.instants import format_instant, parse_instant
+from cpd_exporter.model.instants import format_timestamp, parse_instant
 
 SCHEMA_VERSION = 1
 _OWN = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion", "shadowed")
@@ -73,7 +73,7 @@ def _line(row: Row) -> dict[str, Any]:
         "change": row.change.value,
         "fingerprint": row.fingerprint,
         "tenantId": row.tenant_id,
-        "exportedAt": format_instant(row.exported_at),
+        "exportedAt": format_timestamp(row.exported_at),
         "schemaVersion": SCHEMA_VERSION,
     }
     if shadowed := {name: row.content[name] for name in _OWN if name in row.content}:
