@@ -54,18 +54,17 @@ def stack(simulator: Simulator) -> Iterator[Stack]:
 def command(stack: Stack, name: str, **settings: Any) -> None:
     """Send a command, and ticks until all that it set going is done."""
     answer = invoke(stack, {"command": name, **settings})
-    assert answer.get("requested"), answer
+    assert "error" not in answer, answer
+    assert answer["tenants"][0]["requested"], answer
     deadline = time.monotonic() + PATIENCE_SECONDS
-    quiet = 0
-    # Twice quiet: the emulator's query may miss an item that is being written at that moment.
-    while quiet < 2:
-        assert "error" not in answer, answer
+    while True:
         (status,) = invoke(stack, {"command": "status"})["tenants"]
-        busy = status["requests"] or any(status["sweeps"].values())
-        quiet = 0 if busy else quiet + 1
+        if not status["requests"] and not any(status["sweeps"].values()):
+            return
         assert time.monotonic() < deadline, status
         time.sleep(1)
         answer = invoke(stack, {"command": "export"})
+        assert "error" not in answer, answer
 
 
 def changes(events: list[dict[str, Any]]) -> dict[str, set[str]]:
