@@ -16,7 +16,10 @@ def main(arguments: list[str]) -> int:
         verdict = str(violation)
     world = worlds[-1]
     lines = [f"{process:10} {call:22} {fate}" for process, call, fate in world.trace]
-    lines += [str(world.scenario.behaviour), str(world.timeline.stands)]
+    lines += [
+        str(world.scenario.behaviour.model_dump(exclude_defaults=True)),
+        str(world.timeline.stands),
+    ]
     lines += [str(page) for page in sorted(world.timeline.stored.values(), key=lambda p: p.window)]
     sys.stdout.write("\n".join([*lines, verdict, ""]))
     return 0

@@ -210,7 +210,7 @@ def at_random(seed: int) -> Scenario:
     for index in faulty:
         entries[index] = writer.spoil(entries[index], rng.choice(FAULTY_SORTS))
     healthy = [e.log_entry_id for i, e in enumerate(entries) if i not in faulty]
-    refused_whole = frozenset(id_ for id_ in healthy if rng.random() < 0.04)
+    refused_whole = [id_ for id_ in healthy if rng.random() < 0.04]
     return Scenario(
         entries=tuple(entries),
         behaviour=Behaviour(
@@ -227,7 +227,7 @@ def at_random(seed: int) -> Scenario:
             faults=_faults(rng) if provable else (),
         ),
         faulty=frozenset(entries[index].log_entry_id for index in faulty),
-        refused_whole=refused_whole,
+        refused_whole=frozenset(refused_whole),
         refused=frozenset(id_ for id_ in refused_whole if rng.random() < 0.5),
         hides_cap=provable and shuffle == "none" and rng.random() < 0.3,
         origin=MONTH - timedelta(seconds=rng.choice((0, 40, 90, 86_400 * 31))),

@@ -1,5 +1,8 @@
 """The quick version of the proof: every kind of trial, each judged by the oracle."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import islice
 
@@ -72,3 +75,19 @@ def test_what_is_logged_by_a_clock_that_is_behind() -> None:
 
 def test_anything_at_random() -> None:
     assert run_all(trials.random_trials(0, 150)) == 150
+
+
+def test_a_seed_decides_everything_in_any_process() -> None:
+    traces = [
+        subprocess.run(
+            [sys.executable, "-m", "tests.simulation.replay", "random", "20262037"],
+            env=os.environ
+            | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("0", "1", "2", "3")
+    ]
+    assert len(set(traces)) == 1
+    assert "at rest" in traces[0]
