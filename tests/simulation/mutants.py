@@ -113,7 +113,13 @@ _EXPORT_MUTANTS = (
     _mutant(
         "months do not matter",
         "a page is a page",
-        ("cutting.py", "if not window.within_one_month:", "if False:"),
+        (
+            "cutting.py",
+            """    if not window.within_one_month:
+        return Cut([], window.halved_by_month(), end)
+""",
+            "",
+        ),
     ),
     _mutant(
         "trusting totalResults: nothing there",
@@ -247,8 +253,8 @@ _EXPORT_MUTANTS = (
         "a short response is the whole, whatever the total",
         (
             "reading.py",
-            "        if listing.total <= len(records) or records == agreed:\n",
-            "        if records is not None:\n",
+            "        if listing.total <= len(records) or versions == agreed:\n",
+            "        if versions is not None:\n",
         ),
     ),
     _mutant(
@@ -256,8 +262,8 @@ _EXPORT_MUTANTS = (
         "as many rows as the total",
         (
             "reading.py",
-            "        if listing.total <= len(records) or records == agreed:\n",
-            "        if listing.total <= len(listing.records) or records == agreed:\n",
+            "        if listing.total <= len(records) or versions == agreed:\n",
+            "        if listing.total <= len(listing.records) or versions == agreed:\n",
         ),
     ),
     _mutant(
@@ -265,8 +271,8 @@ _EXPORT_MUTANTS = (
         "the first one, say",
         (
             "reading.py",
-            "        if distinct.setdefault(_identity(record), record) != record:\n",
-            "        if not distinct.setdefault(_identity(record), record):\n",
+            "_version(distinct.setdefault(_identity(record), record)) != _version(record):",
+            "not distinct.setdefault(_identity(record), record):",
         ),
     ),
     _mutant(

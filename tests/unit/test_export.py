@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from cpd_exporter.errors import FilterError
+from cpd_exporter.claiming import Outcome
+from cpd_exporter.errors import FilterError, MalformedResponseError
+from cpd_exporter.model.entries import Listing
 from cpd_exporter.model.timeline import State
 from local.simulator.behaviour import Behaviour, Fault
 from local.simulator.seeding import Profile, seeded
@@ -212,11 +214,19 @@ def test_a_worker_that_dies_silently_too_often_leaves_a_hole() -> None:
     [*_, work] = works(world.queue)
     page = world.timeline.page(work.start)
     assert page is not None
-    for _ in range(6):
+    for _ in range(5):
         page = world.timeline.page(work.start)
         assert page is not None
         world.worker._claim(page)
         world.now += timedelta(minutes=3)
+    query = world.api.query
+
+    def broken(*_: object, **__: object) -> Listing:
+        raise MalformedResponseError("not even to be counted")
+
+    world.api.query = broken  # type: ignore[method-assign]
+    assert world.worker.work(work).outcome is Outcome.HOLE
+    world.api.query = query  # type: ignore[method-assign]
     page = world.timeline.page(work.start)
     assert page is not None
     assert page.hole_since is not None

@@ -563,14 +563,14 @@ def _exported_through(world: World) -> datetime:
     return watermark.exported_through
 
 
-def test_workers_that_die_without_a_word_leave_a_hole_that_says_so() -> None:
+def test_work_whose_workers_die_without_a_word_is_split_and_says_so() -> None:
     world, work = planned(20)
-    for _ in range(6):
+    for _ in range(5):
         world.worker._claim(page_of(world, work))
         world.now += timedelta(minutes=3)
-    page = page_of(world, work)
-    assert page.hole_since is not None
-    assert "out of time or of memory" in (page.error or "")
+    report = world.worker.work(work)
+    assert report.outcome is Outcome.SPLIT
+    assert len(world.pages) > 1
 
 
 # ── events that are refused ──────────────────────────────────────────────────────────────────

@@ -76,7 +76,7 @@ def test_what_was_sent_is_due_again_when_whoever_had_it_is_silent(
 
 
 @pytest.mark.parametrize(
-    ("attempts", "minutes"), [(0, 5), (1, 10), (5, 160), (6, 320), (7, 360), (1000, 360)]
+    ("attempts", "minutes"), [(0, 5), (5, 5), (6, 10), (10, 160), (11, 320), (12, 360), (1000, 360)]
 )
 def test_a_hole_is_tried_again_after_ever_longer_pauses(attempts: int, minutes: int) -> None:
     def hole(**since: float) -> Page:

@@ -12,7 +12,7 @@ from cpd_exporter.model.rows import Change
 from cpd_exporter.model.timeline import Page, Request, lake_key
 from cpd_exporter.model.windows import Window
 from cpd_exporter.ports import Clock, EntriesApi, Lake, Mailbox, NewToken, Queue, Timeline, Topic
-from cpd_exporter.reading import Overflow, count
+from cpd_exporter.reading import Overflow, count, count_part, prove_filter
 
 MOST_PARTS = 16
 """A split is into at most so many parts: an absurd total must not shatter a window."""
@@ -116,15 +116,29 @@ class Claim:
         return lake_key(self.tools.timeline.tenant_id, self.page)
 
     def suspects(self, error: PermanentError) -> int:
-        """How many entries may be what spoils this page. None, where the API as a whole fails: a
-        window that cannot even be counted is not split, lest an outage shatters the timeline.
+        """How many entries may be what spoils this page, up to ``MOST_PARTS``. None where the API
+        fails as a whole: a window of which no part can be counted is not split, nor one that a
+        broken filter answers, lest an outage shatters the timeline.
         """
-        if isinstance(error, FilterError):
-            return 0
         try:
-            return count(self.tools.api, self.page.window, self.tools.effort.slack).total
-        except (PermanentError, TransientError):
+            if isinstance(error, FilterError) and not self._filter_works():
+                return 0
+            return min(self._count(), MOST_PARTS)
+        except TransientError:
             return 0
+
+    def _filter_works(self) -> bool:
+        try:
+            return prove_filter(self.tools.api, self.tools.effort.slack, until=self.tools.clock())
+        except PermanentError:
+            return False
+
+    def _count(self) -> int:
+        asked = self.tools.api, self.page.window, self.tools.effort.slack
+        try:
+            return count(*asked).total
+        except PermanentError:
+            return MOST_PARTS if count_part(*asked) else 0
 
     def move(self, **changes: Any) -> None:
         """Write the page's next state, if nobody else wrote since this worker did.

@@ -1,14 +1,17 @@
 """Cutting time into pages that one response each should answer, by the API's own totals."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.instants import SECOND, floor_second
 from cpd_exporter.model.timeline import Page, State
 from cpd_exporter.model.windows import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.reading import MOST_PER_PAGE, count
+from cpd_exporter.reading import MOST_PER_PAGE, count, count_part
+
+_UNBELIEVABLE = 10**12
 
 type NewPage = Callable[[Window, State], Page]
 
@@ -38,8 +41,18 @@ class Cut:
 
 
 def cut(api: EntriesApi, window: Window, cutting: Cutting, new_page: NewPage) -> Cut:
-    """Look at a window with one request. One without entries is done at once, month by month."""
-    counted = count(api, window, cutting.slack)
+    """Look at a window, as a rule with one request. One without entries is done at once, month by
+    month; a month that cannot be counted for something within it is a page, for a worker to split.
+    """
+    try:
+        counted = count(api, window, cutting.slack)
+    except PermanentError:
+        if not window.within_one_month:
+            return Cut([], window.halved_by_month(), window.end)
+        part = count_part(api, window, cutting.slack)
+        if part is None:
+            raise
+        counted = replace(part, total=_UNBELIEVABLE)
     end = window.end
     if counted.served_at is not None:
         # An entry is logged by the API's clock, which may be behind this one.

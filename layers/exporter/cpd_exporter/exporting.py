@@ -12,7 +12,7 @@ that nobody knows.
 from datetime import datetime
 from typing import Any
 
-from cpd_exporter.claiming import MOST_PARTS, Claim, Outcome, SupersededError, WorkReport
+from cpd_exporter.claiming import Claim, Outcome, SupersededError, WorkReport
 from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
 from cpd_exporter.model.rows import Change, Row, created, quarantine
 from cpd_exporter.model.timeline import State, parts_of, replacing
@@ -100,8 +100,7 @@ def give_up_page(claim: Claim, error: PermanentError, *, hop: int) -> WorkReport
     if page.state is State.OPEN and effort.may_split(page):
         suspects = claim.suspects(error)
         if suspects > 1:
-            parts = min(suspects, MOST_PARTS)
-            return _split(claim, parts, hop, attempts=effort.attempts - 1)
+            return _split(claim, suspects, hop, attempts=effort.attempts - 1)
     claim.move(
         lease_until=None, error=str(error), hole_since=page.hole_since or claim.tools.clock()
     )

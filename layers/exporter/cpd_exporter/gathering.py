@@ -1,6 +1,6 @@
 """Gathering done pages into sweeps: neighbours, of one month, that fit into one response."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,10 +28,13 @@ class Gatherer:
 
     timeline: Timeline
     new_token: NewToken
+    may_go_on: Callable[[], bool] = lambda: True
     capacity: int = 800
 
     def gather(self, watermark: Watermark, *, most: int) -> list[Page]:
-        """Reserve pages for up to ``most`` sweeps; wishes first, then requests, shortest first."""
+        """Reserve pages for up to ``most`` sweeps, for as long as ``may_go_on``; wishes first, then
+        requests, shortest first.
+        """
         sweeps: list[Page] = []
         self._gather_asked(watermark, sweeps, most)
         for request in sorted(self.timeline.requests(), key=lambda one: one.end - one.cursor):
@@ -40,9 +43,12 @@ class Gatherer:
         return sweeps
 
     def _gather_asked(self, watermark: Watermark, sweeps: list[Page], most: int) -> None:
+        page: Page | None = None
         for ask in self.timeline.asks():
-            if len(sweeps) >= most:
+            if len(sweeps) >= most or not self.may_go_on():
                 return
+            if page is not None and ask.at in page.window:
+                continue  # one sweep of a page is for all wishes
             page = self.timeline.page_at(ask.at)
             if page is None:
                 # Not planned yet, and read when it is; or before all that is exported.
@@ -58,7 +64,8 @@ class Gatherer:
         first = self.timeline.page_at(cursor) if cursor < end else None
         if first is not None:
             for group in self._groups(first.window.start, end, watermark):
-                if len(sweeps) >= most or not self._reserve(group, sweeps):
+                is_room = len(sweeps) < most and self.may_go_on()
+                if not is_room or not self._reserve(group, sweeps):
                     # No room, or one of the pages was just taken: the next tick goes on from here.
                     continued = replace(request, cursor=cursor, revision=self.new_token())
                     self.timeline.continue_request(request, continued)

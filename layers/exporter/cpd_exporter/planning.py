@@ -7,7 +7,7 @@ long the backfill is.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import batched
 
 from cpd_exporter.cutting import Cutting, NewPage, cut
@@ -24,18 +24,13 @@ PAGES_PER_TRANSACTION = 99
 """DynamoDB takes 100 items in one transaction; one of them is the watermark."""
 
 
-_PROOF_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
-"""Any entry may prove the filter, those before the first date to export too: they may be all that
-the API gives without a filter. An earlier date is a slip of somebody's hand."""
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How the planner cuts time and how much it lets lie in the queue.
 
-    A tick plans and has outstanding at most ``outstanding`` pages, a quarter of them of a backfill,
-    and ``sweeps`` sweeps: what is new waits for no more than that. Beyond ``most_holes`` holes
-    nothing new is planned until they are looked at.
+    A tick plans and has outstanding at most ``outstanding`` new pages, a quarter as many of a
+    backfill, ``sweeps`` sweeps and ``errands`` errands: what is new waits for no more than that.
+    Beyond ``most_holes`` holes nothing new is planned until they are looked at.
     """
 
     origin: datetime
@@ -43,6 +38,7 @@ class Plan:
     cutting: Cutting
     outstanding: int = 500
     sweeps: int = 50
+    errands: int = 2
     most_holes: int = 5000
     proof_every: timedelta = timedelta(days=1)
 
@@ -74,13 +70,17 @@ class _Backlog:
     due_past: list[Page] = field(default_factory=list)
     due_holes: list[Page] = field(default_factory=list)
     in_flight: int = 0
-    past: int = 0
+    past_in_flight: int = 0
     holes: int = 0
     oldest_hole: datetime | None = None
 
     @property
-    def undone(self) -> int:
-        return self.in_flight + len(self.due) + len(self.due_past)
+    def new(self) -> int:
+        return self.in_flight + len(self.due)
+
+    @property
+    def past(self) -> int:
+        return self.past_in_flight + len(self.due_past)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,14 @@ class Planner:
                 self._plan_past(watermark, backlog, past, may_go_on)
         except ExporterError as stopped:
             past_error = stopped  # what fails for the past alone holds up nothing else
-        due = [*backlog.due, *_open(fresh), *backlog.due_past, *_open(past)]
+        # New pages have room of their own, whatever the past is split into.
+        new = [*backlog.due, *_open(fresh)]
+        old = [*backlog.due_past, *_open(past)]
         room = max(0, self.plan.outstanding - backlog.in_flight)
-        sent = self._send([*due, *backlog.due_holes][:room])
+        past_room = max(0, self.plan.outstanding // 4 - backlog.past_in_flight)
+        sent = self._send([*new, *old[:past_room], *backlog.due_holes][:room])
         watermark = self._move_watermark()
-        sweeps = [] if error else self._sweep(watermark)
+        sweeps = [] if error else self._sweep(watermark, may_go_on)
         errands = self._send_errands()
         error = error or past_error
         self.timeline.note_tick(Tick(self.clock(), str(error) if error else None))
@@ -128,7 +131,7 @@ class Planner:
             tenant_id=self.timeline.tenant_id,
             planned=len(fresh) + len(past),
             sent=sent,
-            undone=backlog.in_flight + len(due),
+            undone=backlog.in_flight + backlog.past_in_flight + len(new) + len(old),
             sweeps=len(sweeps),
             errands=errands,
             holes=backlog.holes,
@@ -141,13 +144,15 @@ class Planner:
     def _send(self, pages: Sequence[Page]) -> int:
         return send(pages, timeline=self.timeline, queue=self.queue, clock=self.clock)
 
-    def _sweep(self, watermark: Watermark) -> list[Page]:
+    def _sweep(self, watermark: Watermark, may_go_on: Callable[[], bool]) -> list[Page]:
         """Reserve and send sweeps, no more than may be under way at once; returns all there are."""
         now = self.clock()
         sweeps = list(self.timeline.sweeps())
-        gatherer = Gatherer(self.timeline, self.new_token, self.plan.cutting.target)
+        due = [sweep for sweep in sweeps if sweep.due(now, self.plan.patience)]
+        self._send(due[: max(0, self.plan.sweeps - len(sweeps) + len(due))])
+        gatherer = Gatherer(self.timeline, self.new_token, may_go_on, self.plan.cutting.target)
         fresh = gatherer.gather(watermark, most=self.plan.sweeps - len(sweeps))
-        self._send([s for s in sweeps if s.due(now, self.plan.patience)] + fresh)
+        self._send(fresh)
         return sweeps + fresh
 
     def _send_errands(self) -> int:
@@ -158,9 +163,10 @@ class Planner:
             for request in self.timeline.requests()
             if request.errand in (Errand.REPLAY, Errand.VERIFY)
         ]
-        for request in errands:
-            if request.due(now, self.plan.patience):
-                send_errand(request, timeline=self.timeline, queue=self.queue, clock=self.clock)
+        due = [request for request in errands if request.due(now, self.plan.patience)]
+        room = max(0, self.plan.errands - len(errands) + len(due))
+        for request in sorted(due, key=lambda one: one.asked_at)[:room]:
+            send_errand(request, timeline=self.timeline, queue=self.queue, clock=self.clock)
         return len(errands)
 
     def _watermark(self) -> Watermark:
@@ -180,13 +186,12 @@ class Planner:
                 backlog.oldest_hole = min(page.hole_since, backlog.oldest_hole or page.hole_since)
                 pile = backlog.due_holes
             elif page.window.start < watermark.exported_from:
-                backlog.past += 1
+                backlog.past_in_flight += not is_due
                 pile = backlog.due_past
             else:
+                backlog.in_flight += not is_due
                 pile = backlog.due
-            if not is_due:
-                backlog.in_flight += page.hole_since is None
-            elif len(pile) < most:
+            if is_due and len(pile) < most:
                 pile.append(page)
             if len(backlog.due) >= most or backlog.holes > self.plan.most_holes:
                 break
@@ -197,7 +202,8 @@ class Planner:
         now = self.clock()
         if watermark.proven_at and now < watermark.proven_at + self.plan.proof_every:
             return
-        if prove_filter(self.api, self.plan.cutting.slack, since=_PROOF_SINCE, now=now):
+        until = now - self.plan.cutting.settle  # the filter may not show younger ones yet
+        if prove_filter(self.api, self.plan.cutting.slack, until=until):
             self.timeline.prove(now)
 
     def _plan(
@@ -211,7 +217,7 @@ class Planner:
 
         Pages are added to ``fresh`` once they are stored, so that an error loses none of them.
         """
-        budget = self.plan.outstanding - backlog.undone
+        budget = self.plan.outstanding - backlog.new
         horizon = floor_second(self.clock() - self.plan.cutting.settle)
         if budget <= 0 or backlog.holes > self.plan.most_holes:
             return

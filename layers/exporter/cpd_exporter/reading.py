@@ -5,10 +5,16 @@ the largest unit that is trusted, and where a window holds more, the union of ma
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from cpd_exporter.errors import FilterError, InconsistentListingError, MalformedResponseError
+from cpd_exporter.errors import (
+    FilterError,
+    InconsistentListingError,
+    MalformedResponseError,
+    PermanentError,
+)
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
 from cpd_exporter.model.instants import SECOND, floor_second, format_instant
 from cpd_exporter.model.windows import Window
@@ -20,8 +26,14 @@ MOST_PER_PAGE = 1000
 _RE_READS = 3
 _DENSE_READS = 30
 _MOST_PAGES = 500
+_PARTS = 8
 _PROOF_SAMPLES = ((1, 100), (1, 1), (2, 1), (3, 1))
 """Pages and page sizes. One entry that spoils every listing it is in spoils not all of them."""
+
+
+_PROOF_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""Any entry may prove the filter, those before the first date to export too: they may be all that
+the API gives without a filter. An earlier date is a slip of somebody's hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,16 @@ def count(api: EntriesApi, window: Window, slack: timedelta) -> Count:
     return Count(max(listing.total, len(listing.records)), listing.served_at)
 
 
+def count_part(api: EntriesApi, window: Window, slack: timedelta) -> Count | None:
+    """The count of some part of a window that cannot be counted whole: then something within it is
+    at fault. ``None`` if no part can be counted: then it is the API.
+    """
+    for part in window.cut(_PARTS, floor=max(SECOND, slack)):
+        with suppress(PermanentError):
+            return count(api, part, slack)
+    return None
+
+
 def read_window(
     api: EntriesApi, window: Window, slack: timedelta, *, may_split: bool
 ) -> Reading | Overflow:
@@ -80,24 +102,24 @@ def read_window(
     )
 
 
-def prove_filter(api: EntriesApi, slack: timedelta, *, since: datetime, now: datetime) -> bool:
+def prove_filter(api: EntriesApi, slack: timedelta, *, until: datetime) -> bool:
     """Find an entry by its second that the API gave without a filter.
 
-    A filter that returns nothing would look like an empty API. ``False``: there is no entry in
-    ``[since, now)`` to prove it with. Raises ``FilterError`` if the entry is there and not found,
+    A filter that returns nothing would look like an empty API. ``False``: there is no entry from
+    before ``until`` to prove it with. Raises ``FilterError`` if of several entries none is found,
     and ``MalformedResponseError`` if no answer can be read.
     """
-    spoilt: MalformedResponseError | None = None
+    spoilt: MalformedResponseError | FilterError | None = None
     for page, per_page in _PROOF_SAMPLES:
         try:
             sample = api.query(None, page=page, per_page=per_page).records
-            usable = (e for e in sample if isinstance(e, Entry) and since <= e.date < now)
+            usable = (e for e in sample if isinstance(e, Entry) and _PROOF_SINCE <= e.date < until)
             known = max(usable, key=lambda e: e.date, default=None)
             if known is None:
                 break
             if _is_found(api, slack, known):
                 return True
-        except MalformedResponseError as error:
+        except (MalformedResponseError, FilterError) as error:
             spoilt = error
     if spoilt is not None:
         raise spoilt
@@ -126,7 +148,7 @@ def _read_response(
     api: EntriesApi, asked: Window, slack: timedelta
 ) -> Overflow | Iterable[Entry | FaultyEntry]:
     """Everything in one response, or the knowledge that it does not fit."""
-    agreed: dict[str, Entry | FaultyEntry] | None = None
+    agreed: dict[str, str] | None = None
     for _ in range(_RE_READS):
         listing = _query(api, asked, slack)
         if len(listing.records) >= listing.per_page:
@@ -134,13 +156,15 @@ def _read_response(
         records = _by_identity(listing.records)
         if records is None:
             continue
-        if listing.total <= len(records) or records == agreed:
+        versions = {identity: _version(record) for identity, record in records.items()}
+        if listing.total <= len(records) or versions == agreed:
             return records.values()
-        # Fewer rows than the total: believed only if there is no second page, and twice.
-        beyond = _query(api, asked, slack, page=2).records
+        # Fewer rows than the total: believed only if there is no second page, and twice. Asked for
+        # by the size that this answer had: an API that caps its pages may not skip by the cap.
+        beyond = _query(api, asked, slack, page=2, per_page=max(1, len(listing.records))).records
         if not {_identity(record) for record in beyond} <= records.keys():
             return Overflow(listing.total, max(1, len(listing.records)))
-        agreed = records
+        agreed = versions
     raise InconsistentListingError(
         f"the API's answers for {asked} contradict each other: rows, totals or two versions of one "
         f"ID, {_RE_READS} times running"
@@ -238,7 +262,7 @@ def _by_identity(
     """The records without repetitions; ``None`` if one ID came in two versions."""
     distinct: dict[str, Entry | FaultyEntry] = {}
     for record in records:
-        if distinct.setdefault(_identity(record), record) != record:
+        if _version(distinct.setdefault(_identity(record), record)) != _version(record):
             return None
     return distinct
 
@@ -246,3 +270,8 @@ def _by_identity(
 def _identity(record: Entry | FaultyEntry) -> str:
     """An entry's ID; a faulty record's own text, since its ID may be what is wrong with it."""
     return f"id:{record.id}" if isinstance(record, Entry) else f"source:{record.source!r}"
+
+
+def _version(record: Entry | FaultyEntry) -> str:
+    """What tells two versions of one record apart; volatile members do not."""
+    return record.fingerprint if isinstance(record, Entry) else ""

@@ -44,6 +44,9 @@ not told either, until others are.
 MOST_LOOKUPS = 200
 """Of so many missing entries at most a sweep asks one by one; the rest waits for the next."""
 
+MOST_FAILURES = 3
+MOST_CONTROLS = 3
+
 
 @dataclass(slots=True)
 class _Sight:
@@ -62,10 +65,7 @@ class _Before:
 
     pages: list[Page]
     known: Known
-
-    @property
-    def missing(self) -> dict[str, Missing]:
-        return {id_: gone for page in self.pages for id_, gone in page.missing.items()}
+    missing: dict[str, Missing]
 
     @property
     def told_at(self) -> datetime | None:
@@ -85,8 +85,7 @@ def sweep_pages(claim: Claim) -> WorkReport:
 
     Raises ``PermanentError`` for what only this sweep meets, besides what ``Tools`` may raise.
     """
-    pages = _covered(claim)
-    before = _Before(pages, _known_of_all(claim.tools, pages))
+    before = _before(claim.tools, _covered(claim))
     rows = resume(claim)
     if rows is None:
         return _look(claim, before)
@@ -103,6 +102,11 @@ def give_up_sweep(claim: Claim, error: PermanentError) -> WorkReport:
         pages = _covered(claim)
         if len(pages) > 1 and (isinstance(error, LakeError) or claim.suspects(error)):
             _halve(claim, pages, attempts=claim.tools.effort.attempts - 1)
+            return WorkReport(Outcome.SPLIT, error=error)
+        is_cuttable = not isinstance(error, LakeError) and claim.tools.effort.may_split(claim.page)
+        if len(pages) == 1 and is_cuttable and (parts := claim.suspects(error)) > 1:
+            before = _before(claim.tools, pages)
+            _cut(claim, before, parts, attempts=claim.tools.effort.attempts - 1)
             return WorkReport(Outcome.SPLIT, error=error)
         asks = list(claim.tools.timeline.asks(claim.page.window))
         freed = [
@@ -133,14 +137,20 @@ def _covered(claim: Claim) -> list[Page]:
     return pages
 
 
-def _known_of_all(tools: Tools, pages: list[Page]) -> Known:
+def _before(tools: Tools, pages: list[Page]) -> _Before:
     known: dict[str, KnownEntry] = {}
+    missing: dict[str, Missing] = {}
     for page in pages:
         for id_, entry in LakeReader(tools.lake).known_of(page).items():
-            # An entry that moved may be known of two pages: what was told last counts.
-            if id_ not in known or known[id_].told_at < entry.told_at:
-                known[id_] = entry
-    return known
+            # An entry that moved may be known of two pages: what was told last counts, and from
+            # that page alone it may be missing.
+            if id_ in known and known[id_].told_at >= entry.told_at:
+                continue
+            known[id_] = entry
+            missing.pop(id_, None)
+            if id_ in page.missing:
+                missing[id_] = page.missing[id_]
+    return _Before(pages, known, missing)
 
 
 def _look(claim: Claim, before: _Before) -> WorkReport:
@@ -252,17 +262,33 @@ def _judge_missing(claim: Claim, before: _Before, missing: list[str], sight: _Si
     # Whoever was found last time waits for those who were not asked about yet.
     due = sorted(due, key=lambda id_: earlier[id_].since)[:MOST_LOOKUPS]
     gone: list[str] = []
-    try:
-        looked_up = tools.api.entries(due)
-    except (PermanentError, TransientError):
-        return []  # nothing is told of who is missing; what else was seen goes through
-    for id_, found in looked_up.items():
+    for id_, found in _look_up(tools, due).items():
         if found is None:
             gone.append(id_)
         else:
             _judge_found(claim, before, id_, found, sight)
     gone = [id_ for id_ in gone if not _is_told_by(tools, before.known[id_], id_, sight)]
     return gone if gone and _finds_control(tools) else []
+
+
+def _look_up(tools: Tools, ids: list[str]) -> dict[str, Entry | FaultyEntry | None]:
+    """The entries by ID that the API could be asked about. Of the others nothing is told, and what
+    else the sweep saw goes through.
+    """
+    try:
+        return tools.api.entries(ids)
+    except (PermanentError, TransientError):
+        pass
+    found: dict[str, Entry | FaultyEntry | None] = {}
+    failures = 0
+    for id_ in ids:
+        try:
+            found |= tools.api.entries([id_])
+        except (PermanentError, TransientError) as error:
+            failures += isinstance(error, TransientError)
+            if failures == MOST_FAILURES:
+                break  # it is the API that is not well
+    return found
 
 
 def _judge_found(
@@ -299,9 +325,12 @@ def _is_told_by(tools: Tools, known: KnownEntry, id_: str, sight: _Sight) -> boo
 
 def _finds_control(tools: Tools) -> bool:
     """Whether the API finds an entry that it lists: one that answers 404 to all proves nothing."""
-    listed = tools.api.query(None, per_page=100).records
-    control = next((record for record in listed if isinstance(record, Entry)), None)
-    return control is not None and tools.api.entry(control.id) is not None
+    try:
+        listed = tools.api.query(None, per_page=100).records
+        controls = [record.id for record in listed if isinstance(record, Entry)][:MOST_CONTROLS]
+        return any(found is not None for found in tools.api.entries(controls).values())
+    except (PermanentError, TransientError):
+        return False
 
 
 def _let_through(claim: Claim, before: _Before, gone: list[str], sight: _Sight) -> list[str]:
@@ -400,9 +429,16 @@ def _divide(claim: Claim, before: _Before, overflow: Overflow) -> WorkReport:
     tools, pages = claim.tools, before.pages
     if len(pages) > 1:
         _halve(claim, pages)
-    elif not tools.timeline.commit(list(_dividing(claim, before, overflow, tools.new_token()))):
-        raise SupersededError
+    else:
+        _cut(claim, before, tools.effort.parts(overflow))
     return WorkReport(Outcome.SPLIT)
+
+
+def _cut(claim: Claim, before: _Before, parts: int, *, attempts: int = 0) -> None:
+    revision = claim.tools.new_token()
+    writes = list(_cutting(claim, before, parts, revision=revision, attempts=attempts))
+    if not claim.tools.timeline.commit(writes):
+        raise SupersededError
 
 
 def _halve(claim: Claim, pages: list[Page], *, attempts: int = 0) -> None:
@@ -424,12 +460,14 @@ def _halve(claim: Claim, pages: list[Page], *, attempts: int = 0) -> None:
         raise SupersededError
 
 
-def _dividing(claim: Claim, before: _Before, overflow: Overflow, revision: str) -> Iterator[Write]:
+def _cutting(
+    claim: Claim, before: _Before, parts: int, *, revision: str, attempts: int
+) -> Iterator[Write]:
     """The writes that cut a done page into done pages, each with its share of what is known, and
     each with a sweep of its own.
     """
     tools, sweep, page = claim.tools, claim.page, before.pages[0]
-    for window in page.window.cut(tools.effort.parts(overflow), floor=tools.effort.finest):
+    for window in page.window.cut(parts, floor=tools.effort.finest):
         known = {id_: entry for id_, entry in before.known.items() if entry.date in window}
         missing = {id_: gone for id_, gone in page.missing.items() if id_ in known}
         part = replace(
@@ -447,7 +485,7 @@ def _dividing(claim: Claim, before: _Before, overflow: Overflow, revision: str) 
         )
         if known:
             part = _write_knowledge(tools, part, known)
-        part_sweep = sweep_of([part], revision=revision)
+        part_sweep = replace(sweep_of([part], revision=revision), attempts=attempts)
         is_first = window.start == page.window.start
         yield Write(page if is_first else None, replace(part, reserved_by=part_sweep.name))
         yield Write(sweep if is_first else None, part_sweep)

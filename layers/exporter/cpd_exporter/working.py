@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
 from cpd_exporter.errands import run_errand
@@ -47,20 +46,18 @@ class Worker(Tools):
             return WorkReport(Outcome.SUPERSEDED)
 
     def _claim(self, page: Page) -> Claim:
-        """Take the page. The attempt counts from here, so that one which kills its worker counts
-        too; after the last one the page is a hole, and is tried on all the same.
-        """
+        """Take the page. The attempt counts from here: one that kills its worker counts too."""
         claim = Claim(page, self)
-        now = self.clock()
-        changes: dict[str, Any] = {}
-        if page.attempts >= self.effort.attempts and page.hole_since is None:
-            silent = f"{page.attempts} workers ended without a word: out of time or of memory?"
-            changes = {"hole_since": now, "error": page.error or silent}
-        claim.move(attempts=page.attempts + 1, lease_until=now + self.effort.lease, **changes)
+        claim.move(attempts=page.attempts + 1, lease_until=self.clock() + self.effort.lease)
         return claim
 
     def _work_on(self, claim: Claim, hop: int) -> WorkReport:
+        attempts = claim.page.attempts - 1
         try:
+            if attempts >= self.effort.attempts and claim.page.hole_since is None:
+                # Had the last one told how it ended, the page would be split by now, or a hole.
+                silent = f"{attempts} workers ended without a word: out of time or of memory?"
+                raise PermanentError(claim.page.error or silent)
             if claim.page.kind is Kind.SWEEP:
                 return sweep_pages(claim)
             return export_page(claim, hop=hop)

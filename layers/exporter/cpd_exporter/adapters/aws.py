@@ -63,6 +63,13 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
+def is_throttling(code: str) -> bool:
+    """Whether a code says that there are too many calls: some services call that the sender's
+    fault.
+    """
+    return "throttl" in code.lower()
+
+
 def failure(code: str, *, action: str, resource: str, detail: str = "") -> ExporterError:
     """What a refusal means to the exporter. ``detail`` is shown to the operator who can mend it."""
     if code in _OPERATORS_TO_MEND:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_random_exponential
 
-from cpd_exporter.adapters.aws import failure, translated
+from cpd_exporter.adapters.aws import failure, is_throttling, translated
 from cpd_exporter.errors import ConfigurationError, TransientError
 
 SIZE = 10
@@ -51,7 +51,7 @@ class Batch[Item]:
                 error = failure(failed["Code"], action=action, resource=resource)
                 if isinstance(error, ConfigurationError):
                     raise error
-                if failed["SenderFault"]:
+                if failed["SenderFault"] and not is_throttling(failed["Code"]):
                     self.refused.append((self.left.pop(failed["Id"]), failed["Code"]))
                 else:
                     codes.add(failed["Code"])

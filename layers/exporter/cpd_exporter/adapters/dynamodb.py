@@ -119,6 +119,9 @@ class DynamoDbTimeline:
             if page is None or instant in page.window:
                 return page
             # A query may see a merge half done: the later pages gone, and the first one as it was.
+        watermark = self.watermark()
+        if watermark is not None and watermark.origin <= instant < watermark.planned_through:
+            raise TransientError(f"the page at {instant} is just being merged", retry_after=1)
         return None
 
     def pages(self, start: datetime) -> Iterator[Page]:

@@ -17,7 +17,7 @@ from cpd_exporter.errors import (
     TransientError,
 )
 
-LARGEST_BODY = 64 * 1024 * 1024
+LARGEST_BODY = 16 * 1024 * 1024
 """Bytes. A thousand entries take a few megabytes at the most."""
 
 LONGEST_RESPONSE = 60.0
@@ -133,6 +133,6 @@ class Http:
 def _http_date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

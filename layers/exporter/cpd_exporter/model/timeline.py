@@ -33,16 +33,17 @@ class Patience:
 
     ``in_queue`` is what a message may take to be received or redelivered, ``lease_grace`` what the
     clocks of two machines may differ by, ``hole_least`` and ``hole_most`` bound the back-off of
-    holes, which doubles with each attempt.
+    holes, which doubles with each attempt after the first ``attempts``.
     """
 
     in_queue: timedelta
     lease_grace: timedelta = timedelta(seconds=10)
     hole_least: timedelta = timedelta(minutes=5)
     hole_most: timedelta = timedelta(hours=6)
+    attempts: int = 5
 
     def after_failures(self, attempts: int) -> timedelta:
-        doublings: int = 2 ** min(attempts, 12)
+        doublings: int = 2 ** min(max(0, attempts - self.attempts), 12)
         return min(self.hole_least * doublings, self.hole_most)
 
 
