@@ -492,6 +492,20 @@ _EXPORT_MUTANTS = (
             "hole_since=None\n",
         ),
     ),
+    _mutant(
+        "what cannot be counted stops the planning",
+        "an answer that is no JSON is the API's fault",
+        ("cutting.py", "        if part is None:\n            raise\n", "        raise\n"),
+    ),
+    _mutant(
+        "what cannot be counted is not looked into",
+        "the API is down",
+        (
+            "claiming.py",
+            "            return MOST_PARTS if count_part(*asked) else 0\n",
+            "            return 0\n",
+        ),
+    ),
     # ── rows and events ──────────────────────────────────────────────────────────────────────
     _mutant(
         "a random event ID",

@@ -447,12 +447,12 @@ class Oracle:
                 self._judge_kept(self.source.snapshot()[entry_id].text.encode())
 
     def _judge_lasting(self, holes: Sequence[Page]) -> None:
-        """What stays a hole has the poison within its reach, and either nothing else, or is as
-        narrow as can be.
+        """What stays a hole has the poison within its reach, and either nothing else, or is so
+        narrow that no part of it can be asked for without the poison.
         """
         slack = self.scenario.slack
         for hole in holes:
-            narrow = hole.window.length < 2 * max(slack, timedelta(seconds=1))
+            narrow = hole.window.length <= 2 * slack + max(slack, timedelta(seconds=1))
             reach = within(self.source.snapshot(), hole.window.widened(slack)).keys()
             least = self.scenario.poison & reach and (narrow or len(reach) == 1)
             check(Invariant.WATERMARK, least, f"the hole {hole.window} is wider than due")

@@ -160,6 +160,12 @@ def poisoned() -> Scenario:
     return replace(small(), poison=poison, may_stay_holes=True)
 
 
+def spoilt() -> Scenario:
+    """The same, and it is the first of its page, so that it cannot even be counted."""
+    entries = small().entries
+    return replace(poisoned(), poison=frozenset({entries[0].log_entry_id}))
+
+
 def outage() -> Scenario:
     """An API that is away for longer than a page has attempts."""
     fault = Fault(kind="status", status=503, after=5, times=30)
@@ -176,6 +182,7 @@ SCENARIOS = {
     "late": late,
     "nearly-full": nearly_full,
     "small": small,
+    "spoilt": spoilt,
     "dense": dense,
     "unstable": unstable,
     "capped": capped,

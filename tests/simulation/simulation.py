@@ -289,6 +289,6 @@ class _Api(FakeApi):
             return replace(listing, records=some, total=len(some))
         if self.finds_nothing and window is not None:
             return replace(listing, records=(), total=0)
-        if per_page > 1 and any(record.id in self._scenario.poison for record in listing.records):
+        if any(record.id in self._scenario.poison for record in listing.records):
             raise MalformedResponseError("poisoned")
         return replace(listing, per_page=per_page) if self._scenario.hides_cap else listing

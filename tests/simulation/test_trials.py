@@ -62,7 +62,7 @@ def test_a_dense_second_that_changes_while_it_is_read(scenario: str) -> None:
 
 
 def test_what_kills_its_workers_over_and_over_gets_well() -> None:
-    assert run_all(trials.doomed_trials()) == 60
+    assert run_all(trials.doomed_trials()) == 66
 
 
 def test_every_single_fault_while_a_page_outgrows_its_response() -> None:

@@ -73,9 +73,10 @@ def _reborn(seed: str) -> Run:
 
 
 def _doomed(scenario: str, change: str, call: str, fault: str, times: str) -> Run:
-    """The same fault again and again, where everybody meets it."""
+    """The same fault again and again; of ``worker:call``, where workers meet it, else everybody."""
     simulation = Simulation(SCENARIOS[scenario]())
-    doom = Doom(call, fault_of(fault), int(times))
+    by, _, name = call.rpartition(":")
+    doom = Doom(name, fault_of(fault), int(times), by=by)
     schedule = OneByOne(simulation, {}, None if change == "none" else Change(change), doom)
     return Run(simulation, schedule.come_to_rest())
 
@@ -254,6 +255,8 @@ def doomed_trials() -> Iterator[Trial]:
         for scenario, call in product(("one-page", "small"), _DOOMED):
             for fault in ("die-before", "die-after"):
                 yield Trial("doomed", (scenario, "edit", call, fault, str(times)))
+    for scenario, times in product(("nearly-full", "small"), (6, 28, 40)):
+        yield Trial("doomed", (scenario, "none", "worker:api.query", "malform", str(times)))
 
 
 _DOOMED = ("timeline.commit", "timeline.update", "lake.put_new", "topic.publish", "queue.send")

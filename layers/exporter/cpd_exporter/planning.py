@@ -125,6 +125,7 @@ class Planner:
         watermark = self._move_watermark()
         sweeps = [] if error else self._sweep(watermark, may_go_on)
         errands = self._send_errands()
+        stuck = [sweep.hole_since for sweep in sweeps if sweep.hole_since is not None]
         error = error or past_error
         self.timeline.note_tick(Tick(self.clock(), str(error) if error else None))
         return TickReport(
@@ -134,8 +135,8 @@ class Planner:
             undone=backlog.in_flight + backlog.past_in_flight + len(new) + len(old),
             sweeps=len(sweeps),
             errands=errands,
-            holes=backlog.holes,
-            oldest_hole=backlog.oldest_hole,
+            holes=backlog.holes + len(stuck),
+            oldest_hole=min(filter(None, [backlog.oldest_hole, *stuck]), default=None),
             planned_through=watermark.planned_through,
             exported_through=watermark.exported_through,
             error=error,
