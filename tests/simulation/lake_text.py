@@ -86,6 +86,19 @@ def content_of_row(row: Row) -> Row:
     return {name: value for name, value in row.items() if name not in _OWN} | shadowed
 
 
+def attributes_of(row: Row) -> dict[str, str]:
+    """What subscribers of a row's event may filter by."""
+    content = content_of_row(row)
+    attributes = {
+        "change": row["change"],
+        "activityType": content["activity"]["type"],
+        "categoryId": content["category"]["categoryId"],
+        "isVerified": "true" if content["isVerified"] else "false",
+    }
+    fit = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]{1,256}")
+    return {name: value for name, value in attributes.items() if fit.fullmatch(value)}
+
+
 def canonical_json(value: Any) -> str:
     """The one spelling by which two values are compared."""
     return simplejson.dumps(value, use_decimal=True, sort_keys=True, separators=(",", ":"))

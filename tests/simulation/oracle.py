@@ -5,6 +5,7 @@ what the design says of them. It compares what is stored now with what was store
 use case is judged by the same rules without being told about.
 """
 
+import gzip
 import hashlib
 import json
 from collections import defaultdict
@@ -21,7 +22,14 @@ from cpd_exporter.model.timeline import Kind, Page, State, Watermark
 from cpd_exporter.model.windows import Window
 from tests.fakes import FakeLake, FakeTimeline, FakeTopic
 from tests.simulation.invariants import Invariant, Violation, check
-from tests.simulation.lake_text import Row, canonical_json, content_of_row, place_of, rows_in
+from tests.simulation.lake_text import (
+    Row,
+    attributes_of,
+    canonical_json,
+    content_of_row,
+    place_of,
+    rows_in,
+)
 from tests.simulation.processes import Call, Process
 from tests.simulation.scenario import SETTLE, Scenario
 from tests.simulation.source import Sight, Source, canonical, within
@@ -104,6 +112,15 @@ class Oracle:
                 self._judge_new_rows(process, key)
             else:
                 check(Invariant.WRITE_ONCE, key.startswith(_OTHER_PLACES), f"{key} is unheard of")
+                if key.startswith("known/"):
+                    self._judge_knowledge(key, objects[key])
+
+    def _judge_knowledge(self, key: str, body: bytes) -> None:
+        """Named by its content, and that by nothing but what is known."""
+        named = key.endswith(f"_{hashlib.sha256(body).hexdigest()[:16]}.jsonl.gz")
+        check(Invariant.KNOWN_FROM_LAKE, named, f"{key} is not named by its content")
+        pure = body == gzip.compress(gzip.decompress(body), mtime=0)
+        check(Invariant.KNOWN_FROM_LAKE, pure, f"{key} holds more than what is known")
 
     def _judge_new_rows(self, process: Process, key: str) -> None:
         place = place_of(key)
@@ -122,8 +139,10 @@ class Oracle:
             fingerprint = hashlib.sha256(canonical_json(content_of_row(row)).encode()).hexdigest()
             check(Invariant.EXACT, row["fingerprint"] == fingerprint, "fingerprint")
             check(Invariant.EXACT, row["tenantId"] == self.timeline.tenant_id, "tenant")
+            check(Invariant.EXACT, row["schemaVersion"] == 1, "schema")
         if page.kind is Kind.SWEEP:
-            self.sweeps.judge_rows(process, page, key, rows, self._covered_by(page))
+            earlier = [row for row in self.rows if row["logEntryId"] in rows]
+            self.sweeps.judge_rows(process, page, key, rows, self._covered_by(page), earlier)
         else:
             self._judge_truth(process, page.window, rows)
 
@@ -322,7 +341,7 @@ class Oracle:
             "exported beyond what is planned",
         )
         self._judge_passed()
-        limit = self.now - SETTLE
+        limit = min(self.now, self.source.simulator.now()) - SETTLE
         check(
             Invariant.CLOCKS,
             stands.planned_through <= max(limit, stands.origin),
@@ -374,6 +393,10 @@ class Oracle:
         check(Invariant.FROM_STORAGE, told == expected, f"an event says {told}, not {expected}")
         same = data["fingerprint"] == row["fingerprint"]
         check(Invariant.FROM_STORAGE, same, "an event has another fingerprint than its row")
+        name = hashlib.sha256(f"{key}\n{body['subject']}".encode()).hexdigest()
+        check(Invariant.PURE_EVENTS, body["id"] == event.id == name, "an event has another ID")
+        filters = attributes_of(row)
+        check(Invariant.PURE_EVENTS, event.attributes == filters, f"{event.attributes}")
         place = (data["lakeUri"], body["subject"])
         first = self._bodies.setdefault(place, event.body)
         check(Invariant.PURE_EVENTS, first == event.body, "one row has two different events")

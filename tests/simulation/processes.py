@@ -81,6 +81,7 @@ WRITES = frozenset(
         "queue.send",
         "lake.put_new",
         "topic.publish",
+        "mailbox.deliver",
     }
 )
 

@@ -42,8 +42,10 @@ class Scenario:
     target: int = 800
     floor: timedelta = SECOND
     outstanding: int = 500
+    sweeps: int = 50
     deletion_delay: timedelta = timedelta(hours=1)
     most_deletions: int = 500
+    volatile: frozenset[str] = frozenset()
     may_stay_holes: bool = False
 
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, cast
 from cpd_exporter.claiming import Effort
 from cpd_exporter.commanding import Commander
 from cpd_exporter.cutting import Cutting
-from cpd_exporter.errors import MalformedInputError, MalformedResponseError
+from cpd_exporter.errors import MalformedInputError, MalformedResponseError, TransientError
 from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
 from cpd_exporter.model.messages import ErrandWork, Work, read_command
 from cpd_exporter.model.timeline import Page, Patience, State
@@ -30,6 +30,7 @@ from tests.simulation.scenario import NOW, SETTLE, Scenario
 from tests.simulation.source import Source
 
 TENANT = "eu-west-2_AbcdEfghI"
+MAILBOX = "arn:aws:sqs:eu-west-2:123456789012:a-subscriber"
 VISIBILITY = timedelta(minutes=12)
 PATIENCE = Patience(in_queue=VISIBILITY + timedelta(minutes=1))
 RECEIVES = 5
@@ -48,7 +49,8 @@ class Message:
 class Simulation:
     """``trace`` is what happened, in order; ``counts`` counts fates, changes and ends.
 
-    ``watchers`` are told of each new simulation: to look into the one that a trial makes.
+    While ``hurried``, errands are to stop as soon as they can. ``watchers`` are told of each new
+    simulation: to look into the one that a trial makes.
     """
 
     watchers: ClassVar[list[Callable[["Simulation"], None]]] = []
@@ -63,8 +65,9 @@ class Simulation:
         self.api = _Api(simulator, scenario)
         self.timeline = FakeTimeline(TENANT)
         self.queue = FakeQueue()
-        self.lake = FakeLake()
-        self.mailbox = FakeMailbox()
+        self.lake = _Lake()
+        self.mailbox = FakeMailbox(MAILBOX)
+        self.hurried = False
         self.topic = FakeTopic(self._refusal)
         self.oracle = Oracle(scenario, self.source, self.timeline, self.lake, self.topic)
         self.messages: list[Message] = []
@@ -100,7 +103,7 @@ class Simulation:
         message.visible = self.now + VISIBILITY
 
         def run(process: Process) -> Any:
-            return self._worker(process).work(message.work)
+            return self._worker(process).work(message.work, may_go_on=lambda: not self.hurried)
 
         process = self._start("worker", run, skew)
         self._delivered[process] = message
@@ -218,7 +221,13 @@ class Simulation:
         cutting = Cutting(
             slack=scenario.slack, settle=SETTLE, target=scenario.target, floor=scenario.floor
         )
-        plan = Plan(scenario.origin, PATIENCE, cutting, outstanding=scenario.outstanding)
+        plan = Plan(
+            scenario.origin,
+            PATIENCE,
+            cutting,
+            outstanding=scenario.outstanding,
+            sweeps=scenario.sweeps,
+        )
         return Planner(
             cast(Any, Port(process, "api", self.api)),
             cast(Any, Port(process, "timeline", self.timeline)),
@@ -242,6 +251,7 @@ class Simulation:
                 lease=self.scenario.lease,
                 deletion_delay=self.scenario.deletion_delay,
                 most_deletions=self.scenario.most_deletions,
+                volatile=self.scenario.volatile,
             ),
             cast(Any, Port(process, "mailbox", self.mailbox)),
         )
@@ -264,6 +274,17 @@ class Simulation:
         return "too large" if whole else None
 
 
+class _Lake(FakeLake):
+    """A lake of which some objects are ``broken``: gone where that is ``None``, or spoilt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: dict[str, bytes | None] = {}
+
+    def read(self, key: str) -> bytes | None:
+        return self.broken[key] if key in self.broken else super().read(key)
+
+
 class _Api(FakeApi):
     """The API, with a scenario's own tricks.
 
@@ -277,12 +298,18 @@ class _Api(FakeApi):
         self.finds_nothing = False
         self.lists = 1.0
         self.knows_nobody = False
+        self.away: Window | None = None
+        self.finds_by_id = True
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+        if not self.finds_by_id:
+            raise MalformedResponseError("not JSON")
         found = super().entry(entry_id)
         return None if self.knows_nobody else found
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
+        if self.away and window and window.start < self.away.end and self.away.start < window.end:
+            raise TransientError("away")
         listing = super().query(window, page=page, per_page=per_page)
         if self.lists < 1:
             some = listing.records[: int(len(listing.records) * self.lists)]

@@ -12,6 +12,7 @@ from typing import Any
 import simplejson
 
 from cpd_exporter.model.windows import Window
+from local.simulator.seeding import EntryWriter, FaultySort
 from local.simulator.simulator import Simulator
 from local.simulator.source import EntryStore, StoredEntry
 
@@ -104,6 +105,15 @@ class Source:
         self.changes += 1
         self.store.move(entry_id, to)
         self.untouched.discard(entry_id)
+
+    def spoil(self, entry_id: str, sort: FaultySort) -> None:
+        """Make an entry faulty that was none."""
+        entry = self.store.delete(entry_id)
+        self.store.add(EntryWriter(Random(self.changes)).spoil(entry, sort))
+        self.faulty |= {entry_id}
+        self.untouched.discard(entry_id)
+        self.changes += 1
+        self._snapshot = None
 
     def delete(self, entry_id: str) -> None:
         """Take an entry away."""

@@ -38,6 +38,7 @@ class SweepOracle:
         key: str,
         rows: Mapping[str, Row],
         covered: Sequence[Page],
+        earlier: Iterable[Row],
     ) -> None:
         """Each row that a sweep stores tells a change that there was."""
         check(Invariant.EXACT, covered, "a sweep writes, and covers nothing")
@@ -45,6 +46,10 @@ class SweepOracle:
         known = {id_: row for page in covered for id_, row in self._known(page).items()}
         truths = [within(sight.snapshot, sweep.window) for sight in process.sees]
         before = max((row["exportedAt"] for row in known.values()), default="")
+        last = {
+            row["logEntryId"]: row["change"] != "deleted" and canonical_json(content_of_row(row))
+            for row in sorted(earlier, key=lambda row: _sortable(row["exportedAt"]))
+        }
         for entry_id, row in rows.items():
             check(Invariant.PURE_EVENTS, _later(row["exportedAt"], before), "told before the last")
             content = canonical_json(content_of_row(row))
@@ -55,6 +60,7 @@ class SweepOracle:
             check(Invariant.EXACT, content in versions, f"{entry_id} never was like that here")
             change = "updated" if entry_id in known else "created"
             check(Invariant.EXACT, row["change"] == change, f"{entry_id} is told as {change}")
+            check(Invariant.EXACT, content != last.get(entry_id), f"{entry_id} is told as it was")
 
     def _judge_deleted(
         self, entry_id: str, content: str, known: Mapping[str, Row], covered: Sequence[Page]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from cpd_exporter.claiming import Claim, Outcome, SupersededError, Tools, WorkReport
 from cpd_exporter.errands import run_errand
@@ -40,24 +41,30 @@ class Worker(Tools):
             return WorkReport(Outcome.GONE)
         if page.lease_until is not None and page.lease_until > self.clock():
             return WorkReport(Outcome.HELD)
+        # Whoever tells how an attempt ended ends the lease with it.
+        silent = page.lease_until is not None and page.attempts >= self.effort.attempts
         try:
-            return self._work_on(self._claim(page), work.hop)
+            return self._work_on(self._claim(page, silent=silent), work.hop, silent=silent)
         except SupersededError:
             return WorkReport(Outcome.SUPERSEDED)
 
-    def _claim(self, page: Page) -> Claim:
-        """Take the page. The attempt counts from here: one that kills its worker counts too."""
+    def _claim(self, page: Page, *, silent: bool = False) -> Claim:
+        """Take the page. The attempt counts from here, so that one which kills its worker counts
+        too; after the last one the page is a hole, before anything else is tried that may kill.
+        """
         claim = Claim(page, self)
-        claim.move(attempts=page.attempts + 1, lease_until=self.clock() + self.effort.lease)
+        now = self.clock()
+        changes: dict[str, Any] = {}
+        if silent:
+            error = f"{page.attempts} workers ended without a word: out of time or of memory?"
+            changes = {"hole_since": page.hole_since or now, "error": error}
+        claim.move(attempts=page.attempts + 1, lease_until=now + self.effort.lease, **changes)
         return claim
 
-    def _work_on(self, claim: Claim, hop: int) -> WorkReport:
-        attempts = claim.page.attempts - 1
+    def _work_on(self, claim: Claim, hop: int, *, silent: bool) -> WorkReport:
         try:
-            if attempts >= self.effort.attempts and claim.page.hole_since is None:
-                # Had the last one told how it ended, the page would be split by now, or a hole.
-                silent = f"{attempts} workers ended without a word: out of time or of memory?"
-                raise PermanentError(claim.page.error or silent)
+            if silent:
+                raise PermanentError(claim.page.error)
             if claim.page.kind is Kind.SWEEP:
                 return sweep_pages(claim)
             return export_page(claim, hop=hop)
