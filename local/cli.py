@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -86,7 +86,9 @@ Entries = Annotated[
     int, typer.Option(min=1, help="How many the simulator has.", rich_help_panel=_SOURCE)
 ]
 Seed = Annotated[int, typer.Option(help="Decides the simulator's data.", rich_help_panel=_SOURCE)]
-Port = Annotated[int, typer.Option(help="The emulated account's; 0 takes a free one.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="The emulated account's; 0 takes a free one.")
+]
 Output = Annotated[
     Path, typer.Option(help="Folder for a copy of the lake.", rich_help_panel=_RESULT)
 ]
@@ -126,6 +128,8 @@ class Choice:
 
     def _parameters(self) -> dict[str, str]:
         """Only what is given: the rest is the template's own defaults."""
+        if self.first_date and self.first_date.replace(tzinfo=UTC) > datetime.now(UTC):
+            raise Problem("--first-date is in the future: there is nothing to export")
         given = {
             "Environment": self.environment,
             "ApiUrl": self.api_url,
@@ -185,7 +189,7 @@ def run(
         entries,
         seed,
     )
-    lake.prepare(output)
+    lake.check(output)
     with (
         choice.source() as source,
         _stack(source, port, {"ScheduleState": "DISABLED"}) as stack,
@@ -203,13 +207,13 @@ def demo(
     entries: Entries = 5000,
     seed: Seed = 1,
     port: Port = 0,
-    output: Output = Path("lake"),
+    output: Output = Path("demo-lake"),
     report: Annotated[
         Path, typer.Option(help="File for the report.", rich_help_panel=_RESULT)
     ] = Path("demo-report.json"),
 ) -> None:
     """Export a simulator's entries, and then again, which must find nothing new."""
-    lake.prepare(output)
+    lake.check(output)
     with (
         simulated(entries, seed, {}, oauth2=False) as source,
         _stack(source, port, {"ScheduleState": "DISABLED"}) as stack,
@@ -253,6 +257,9 @@ def up(
     entries: Entries = 5000,
     seed: Seed = 1,
     port: Port = 0,
+    replay_queue_arns: Annotated[
+        str, typer.Option(help="Queues that a replay may announce to, with commas between.")
+    ] = "",
     schedule: Annotated[
         bool, typer.Option("--schedule/--no-schedule", help="Export every minute by itself.")
     ] = True,
@@ -276,6 +283,8 @@ def up(
         "ScheduleState": "ENABLED" if schedule else "DISABLED",
         "Schedule": "rate(1 minute)",
     }
+    if replay_queue_arns:
+        state["ReplayQueueArns"] = replay_queue_arns
     with choice.source() as source, _stack(source, port, state) as stack:
         account = stack.account
         console.print(
@@ -299,7 +308,7 @@ def up(
 @app.command()
 def send(
     command: Annotated[str, typer.Argument(help="JSON, or a file with it: see events/.")],
-    port: Annotated[int, typer.Option(help="Of the stack that `up` keeps up.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the stack that `up` keeps up.")],
 ) -> None:
     """Send a command to the planner of a stack that is up, and print its answer."""
     answer = invoke(at_port(port), _event(command))
@@ -309,12 +318,16 @@ def send(
 
 
 def _event(command: str) -> dict[str, Any]:
-    text = command if command.lstrip().startswith("{") else Path(command).read_text("utf-8")
     try:
-        event = json.loads(text)
+        is_json = command.lstrip().startswith("{")
+        event = json.loads(command if is_json else Path(command).read_text("utf-8"))
+    except OSError as error:
+        raise Problem(f"the command is neither a JSON object nor a file: {error}") from None
     except ValueError as error:
         raise Problem(f"the command is not JSON: {error}") from None
-    return dict(event)
+    if not isinstance(event, dict):
+        raise Problem("the command is not a JSON object: see events/")
+    return event
 
 
 @contextlib.contextmanager
@@ -360,6 +373,7 @@ def _export(stack: Stack, source: Source, subscriber: Subscriber, output: Path) 
 
 
 def _write(path: Path, report: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=2) + "\n")
     console.print(f"The report is in {path}", highlight=False)
 

@@ -17,6 +17,10 @@ _POLL_SECONDS = 0.3
 _IDLE_SECONDS = 4
 """A tick sends what the workers' own splits left to it; while they are busy, it has no hurry."""
 
+_HOPELESS_AT_FIRST = frozenset({"MalformedResponseError", "PermanentError"})
+"""Not so where something was read before: then it is only not well."""
+_FIRST_SECONDS = 15
+
 _HOPELESS = frozenset({"AccessError", "ConfigurationError", "FilterError", "MalformedInputError"})
 """Errors that waiting does not mend."""
 
@@ -98,6 +102,10 @@ def export_all(
         if error and error["type"] in _HOPELESS:
             raise Problem(error["message"])
         progress = look(stack)
+        is_first = (
+            error and error["type"] in _HOPELESS_AT_FIRST and not (progress and progress.done)
+        )
+        limit = min(patience, _FIRST_SECONDS) if is_first else patience
         if target is None and not error and _had_caught_up(before, progress, since_tick):
             target = before.planned_through if before else None
         while True:
@@ -108,8 +116,8 @@ def export_all(
             now = time.monotonic()
             if progress and progress.mark != mark:
                 mark, changed_at = progress.mark, now
-            elif now > changed_at + patience:
-                raise _stuck(stack, progress, patience, error)
+            elif now > changed_at + limit:
+                raise _stuck(stack, progress, limit, error)
             settled = progress and not progress.waiting and not error
             if settled or now > max(changed_at, ticked_at) + _IDLE_SECONDS:
                 break

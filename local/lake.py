@@ -25,30 +25,39 @@ class Copy:
     rows: Counter[str]
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder, empty; one that holds anything but an older copy is refused."""
-    if folder.exists():
-        if not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).exists()):
-            raise Problem(f"{folder} holds something else; name another folder with --output")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / _MARK).touch()
+def check(folder: Path) -> None:
+    """Refuse a folder that holds anything but an older copy."""
+    if folder.exists() and (
+        not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).exists())
+    ):
+        raise Problem(f"{folder} holds something else; name another folder with --output")
 
 
 def copy(stack: Stack, folder: Path) -> Copy:
-    """Copy every object into the prepared folder, under its own key."""
+    """Copy every object into the folder, under its own key. An older copy stays until the new one
+    is whole.
+    """
     s3, bucket = stack.account.s3, stack.outputs["LakeBucketName"]
+    folder = folder.resolve()
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    (part / _MARK).touch()
 
     def fetch(key: str) -> Path:
-        path = folder / key
+        path = part / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         return path
 
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(fetch, keys(stack)))
-    objects = [path for path in paths if path.is_relative_to(folder / "entries")]
-    return Copy(len(objects), Counter(row for path in objects for row in _ids(path)))
+    objects = [path for path in paths if path.is_relative_to(part / "entries")]
+    copied = Copy(len(objects), Counter(row for path in objects for row in _ids(path)))
+    check(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    return copied
 
 
 def keys(stack: Stack) -> Iterator[str]:

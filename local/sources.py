@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
 from cpd_exporter.adapters.access import Access, BasicAccess, ClientCredentialsAccess
 from cpd_exporter.adapters.credentials import ApiSecret, ClientSecret, SecretsManagerCredentials
 from cpd_exporter.adapters.environments import Audience, Environment, Scope, endpoints
@@ -102,7 +104,7 @@ class Foreign:
         window = Window(progress.exported_from, progress.exported_through)
         slack = max(SECOND, timedelta(seconds=int(self.parameters.get("FilterSlackSeconds", 1))))
         try:
-            if count(api, window, slack).total == len(lake) + progress.quarantined:
+            if _patiently(count, api, window, slack).total == len(lake) + progress.quarantined:
                 return Comparison(len(lake), ())
             ids = {entry.id for entry in _entries(api, window, slack)}
         except ExporterError as error:
@@ -126,12 +128,22 @@ class Foreign:
 
 
 def _entries(api: ThriveApi, window: Window, slack: timedelta) -> Iterator[Entry]:
-    reading = read_window(api, window, slack, may_split=window.length >= 2 * slack)
+    may_split = window.length >= 2 * slack
+    reading = _patiently(read_window, api, window, slack, may_split=may_split)
     if isinstance(reading, Reading):
         yield from reading.entries
     else:
         for part in window.cut(_PARTS, floor=slack):
             yield from _entries(api, part, slack)
+
+
+_patiently = Retrying(
+    retry=retry_if_exception_type(ExporterError),
+    stop=stop_after_attempt(5),
+    wait=wait_fixed(1),
+    reraise=True,
+)
+"""As workers do: one answer that cannot be read says nothing of the export."""
 
 
 def metric(stack: Stack, name: str) -> int:

@@ -1,13 +1,19 @@
 """What is refused before anything is started, and how the tools are found."""
 
+import gzip
+import io
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner
 
-from local import bootstrap, lake
+from local import bootstrap, cli, lake
+from local.account import Account
 from local.cli import app
 from local.problem import Problem
+from local.stack import Stack
 
 
 @pytest.fixture
@@ -54,12 +60,35 @@ def test_a_folder_with_something_else_in_it_is_left_alone(here: Path) -> None:
     assert mine.read_text() == "mine"
 
 
-def test_an_older_copy_of_the_lake_is_replaced(tmp_path: Path) -> None:
+def stack_with(objects: dict[str, bytes]) -> Stack:
+    def get_object(Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        return {"Body": io.BytesIO(objects[Key])}
+
+    pages = [{"Contents": [{"Key": key} for key in objects]}]
+    paginator = SimpleNamespace(paginate=lambda **_: pages)
+    s3 = SimpleNamespace(get_object=get_object, get_paginator=lambda _: paginator)
+    account = cast("Account", SimpleNamespace(s3=s3))
+    return Stack(account, {"LakeBucketName": "lake"}, Path("the.log"))
+
+
+def test_an_older_copy_of_the_lake_is_replaced_once_the_new_one_is_whole(tmp_path: Path) -> None:
     folder = tmp_path / "a/lake"
-    lake.prepare(folder)
-    (folder / "entries").mkdir()
-    lake.prepare(folder)
-    assert not (folder / "entries").exists()
+    line = gzip.compress(b'{"logEntryId": "one"}\n')
+    lake.check(folder)
+    assert lake.copy(stack_with({"entries/old": line}), folder).rows == {"one": 1}
+    lake.check(folder)
+    with pytest.raises(gzip.BadGzipFile):
+        lake.copy(stack_with({"entries/broken": b"no gzip"}), folder)
+    assert (folder / "entries/old").exists()
+    lake.copy(stack_with({"entries/new": line}), folder)
+    assert [path.name for path in (folder / "entries").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("command", ["missing.json", "[]", ".", "no json}"])
+def test_a_command_that_is_none_is_told(command: str, here: Path) -> None:
+    (here / "list.json").write_text("[]")
+    with pytest.raises(Problem, match="the command is"):
+        cli._event("list.json" if command == "[]" else command)
 
 
 def interpreter(path: Path, script: str) -> Path:

@@ -151,6 +151,12 @@ def test_stuck_in_an_outage_is_told_with_the_outage() -> None:
         export([OUTAGE], [status(0 * DAY, 0 * DAY)], patience=30)
 
 
+def test_an_api_that_is_none_is_told_soon() -> None:
+    nonsense = {"error": {"type": "MalformedResponseError", "message": "answered no JSON"}}
+    with pytest.raises(Problem, match=r"nothing happened for 15 s.*answered no JSON"):
+        export([nonsense], [{"tenants": [{"exportedThrough": None}]}])
+
+
 def test_holes_are_passed_over_and_named() -> None:
     looks = [
         status(0 * DAY, 90 * DAY, holes=[HOLE]),

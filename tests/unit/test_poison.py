@@ -205,6 +205,17 @@ def test_an_api_that_caps_its_pages_but_skips_by_what_was_asked_for() -> None:
     assert told(world) == {e.log_entry_id for e in world.store}
 
 
+def test_an_api_without_order_that_caps_its_pages_and_does_not_say_so() -> None:
+    world = World(store=entries(50), behaviour=Behaviour(shuffle="all", per_page_cap=40))
+    second = world.now - timedelta(days=3)
+    for _ in range(41):
+        world.simulator.insert(second)
+    twist(world, lambda listing, _, per_page: replace(listing, per_page=per_page))
+    world.export()
+    assert told(world) == {e.log_entry_id for e in world.store}
+    assert not any(page.hole_since for page in world.pages)
+
+
 # ── sweeps ───────────────────────────────────────────────────────────────────────────────────
 
 

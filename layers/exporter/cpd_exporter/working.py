@@ -41,8 +41,9 @@ class Worker(Tools):
             return WorkReport(Outcome.GONE)
         if page.lease_until is not None and page.lease_until > self.clock():
             return WorkReport(Outcome.HELD)
-        # Whoever tells how an attempt ended ends the lease with it.
-        silent = page.lease_until is not None and page.attempts >= self.effort.attempts
+        # Had the last attempt told how it ended, the page would be a hole, and its lease over.
+        told = page.hole_since is not None and page.lease_until is None
+        silent = page.attempts >= self.effort.attempts and not told
         try:
             return self._work_on(self._claim(page, silent=silent), work.hop, silent=silent)
         except SupersededError:
