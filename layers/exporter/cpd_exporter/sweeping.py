@@ -12,6 +12,7 @@ stored rows, so whoever ends a sweep ends it alike.
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -46,6 +47,7 @@ MOST_LOOKUPS = 200
 
 MOST_FAILURES = 3
 MOST_CONTROLS = 3
+CONTROL_PAGES = 5
 
 
 @dataclass(slots=True)
@@ -325,12 +327,13 @@ def _is_told_by(tools: Tools, known: KnownEntry, id_: str, sight: _Sight) -> boo
 
 def _finds_control(tools: Tools) -> bool:
     """Whether the API finds an entry that it lists: one that answers 404 to all proves nothing."""
-    try:
-        listed = tools.api.query(None, per_page=100).records
-        controls = [record.id for record in listed if isinstance(record, Entry)][:MOST_CONTROLS]
-        return any(found is not None for found in tools.api.entries(controls).values())
-    except (PermanentError, TransientError):
-        return False
+    with suppress(PermanentError, TransientError):
+        for page in range(1, CONTROL_PAGES + 1):
+            listed = tools.api.query(None, page=page, per_page=100).records
+            controls = [record.id for record in listed if isinstance(record, Entry)][:MOST_CONTROLS]
+            if controls:
+                return any(found is not None for found in tools.api.entries(controls).values())
+    return False
 
 
 def _let_through(claim: Claim, before: _Before, gone: list[str], sight: _Sight) -> list[str]:
