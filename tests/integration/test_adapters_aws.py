@@ -520,6 +520,14 @@ class TestTopic:
             stub.assert_no_pending_responses()
         assert len(waits) == 1
 
+    def test_throttling_is_nobodys_fault(self, account: Account, topic: SnsTopic) -> None:
+        throttled = {1: ("KMS.ThrottlingException", True)}
+        with Stubber(account.sns) as stub:
+            stub.add_response("publish_batch", self.answer([0], throttled))
+            stub.add_response("publish_batch", self.answer([1], {}))
+            assert topic.publish(self.events(2)) == {}
+            stub.assert_no_pending_responses()
+
     def test_an_outage_that_lasts(self, account: Account, topic: SnsTopic) -> None:
         with Stubber(account.sns) as stub:
             stub.add_response("publish_batch", self.answer([0], {1: ("InternalError", False)}))
