@@ -61,7 +61,7 @@ lock: tools ## Renew the lock files from the .in files
 	done
 
 clean: ## Remove all that make has made
-	rm -rf .venv .tools .local .aws-sam lake demo-lake demo-report.json
+	rm -rf .venv .tools .local .aws-sam lake demo-lake .lake.part .demo-lake.part demo-report.json
 
 tools:
 	@test -n "$(PYTHON)" || { echo "No Python 3.9 or later starts on this machine; name one: make PYTHON=…" >&2; exit 1; }

@@ -619,33 +619,30 @@ def test_a_backfill_has_a_quarter_of_the_room_and_comes_last() -> None:
         assert sum(page.window.start < origin for page in simulation.undone) == 2
 
 
-def test_old_work_that_waits_hides_nothing_new() -> None:
-    simulation = crowded()
-    origin = simulation.scenario.origin
+def sent_first(simulation: Simulation, later: timedelta) -> datetime:
+    """Where the page starts that a later tick sends, if it has room for one."""
     simulation.messages.clear()
-    simulation.now += HOUR
+    simulation.now += later
     simulation.scenario = replace(simulation.scenario, outstanding=1)
     tick(simulation)
     [message] = simulation.messages
     assert isinstance(message.work, Work)
-    assert message.work.start >= origin
+    return message.work.start
+
+
+def test_old_work_that_waits_hides_nothing_new() -> None:
+    simulation = crowded()
+    assert sent_first(simulation, HOUR) >= simulation.scenario.origin
 
 
 def test_holes_come_last() -> None:
     simulation = crowded()
-    origin = simulation.scenario.origin
-    simulation.messages.clear()
     simulation.oracle.outages_only = False
     hole = min(simulation.undone, key=lambda page: page.window)
     simulation.timeline.stored[hole.window.start] = replace(
         hole, attempts=5, error="?", hole_since=simulation.now
     )
-    simulation.now += 24 * HOUR
-    simulation.scenario = replace(simulation.scenario, outstanding=1)
-    tick(simulation)
-    [message] = simulation.messages
-    assert isinstance(message.work, Work)
-    assert message.work.start >= origin
+    assert sent_first(simulation, 24 * HOUR) >= simulation.scenario.origin
 
 
 def test_a_backfill_that_fails_holds_up_no_sweep() -> None:

@@ -12,6 +12,7 @@ from cpd_exporter.ports import EntriesApi
 from cpd_exporter.reading import MOST_PER_PAGE, count, count_part
 
 _UNBELIEVABLE = 10**12
+"""More than any window is believed to hold: it stays one page."""
 
 type NewPage = Callable[[Window, State], Page]
 

@@ -27,9 +27,10 @@ _RE_READS = 3
 _DENSE_READS = 30
 _MOST_PAGES = 500
 _PARTS = 8
+"""Of a window that cannot be counted whole."""
+
 _PROOF_SAMPLES = ((1, 100), (1, 1), (2, 1), (3, 1))
 """Pages and page sizes. One entry that spoils every listing it is in spoils not all of them."""
-
 
 _PROOF_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
 """Any entry may prove the filter, those before the first date to export too: they may be all that

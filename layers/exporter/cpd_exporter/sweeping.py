@@ -46,8 +46,11 @@ MOST_LOOKUPS = 200
 """Of so many missing entries at most a sweep asks one by one; the rest waits for the next."""
 
 MOST_FAILURES = 3
+"""After so many outages no more entries are looked up one by one."""
+
 MOST_CONTROLS = 3
 CONTROL_PAGES = 5
+"""So many listed entries are asked for by ID, from the first of so many pages that has any."""
 
 
 @dataclass(slots=True)
@@ -95,20 +98,21 @@ def sweep_pages(claim: Claim) -> WorkReport:
 
 
 def give_up_sweep(claim: Claim, error: PermanentError) -> WorkReport:
-    """After the last attempt: halve down to what is poisoned, and let that go, to be swept another
+    """After the last attempt: cut down to what is poisoned, and let that go, to be swept another
     time: it is exported, and its neighbours must not wait for it.
 
     Work that is already writing is tried on, with back-off: an object may be at its key.
     """
     if claim.page.state is State.OPEN:
         pages = _covered(claim)
-        if len(pages) > 1 and (isinstance(error, LakeError) or claim.suspects(error)):
-            _halve(claim, pages, attempts=claim.tools.effort.attempts - 1)
+        attempts = claim.tools.effort.attempts - 1
+        is_damage = isinstance(error, LakeError)
+        if len(pages) > 1 and (is_damage or claim.suspects(error)):
+            _halve(claim, pages, attempts=attempts)
             return WorkReport(Outcome.SPLIT, error=error)
-        is_cuttable = not isinstance(error, LakeError) and claim.tools.effort.may_split(claim.page)
-        if len(pages) == 1 and is_cuttable and (parts := claim.suspects(error)) > 1:
-            before = _before(claim.tools, pages)
-            _cut(claim, before, parts, attempts=claim.tools.effort.attempts - 1)
+        is_cuttable = len(pages) == 1 and claim.tools.effort.may_split(claim.page)
+        if is_cuttable and not is_damage and (parts := claim.suspects(error)) > 1:
+            _cut(claim, _before(claim.tools, pages), parts, attempts=attempts)
             return WorkReport(Outcome.SPLIT, error=error)
         asks = list(claim.tools.timeline.asks(claim.page.window))
         freed = [

@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 MOST_PAGES = MOST_WRITES - 1
 """What one transaction holds beside the watermark."""
 
-
 _LOOKS = 3
 
 
