@@ -1,11 +1,11 @@
-# The two that matter: make demo, make test. `make help` lists them all.
+# Start with `make demo` and `make check`; `make help` lists all targets.
 
-# Any Python 3.9+ that starts; a pyenv shim of a version that is not installed does not.
+# Any Python 3.9 or later that starts; the pyenv shim of a missing version does not start.
 PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null && echo "$$p" && exit; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help ordeal prove demo run send up test lint format build lock clean tools
+.PHONY: help demo run send up check test ordeal prove lint validate format build lock clean tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,20 +22,27 @@ send: tools ## Send a command to a stack that is up: make send ARGS="events/plan
 up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--help"
 	@.venv/bin/python -m local up $(ARGS)
 
-test: lint ## Run all checks and tests
-	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+check: lint ## Check code and unit tests, in under a minute: the inner loop
+	.venv/bin/pytest $(PARALLEL) tests/unit $(wildcard tests/test_tidy.py)
+
+test: lint validate ## Run all checks and all tests; make test ARGS="-k …" passes arguments to pytest
+	.venv/bin/pytest $(PARALLEL) $(ARGS)
+
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 ordeal: tools ## Kill and freeze real processes during an export, longer than the tests do
 	CPD_ORDEAL_STRIKES=$(or $(STRIKES),40) .venv/bin/pytest tests/e2e/test_crashes.py
 
-prove: tools ## Simulate for some ten minutes what can go wrong; writes docs/proof.md
+prove: tools ## Simulate failures and races for some ten minutes; writes docs/proof.md
 	@.venv/bin/python -m tests.simulation.prove $(ARGS)
 
-lint: tools ## Check style, types, imports and the template
-	.venv/bin/ruff check
+lint: tools ## Check format, style, types and imports
 	.venv/bin/ruff format --check
+	.venv/bin/ruff check
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
+
+validate: tools ## Check the template
 	.tools/sam/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint --region us-east-1
 
@@ -52,17 +59,17 @@ COMPILE := .tools/uv/bin/uv pip compile --quiet --upgrade --universal --generate
 lock: tools ## Renew the lock files from the .in files
 	$(COMPILE) --python-version 3.13 layers/exporter/requirements.in \
 		-o layers/exporter/requirements.txt
-	$(COMPILE) --python-version 3.13 requirements-dev.in \
-		-c layers/exporter/requirements.txt -o requirements-dev.txt
-	$(COMPILE) --python-version 3.9 local/requirements-uv.in -o local/requirements-uv.txt
+	$(COMPILE) --python-version 3.13 requirements/dev.in \
+		-c layers/exporter/requirements.txt -o requirements/dev.txt
+	$(COMPILE) --python-version 3.9 requirements/uv.in -o requirements/uv.txt
 	for name in python ministack sam; do \
-		$(COMPILE) --python-version 3.13 local/requirements-$$name.in \
-			-o local/requirements-$$name.txt || exit; \
+		$(COMPILE) --python-version 3.13 requirements/$$name.in \
+			-o requirements/$$name.txt || exit; \
 	done
 
-clean: ## Remove all that make has made
+clean: ## Remove everything that make makes
 	rm -rf .venv .tools .local .aws-sam lake demo-lake .lake.part .demo-lake.part demo-report.json
 
-tools:
+tools: ## Install the tools into .venv and .tools; all targets that need them do this first
 	@test -n "$(PYTHON)" || { echo "No Python 3.9 or later starts on this machine; name one: make PYTHON=…" >&2; exit 1; }
-	@"$(PYTHON)" local/bootstrap.py
+	@"$(PYTHON)" tools/install.py

@@ -1,1 +1,1 @@
-"""Everything for one machine: the API simulator, the stack, the command line."""
+"""The exporter on one machine: its stack in an emulator, and commands that drive and check it."""

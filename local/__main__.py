@@ -1,6 +1,6 @@
 """`python -m local`."""
 
-from local.cli import main
+from local.cli.app import main
 
 if __name__ == "__main__":
     main()

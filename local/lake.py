@@ -1,4 +1,4 @@
-"""The lake, copied into a folder."""
+"""The lake's objects, and a copy of them in a folder."""
 
 import gzip
 import shutil
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import simplejson
 
-from local.problem import Problem
-from local.stack import Stack
+from local.errors import UserError
+from local.stack.deploy import DeployedStack
 
 _MARK = ".cpd-lake"
-"""Marks a folder that holds nothing but a copy, so that the next one may replace it."""
+"""A file that marks a folder as a copy, so that the next copy may replace it."""
 
 
 @dataclass(frozen=True)
-class Copy:
-    """What the lake holds: objects with entries, and how many rows each entry has, by its ID."""
+class LakeCopy:
+    """``objects`` counts files of entries; ``rows`` counts the rows of each entry, by ID."""
 
     objects: int
     rows: Counter[str]
@@ -30,12 +30,13 @@ def check(folder: Path) -> None:
     if folder.exists() and (
         not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).exists())
     ):
-        raise Problem(f"{folder} holds something else; name another folder with --output")
+        raise UserError(f"{folder} holds something else; name another folder with --output")
 
 
-def copy(stack: Stack, folder: Path) -> Copy:
-    """Copy every object into the folder, under its own key. An older copy stays until the new one
-    is whole.
+def copy(stack: DeployedStack, folder: Path) -> LakeCopy:
+    """Copy every object into the folder, under its own key.
+
+    An older copy stays until the new one is whole.
     """
     s3, bucket = stack.account.s3, stack.outputs["LakeBucketName"]
     folder = folder.resolve()
@@ -53,14 +54,15 @@ def copy(stack: Stack, folder: Path) -> Copy:
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(fetch, keys(stack)))
     objects = [path for path in paths if path.is_relative_to(part / "entries")]
-    copied = Copy(len(objects), Counter(row for path in objects for row in _ids(path)))
+    copied = LakeCopy(len(objects), Counter(row for path in objects for row in _ids(path)))
     check(folder)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return copied
 
 
-def keys(stack: Stack) -> Iterator[str]:
+def keys(stack: DeployedStack) -> Iterator[str]:
+    """List the keys of all objects in the lake."""
     pages = stack.account.s3.get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=stack.outputs["LakeBucketName"]):
         for item in page.get("Contents", []):

@@ -1,4 +1,4 @@
-"""What is exported, and how much there is of it."""
+"""The APIs that a stack may export, and the comparison of one with the lake."""
 
 import contextlib
 import json
@@ -9,21 +9,21 @@ from typing import Protocol
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from cpd_exporter.adapters.access import Access, BasicAccess, ClientCredentialsAccess
-from cpd_exporter.adapters.credentials import ApiSecret, ClientSecret, SecretsManagerCredentials
-from cpd_exporter.adapters.environments import Audience, Environment, Scope, endpoints
-from cpd_exporter.adapters.http import Http, new_client
-from cpd_exporter.adapters.thrive import ThriveApi
+from cpd_exporter.adapters.aws.secret import stored_credentials
+from cpd_exporter.adapters.thrive.api import ThriveApi
+from cpd_exporter.adapters.thrive.factory import build_api
 from cpd_exporter.errors import ExporterError
-from cpd_exporter.model.entries import Entry
-from cpd_exporter.model.instants import SECOND
-from cpd_exporter.model.windows import Window
-from cpd_exporter.reading import Reading, count, read_window
-from local.driving import Progress
-from local.problem import Problem
-from local.simulator import Simulator, demo_profile, running, seeded
-from local.simulator.source import to_ms
-from local.stack import Stack
+from cpd_exporter.model.entry import Entry
+from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
+from cpd_exporter.model.timestamps import SECOND
+from cpd_exporter.model.window import Window
+from cpd_exporter.source.counter import count
+from cpd_exporter.source.window_reader import Reading, read_window
+from local.driver import Progress
+from local.errors import UserError
+from local.stack.deploy import DeployedStack
+from simulator import Simulator, demo_profile, running, seeded
+from simulator.source import to_ms
 
 _PARTS = 8
 
@@ -36,34 +36,43 @@ class Comparison:
     missing: tuple[str, ...]
 
 
-class Source(Protocol):
+class ExportSource(Protocol):
+    """An API that a stack exports."""
+
     @property
     def parameters(self) -> Mapping[str, str]:
-        """The template's, for a stack that exports this."""
+        """The template parameters of a stack that exports this API."""
 
     @property
     def secret(self) -> Mapping[str, str]:
-        """What the stack's secret has to hold."""
+        """The content of the stack's secret."""
 
-    def calls(self, stack: Stack) -> int:
-        """How often the API was called so far."""
+    def count_calls(self, stack: DeployedStack) -> int:
+        """Count the calls that the API has received so far."""
 
-    def compare(self, stack: Stack, progress: Progress, lake: Collection[str]) -> Comparison:
-        """Hold the IDs in the lake against the API's."""
+    def compare(
+        self, stack: DeployedStack, progress: Progress, lake: Collection[str]
+    ) -> Comparison:
+        """Compare the IDs in the lake with the API's."""
 
 
 @dataclass(frozen=True)
-class Simulated:
-    """The project's own simulator, which can be asked directly."""
+class SimulatedSource:
+    """The project's own simulator; it counts calls and entries itself."""
 
     simulator: Simulator
     parameters: Mapping[str, str]
     secret: Mapping[str, str]
 
-    def calls(self, stack: Stack) -> int:
+    def count_calls(self, stack: DeployedStack) -> int:  # noqa: ARG002 - the protocol's
         return self.simulator.count()
 
-    def compare(self, stack: Stack, progress: Progress, lake: Collection[str]) -> Comparison:
+    def compare(
+        self,
+        stack: DeployedStack,  # noqa: ARG002 - the protocol's
+        progress: Progress,
+        lake: Collection[str],
+    ) -> Comparison:
         window = (to_ms(progress.exported_from), to_ms(progress.exported_through))
         ids = {entry.log_entry_id for entry in self.simulator.store.between(*window)}
         return Comparison(len(ids), tuple(sorted(ids - set(lake))))
@@ -72,8 +81,8 @@ class Simulated:
 @contextlib.contextmanager
 def simulated(
     entries: int, seed: int, parameters: Mapping[str, str], *, oauth2: bool
-) -> Iterator[Simulated]:
-    """A simulator with so many entries, none faulty, over HTTP in this process."""
+) -> Iterator[SimulatedSource]:
+    """Serve a simulator over HTTP in this process; none of its entries is faulty."""
     simulator = Simulator(seeded(demo_profile(datetime.now(UTC), entries=entries, seed=seed)))
     accepted = simulator.credentials
     secret = {"tenantId": accepted.tenant_id}
@@ -82,12 +91,12 @@ def simulated(
     else:
         secret |= {"apiSecret": accepted.api_secret}
     with running(simulator) as url:
-        yield Simulated(simulator, {**parameters, "ApiUrl": url}, secret)
+        yield SimulatedSource(simulator, {**parameters, "ApiUrl": url}, secret)
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """The real service, or any other server: all there is to go by is what its API answers."""
+class ServiceSource:
+    """The real service, or any other server; only its API says how many entries there are."""
 
     environment: Environment
     audience: Audience
@@ -95,59 +104,63 @@ class Foreign:
     parameters: Mapping[str, str]
     secret: Mapping[str, str]
 
-    def calls(self, stack: Stack) -> int:
-        return metric(stack, "ApiCalls")
+    def count_calls(self, stack: DeployedStack) -> int:
+        return sum_metric(stack, "ApiCalls")
 
-    def compare(self, stack: Stack, progress: Progress, lake: Collection[str]) -> Comparison:
-        """By the API's own total; where that disagrees, by reading everything again."""
-        api = self._api(stack)
+    def compare(
+        self, stack: DeployedStack, progress: Progress, lake: Collection[str]
+    ) -> Comparison:
+        """Compare by the API's own total; if that differs, read every entry again."""
         window = Window(progress.exported_from, progress.exported_through)
         slack = max(SECOND, timedelta(seconds=int(self.parameters.get("FilterSlackSeconds", 1))))
         try:
-            if _patiently(count, api, window, slack).total == len(lake) + progress.quarantined:
+            api = _retrying(_api, self, stack)
+            if _retrying(count, api, window, slack).total == len(lake) + progress.quarantined:
                 return Comparison(len(lake), ())
             ids = {entry.id for entry in _entries(api, window, slack)}
         except ExporterError as error:
-            raise Problem(f"the export cannot be checked: {error}") from error
+            raise UserError(f"the export cannot be checked: {error}") from error
         return Comparison(len(ids), tuple(sorted(ids - set(lake))))
 
-    def _api(self, stack: Stack) -> ThriveApi:
-        """The exporter's own client, signed in by the stack's secret."""
-        hosts = endpoints(
-            self.environment, self.audience, api_url=self.parameters.get("ApiUrl", "")
-        )
-        where = stack.account.secrets, stack.outputs["CredentialsSecretArn"]
-        http = Http(new_client())
-        access: Access
-        if "apiSecret" in self.secret:
-            access = BasicAccess(SecretsManagerCredentials(*where, ApiSecret))
-        else:
-            credentials = SecretsManagerCredentials(*where, ClientSecret)
-            access = ClientCredentialsAccess(credentials, http, hosts, self.scope, clock=_now)
-        return ThriveApi(http, hosts, access, clock=_now)
+
+def _api(source: ServiceSource, stack: DeployedStack) -> ThriveApi:
+    """Build the exporter's own API client, with the credentials in the stack's secret."""
+    authentication = Authentication.BASIC if "apiSecret" in source.secret else Authentication.OAUTH2
+    credentials = stored_credentials(
+        stack.account.secrets, stack.outputs["CredentialsSecretArn"], authentication
+    )
+    _, api = build_api(
+        credentials,
+        source.environment,
+        source.audience,
+        source.scope,
+        api_url=source.parameters.get("ApiUrl", ""),
+        clock=_now,
+    )
+    return api
 
 
 def _entries(api: ThriveApi, window: Window, slack: timedelta) -> Iterator[Entry]:
     may_split = window.length >= 2 * slack
-    reading = _patiently(read_window, api, window, slack, may_split=may_split)
+    reading = _retrying(read_window, api, window, slack, may_split=may_split)
     if isinstance(reading, Reading):
         yield from reading.entries
     else:
-        for part in window.cut(_PARTS, floor=slack):
+        for part in window.split(_PARTS, floor=slack):
             yield from _entries(api, part, slack)
 
 
-_patiently = Retrying(
+_retrying = Retrying(
     retry=retry_if_exception_type(ExporterError),
     stop=stop_after_attempt(5),
     wait=wait_fixed(1),
     reraise=True,
 )
-"""As workers do: one answer that cannot be read says nothing of the export."""
+"""One unreadable response says nothing about the export, so the check retries as workers do."""
 
 
-def metric(stack: Stack, name: str) -> int:
-    """A metric's sum over all that both functions wrote to their logs."""
+def sum_metric(stack: DeployedStack, name: str) -> int:
+    """Sum up a metric over the logs of both functions."""
     logs = stack.account.logs
     total = 0.0
     for group in logs.describe_log_groups()["logGroups"]:

@@ -1,4 +1,4 @@
-"""A real subscriber: an SQS queue behind the topic, emptied in parallel."""
+"""A real subscriber: an SQS queue behind the topic, which several threads empty."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from local.stack import Stack
+from local.stack.deploy import DeployedStack
 
 _RECEIVERS = 3
 _LATE_SECONDS = 15
@@ -16,9 +16,9 @@ _LATE_SECONDS = 15
 
 
 class Subscriber:
-    """What the queue brought: how often each event came, by its ID, and the entries told of."""
+    """``events`` counts the arrivals of each event, by ID; ``subjects`` holds entry IDs."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: DeployedStack) -> None:
         self._sqs = stack.account.sqs
         self._queue_url = subscribe(stack, "subscriber")
         self._lock = threading.Lock()
@@ -26,6 +26,7 @@ class Subscriber:
         self.subjects: set[str] = set()
 
     def receive_until(self, stop: threading.Event) -> None:
+        """Receive and count messages; several threads may do so at once."""
         while not stop.is_set():
             answer = self._sqs.receive_message(
                 QueueUrl=self._queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1
@@ -33,10 +34,10 @@ class Subscriber:
             messages = answer.get("Messages", [])
             if not messages:
                 continue
-            told = [json.loads(message["Body"]) for message in messages]
+            events = [json.loads(message["Body"]) for message in messages]
             with self._lock:
-                self.events.update(event["id"] for event in told)
-                self.subjects.update(event["subject"] for event in told)
+                self.events.update(event["id"] for event in events)
+                self.subjects.update(event["subject"] for event in events)
             self._sqs.delete_message_batch(
                 QueueUrl=self._queue_url,
                 Entries=[
@@ -46,7 +47,7 @@ class Subscriber:
             )
 
     def await_events(self, expected: int, show: Callable[[int], None]) -> None:
-        """Wait until so many different events came, or none for a while."""
+        """Wait until the expected number of different events came, or no new one for a while."""
         count, changed_at = -1, time.monotonic()
         while count < expected and time.monotonic() < changed_at + _LATE_SECONDS:
             if len(self.events) != count:
@@ -56,8 +57,8 @@ class Subscriber:
 
 
 @contextlib.contextmanager
-def subscribed(stack: Stack) -> Iterator[Subscriber]:
-    """Receives in the background until left."""
+def subscribed(stack: DeployedStack) -> Iterator[Subscriber]:
+    """Receive in the background for as long as the context lasts."""
     subscriber = Subscriber(stack)
     stop = threading.Event()
     with ThreadPoolExecutor(_RECEIVERS) as pool:
@@ -70,8 +71,8 @@ def subscribed(stack: Stack) -> Iterator[Subscriber]:
         receiver.result()
 
 
-def subscribe(stack: Stack, name: str) -> str:
-    """A new queue that gets every notification as it was published; its URL."""
+def subscribe(stack: DeployedStack, name: str) -> str:
+    """Make a queue that receives every notification as published, and return its URL."""
     account, topic = stack.account, stack.outputs["NotificationsTopicArn"]
     url = account.sqs.create_queue(QueueName=name)["QueueUrl"]
     attributes = account.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])

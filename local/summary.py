@@ -1,4 +1,4 @@
-"""What a run amounts to, and whether anything is missing."""
+"""The result of an export in numbers, and whether anything is missing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,18 +7,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from local.driving import Progress
-from local.lake import Copy
-from local.problem import Problem
+from local.driver import Progress
+from local.errors import UserError
+from local.lake import LakeCopy
 from local.sources import Comparison
 from local.subscriber import Subscriber
 
-_NAMED = 5
-"""How many of the missing are named."""
+_MAX_NAMED_IDS = 5
+"""How many IDs a problem names."""
 
 
 @dataclass(frozen=True)
 class Summary:
+    """The numbers of one export; ``problems`` is empty if the export is complete."""
+
     entries_in_api: int
     entries_in_lake: int
     rows: int
@@ -34,20 +36,21 @@ class Summary:
     def of(
         cls,
         progress: Progress,
-        copy: Copy,
+        copy: LakeCopy,
         subscriber: Subscriber,
         comparison: Comparison,
         *,
         api_calls: int,
         seconds: float,
     ) -> "Summary":
+        """Compare the API, the lake and the notifications."""
         stored = set(copy.rows)
         problems = [
             *(f"hole {hole}" for hole in progress.holes),
-            *_named("entries are missing in the lake", set(comparison.missing)),
-            *_named("entries are in the lake twice", {i for i, n in copy.rows.items() if n > 1}),
-            *_named("entries were stored but not announced", stored - subscriber.subjects),
-            *_named("entries were announced but not stored", subscriber.subjects - stored),
+            *_problem("entries are missing in the lake", set(comparison.missing)),
+            *_problem("entries are in the lake twice", {i for i, n in copy.rows.items() if n > 1}),
+            *_problem("entries were stored but not published", stored - subscriber.subjects),
+            *_problem("entries were published but not stored", subscriber.subjects - stored),
         ]
         if len(subscriber.events) != copy.rows.total():
             problems.append(
@@ -68,9 +71,11 @@ class Summary:
 
     @property
     def entries_per_second(self) -> float:
+        """The export's speed."""
         return round(self.entries_in_lake / self.seconds, 1)
 
     def as_json(self) -> dict[str, Any]:
+        """Return the report of `run`."""
         return {
             "entriesInApi": self.entries_in_api,
             "entriesInLake": self.entries_in_lake,
@@ -85,6 +90,7 @@ class Summary:
         }
 
     def show(self, console: Console, lake: Path) -> None:
+        """Print the numbers as a table."""
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="dim")
         table.add_column(justify="right")
@@ -104,12 +110,13 @@ class Summary:
         console.print(f"The lake is in {lake}/", highlight=False)
 
     def demand_completeness(self) -> None:
+        """Raise ``UserError`` if the export has problems."""
         if self.problems:
-            raise Problem("the export is not complete:\n  " + "\n  ".join(self.problems))
+            raise UserError("the export is not complete:\n  " + "\n  ".join(self.problems))
 
 
-def _named(what: str, ids: set[str]) -> list[str]:
+def _problem(what: str, ids: set[str]) -> list[str]:
     if not ids:
         return []
-    some = ", ".join(sorted(ids)[:_NAMED])
-    return [f"{len(ids)} {what}: {some}{' …' if len(ids) > _NAMED else ''}"]
+    some = ", ".join(sorted(ids)[:_MAX_NAMED_IDS])
+    return [f"{len(ids)} {what}: {some}{' …' if len(ids) > _MAX_NAMED_IDS else ''}"]

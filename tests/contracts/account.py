@@ -1,4 +1,4 @@
-"""An AWS account for the adapters: moto, with the state table as the template declares it."""
+"""An AWS account for the adapters: moto, with the timeline table as the template declares it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 
-from cpd_exporter.adapters.aws import CLIENT_CONFIG
+from cpd_exporter.adapters.aws.client import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -31,7 +31,7 @@ _TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
 
 @dataclass(frozen=True)
-class Account:
+class MotoAccount:
     """Clients, and the places that the adapters are given."""
 
     dynamodb: "DynamoDBClient"
@@ -58,7 +58,7 @@ class Account:
 
 
 @contextmanager
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoAccount]:
     """A new account, without waits between botocore's own attempts."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -67,7 +67,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     with mock_aws():
         dynamodb, s3, sns, sqs, secretsmanager = _clients()
-        dynamodb.create_table(TableName=TABLE, **_state_table())
+        dynamodb.create_table(TableName=TABLE, **_timeline_table())
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         queue_url, subscriber_url = (
             sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("pages", "subscriber")
@@ -82,7 +82,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
             Endpoint=subscriber,
             Attributes={"RawMessageDelivery": "true"},
         )
-        yield Account(dynamodb, s3, sns, sqs, secretsmanager, topic_arn, queue_url, subscriber_url)
+        yield MotoAccount(
+            dynamodb, s3, sns, sqs, secretsmanager, topic_arn, queue_url, subscriber_url
+        )
 
 
 @cache
@@ -128,8 +130,8 @@ class _Template(yaml.SafeLoader):
 _Template.add_multi_constructor("!", lambda *_: None)
 
 
-def _state_table() -> dict[str, Any]:
+def _timeline_table() -> dict[str, Any]:
     template = yaml.load(_TEMPLATE.read_text(), Loader=_Template)  # noqa: S506  # a SafeLoader
-    table = template["Resources"]["StateTable"]["Properties"]
+    table = template["Resources"]["TimelineTable"]["Properties"]
     wanted = ("AttributeDefinitions", "BillingMode", "KeySchema", "LocalSecondaryIndexes")
     return {name: table[name] for name in wanted}

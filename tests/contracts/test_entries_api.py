@@ -6,28 +6,29 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpd_exporter.adapters.access import BasicAccess
-from cpd_exporter.adapters.credentials import ApiSecret
-from cpd_exporter.adapters.environments import Audience, Environment, endpoints
-from cpd_exporter.adapters.http import Http, new_client
-from cpd_exporter.adapters.thrive import ThriveApi
+from cpd_exporter.adapters.aws.secret import ApiSecret
+from cpd_exporter.adapters.thrive.api import ThriveApi
+from cpd_exporter.adapters.thrive.auth import BasicAccess
+from cpd_exporter.adapters.thrive.endpoints import endpoints
+from cpd_exporter.adapters.thrive.http import Http, new_client
 from cpd_exporter.errors import AccessError, PermanentError, TransientError
-from cpd_exporter.model.entries import Entry, FaultyEntry
-from cpd_exporter.model.windows import Window
+from cpd_exporter.model.entry import Entry, FaultyEntry
+from cpd_exporter.model.options import Audience, Environment
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from local.simulator import Fault, Profile, Simulator, running, seeded
-from local.simulator.source import to_ms
-from tests.fakes import FakeApi
-from tests.fakes.credentials import FakeCredentials
+from simulator import InjectedFault, Profile, Simulator, running, seeded
+from simulator.source import to_ms
+from tests.support.fakes import FakeApi
+from tests.support.fakes.credentials import FakeCredentials
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 END = FIRST + timedelta(days=10)
 NOW = datetime(2026, 1, 12, 8, 30, tzinfo=UTC)
-VOLATILE = "lastOpenedAt"
+EXCLUDED = "lastOpenedAt"
 
 
 @dataclass(frozen=True)
-class Case:
+class EntriesApiCase:
     api: EntriesApi
     simulator: Simulator
 
@@ -39,9 +40,9 @@ def simulator() -> Simulator:
 
 
 @pytest.fixture(params=["in memory", "over HTTP"])
-def case(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Case]:
+def case(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[EntriesApiCase]:
     if request.param == "in memory":
-        yield Case(FakeApi(simulator, frozenset({VOLATILE})), simulator)
+        yield EntriesApiCase(FakeApi(simulator, frozenset({EXCLUDED})), simulator)
         return
     held = simulator.credentials
     secret = ApiSecret.model_validate({"tenantId": held.tenant_id, "apiSecret": held.api_secret})
@@ -51,18 +52,18 @@ def case(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Case]
             endpoints(Environment.STAGING, Audience.PUBLIC, api_url=url),
             BasicAccess(FakeCredentials(secret)),
             clock=lambda: NOW,
-            volatile=frozenset({VOLATILE}),
+            fingerprint_exclude=frozenset({EXCLUDED}),
             sleep=lambda _: None,
         )
-        yield Case(api, simulator)
+        yield EntriesApiCase(api, simulator)
 
 
 @pytest.fixture
-def known(case: Case) -> list[Entry]:
+def known(case: EntriesApiCase) -> list[Entry]:
     return [r for r in case.api.query(None).records if isinstance(r, Entry)]
 
 
-def test_a_query_answers_what_is_between_its_bounds(case: Case) -> None:
+def test_a_query_answers_what_is_between_its_bounds(case: EntriesApiCase) -> None:
     window = Window(FIRST + timedelta(days=2), FIRST + timedelta(days=4))
     listing = case.api.query(window)
     stored = case.simulator.store.between(to_ms(window.start), to_ms(window.end))
@@ -73,13 +74,13 @@ def test_a_query_answers_what_is_between_its_bounds(case: Case) -> None:
     assert listing.total == len(stored)
 
 
-def test_a_query_without_a_window_answers_all(case: Case) -> None:
+def test_a_query_without_a_window_answers_all(case: EntriesApiCase) -> None:
     listing = case.api.query(None)
     assert listing.total == len(listing.records) == 300
     assert listing.per_page == 1000
 
 
-def test_every_number_and_letter_arrives(case: Case) -> None:
+def test_every_number_and_letter_arrives(case: EntriesApiCase) -> None:
     listing = case.api.query(None)
     stored = {entry.log_entry_id: entry.value for entry in case.simulator.store}
     entries = [record for record in listing.records if isinstance(record, Entry)]
@@ -88,47 +89,47 @@ def test_every_number_and_letter_arrives(case: Case) -> None:
         assert entry.content == stored[entry.id]
 
 
-def test_faulty_records_are_among_them(case: Case) -> None:
+def test_faulty_records_are_among_them(case: EntriesApiCase) -> None:
     faulty = [r for r in case.api.query(None).records if isinstance(r, FaultyEntry)]
     texts = {entry.text.encode() for entry in case.simulator.store}
     assert len(faulty) == 10
     assert {record.source for record in faulty} <= texts
 
 
-def test_pages_add_up(case: Case) -> None:
+def test_pages_add_up(case: EntriesApiCase) -> None:
     pages = [case.api.query(None, page=page, per_page=120) for page in (1, 2, 3, 4)]
     assert [len(page.records) for page in pages] == [120, 120, 60, 0]
     assert {page.total for page in pages} == {300}
     assert {page.per_page for page in pages} == {120}
 
 
-def test_the_answer_names_its_own_page_size(case: Case) -> None:
+def test_the_answer_names_its_own_page_size(case: EntriesApiCase) -> None:
     case.simulator.behave(per_page_cap=50)
     listing = case.api.query(None)
     assert (len(listing.records), listing.per_page, listing.total) == (50, 50, 300)
 
 
-def test_the_servers_clock_is_told_to_the_second(case: Case) -> None:
+def test_the_servers_clock_is_told_to_the_second(case: EntriesApiCase) -> None:
     case.simulator.behave(clock_skew_seconds=-90)
     assert case.api.query(None, per_page=1).served_at == NOW - timedelta(seconds=90)
 
 
-def test_one_entry(case: Case) -> None:
+def test_one_entry(case: EntriesApiCase) -> None:
     known = next(r for r in case.api.query(None).records if isinstance(r, Entry))
     assert case.api.entry(known.id) == known
 
 
-def test_one_faulty_entry(case: Case) -> None:
+def test_one_faulty_entry(case: EntriesApiCase) -> None:
     faulty = next(r for r in case.api.query(None).records if isinstance(r, FaultyEntry) and r.id)
     assert case.api.entry(faulty.id or "") == faulty
 
 
 @pytest.mark.parametrize("entry_id", ["0" * 24, "no such/entry?", "größe"])
-def test_no_such_entry(case: Case, entry_id: str) -> None:
+def test_no_such_entry(case: EntriesApiCase, entry_id: str) -> None:
     assert case.api.entry(entry_id) is None
 
 
-def test_several_entries(case: Case, known: list[Entry]) -> None:
+def test_several_entries(case: EntriesApiCase, known: list[Entry]) -> None:
     unknown = [f"{number:024x}" for number in range(5)]
     asked = [entry.id for entry in known[:20]] + unknown
     calls = case.api.calls
@@ -139,15 +140,15 @@ def test_several_entries(case: Case, known: list[Entry]) -> None:
     assert case.api.entries([]) == {}
 
 
-def test_several_entries_at_once_fail_as_one(case: Case, known: list[Entry]) -> None:
-    case.simulator.behave(faults=(Fault(on="entry", status=503),))
+def test_several_entries_at_once_fail_as_one(case: EntriesApiCase, known: list[Entry]) -> None:
+    case.simulator.behave(faults=(InjectedFault(on="entry", status=503),))
     with pytest.raises(TransientError):
         case.api.entries([entry.id for entry in known[:3]])
 
 
-def test_volatile_members_make_no_version(case: Case, known: list[Entry]) -> None:
+def test_excluded_members_make_no_version(case: EntriesApiCase, known: list[Entry]) -> None:
     before = known[0]
-    for member, is_edited in ((VOLATILE, False), ("description", True)):
+    for member, is_edited in ((EXCLUDED, False), ("description", True)):
         case.simulator.store.edit(before.id, **{member: "another"})
         listed = {r.id: r for r in case.api.query(None).records}
         for after in (case.api.entry(before.id), listed[before.id]):
@@ -171,16 +172,16 @@ def test_volatile_members_make_no_version(case: Case, known: list[Entry]) -> Non
 )
 @pytest.mark.parametrize("html", [False, True])
 def test_a_status_has_one_meaning(
-    case: Case, status: int, error: type[Exception], html: bool
+    case: EntriesApiCase, status: int, error: type[Exception], html: bool
 ) -> None:
-    case.simulator.behave(faults=(Fault(on="any", status=status, html=html),))
+    case.simulator.behave(faults=(InjectedFault(on="any", status=status, html=html),))
     for call in (lambda: case.api.query(None), lambda: case.api.entry("0" * 24)):
         with pytest.raises(error) as raised:
             call()
         assert type(raised.value) is error
 
 
-def test_a_listing_that_is_not_found_is_no_empty_one(case: Case) -> None:
-    case.simulator.behave(faults=(Fault(status=404),))
+def test_a_listing_that_is_not_found_is_no_empty_one(case: EntriesApiCase) -> None:
+    case.simulator.behave(faults=(InjectedFault(status=404),))
     with pytest.raises(PermanentError):
         case.api.query(None)

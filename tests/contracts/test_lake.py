@@ -2,10 +2,10 @@
 
 import pytest
 
-from cpd_exporter.adapters.s3 import S3Lake
+from cpd_exporter.adapters.aws.lake import S3Lake
 from cpd_exporter.ports import Lake
 from tests.contracts.account import BUCKET
-from tests.fakes import FakeLake
+from tests.support.fakes import FakeLake
 
 KEY = "entries/tenant=t/entry_month=2026-01/20260101T000000Z_20260102T000000Z_g1_e.jsonl.gz"
 
@@ -41,5 +41,5 @@ def test_a_missing_one_is_none(lake: Lake) -> None:
     assert lake.read(KEY) is None
 
 
-def test_subscribers_are_told_where_it_is(lake: Lake) -> None:
+def test_subscribers_learn_where_it_is(lake: Lake) -> None:
     assert lake.uri(KEY) == f"s3://{BUCKET}/{KEY}"

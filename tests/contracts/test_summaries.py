@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpd_exporter.adapters.access import BasicAccess
-from cpd_exporter.adapters.credentials import ApiSecret
-from cpd_exporter.adapters.environments import Audience, Environment, endpoints
-from cpd_exporter.adapters.http import Http, new_client
-from cpd_exporter.adapters.thrive import ThriveApi
+from cpd_exporter.adapters.aws.secret import ApiSecret
+from cpd_exporter.adapters.thrive.api import ThriveApi
+from cpd_exporter.adapters.thrive.auth import BasicAccess
+from cpd_exporter.adapters.thrive.endpoints import endpoints
+from cpd_exporter.adapters.thrive.http import Http, new_client
 from cpd_exporter.errors import (
     AccessError,
     InconsistentListingError,
@@ -19,14 +19,15 @@ from cpd_exporter.errors import (
     PermanentError,
     TransientError,
 )
-from cpd_exporter.model.summaries import read_summaries
-from cpd_exporter.model.windows import Window
+from cpd_exporter.model.minutes import read_summaries
+from cpd_exporter.model.options import Audience, Environment
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.summing import minutes_by_user
-from local.simulator import Fault, Profile, Simulator, running, seeded
-from local.simulator.source import to_ms
-from tests.fakes import FakeApi
-from tests.fakes.credentials import FakeCredentials
+from cpd_exporter.source.minutes_reader import minutes_by_user
+from simulator import InjectedFault, Profile, Simulator, running, seeded
+from simulator.source import to_ms
+from tests.support.fakes import FakeApi
+from tests.support.fakes.credentials import FakeCredentials
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 1, 12, 8, 30, tzinfo=UTC)
@@ -34,7 +35,7 @@ WINDOW = Window(FIRST + timedelta(days=2), FIRST + timedelta(days=8))
 
 
 @dataclass(frozen=True)
-class Case:
+class SummariesCase:
     api: EntriesApi
     simulator: Simulator
 
@@ -47,11 +48,11 @@ class Case:
 
 
 @pytest.fixture(params=["in memory", "over HTTP"])
-def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+def case(request: pytest.FixtureRequest) -> Iterator[SummariesCase]:
     profile = Profile(FIRST, FIRST + timedelta(days=10), entries=500)
     simulator = Simulator(seeded(profile), clock=lambda: NOW)
     if request.param == "in memory":
-        yield Case(FakeApi(simulator), simulator)
+        yield SummariesCase(FakeApi(simulator), simulator)
         return
     held = simulator.credentials
     secret = ApiSecret.model_validate({"tenantId": held.tenant_id, "apiSecret": held.api_secret})
@@ -63,17 +64,17 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
             clock=lambda: NOW,
             sleep=lambda _: None,
         )
-        yield Case(api, simulator)
+        yield SummariesCase(api, simulator)
 
 
-def test_the_sums_of_all_users(case: Case) -> None:
+def test_the_sums_of_all_users(case: SummariesCase) -> None:
     answer = case.api.summaries(WINDOW)
     assert dict(answer.records) == case.minutes
     assert answer.total == len(answer.records) == len(case.minutes)
     assert answer.per_page == 1000
 
 
-def test_pages_add_up(case: Case) -> None:
+def test_pages_add_up(case: SummariesCase) -> None:
     case.simulator.behave(per_page_cap=7)
     read: dict[str, int] = {}
     page = 1
@@ -96,12 +97,12 @@ def test_pages_add_up(case: Case) -> None:
     ],
     ids=str,
 )
-def test_all_of_them_are_read(case: Case, behaviour: dict[str, object]) -> None:
+def test_all_of_them_are_read(case: SummariesCase, behaviour: dict[str, object]) -> None:
     case.simulator.behave(**behaviour)
     assert minutes_by_user(case.api, WINDOW) == case.minutes
 
 
-def test_a_union_of_readings_makes_up_for_an_order_that_changes(case: Case) -> None:
+def test_a_union_of_readings_makes_up_for_an_order_that_changes(case: SummariesCase) -> None:
     assert len(case.minutes) > 10
     case.simulator.behave(
         shuffle="all", shuffle_by="request", per_page_cap=len(case.minutes) * 2 // 3
@@ -109,7 +110,7 @@ def test_a_union_of_readings_makes_up_for_an_order_that_changes(case: Case) -> N
     assert minutes_by_user(case.api, WINDOW) == case.minutes
 
 
-def test_totals_that_no_reading_reaches_are_an_error(case: Case) -> None:
+def test_totals_that_no_reading_reaches_are_an_error(case: SummariesCase) -> None:
     case.simulator.behave(totals_extra=3, per_page_cap=7)
     with pytest.raises(InconsistentListingError):
         minutes_by_user(case.api, WINDOW)
@@ -119,8 +120,8 @@ def test_totals_that_no_reading_reaches_are_an_error(case: Case) -> None:
     ("status", "error"),
     [(403, AccessError), (404, PermanentError), (429, TransientError), (500, TransientError)],
 )
-def test_a_status_has_one_meaning(case: Case, status: int, error: type[Exception]) -> None:
-    case.simulator.behave(faults=(Fault(on="summaries", status=status),))
+def test_a_status_has_one_meaning(case: SummariesCase, status: int, error: type[Exception]) -> None:
+    case.simulator.behave(faults=(InjectedFault(on="summaries", status=status),))
     with pytest.raises(error) as raised:
         case.api.summaries(WINDOW)
     assert type(raised.value) is error
@@ -138,10 +139,14 @@ GOOD = b'{"userId": "a", "durationMinutes": 3}'
         b'{"pagination": {"totalResults": -1, "perPage": 9}, "results": []}',
         b'{"pagination": {"totalResults": 1, "perPage": 0}, "results": [%s]}' % GOOD,
         b'{"pagination": {"totalResults": 1, "perPage": 9}, "results": [{"userId": "a"}]}',
-        b'{"pagination": {"totalResults": 1, "perPage": 9}, "results": [{"userId": 1, '
-        b'"durationMinutes": 3}]}',
-        b'{"pagination": {"totalResults": 1, "perPage": 9}, "results": [{"userId": "a", '
-        b'"durationMinutes": "3"}]}',
+        (
+            b'{"pagination": {"totalResults": 1, "perPage": 9}, "results": [{"userId": 1, '
+            b'"durationMinutes": 3}]}'
+        ),
+        (
+            b'{"pagination": {"totalResults": 1, "perPage": 9}, "results": [{"userId": "a", '
+            b'"durationMinutes": "3"}]}'
+        ),
     ],
 )
 def test_what_is_no_sum_is_refused(body: bytes) -> None:

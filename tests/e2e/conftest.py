@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.driving import Progress, export_all
-from local.simulator import Behaviour, Profile, Simulator, StoredEntry, running, seeded
-from local.simulator.source import to_ms
-from local.stack import Stack, deployed
+from local.driver import Progress, export_all
+from local.stack.deploy import DeployedStack, deployed
 from local.subscriber import subscribe
+from simulator import Behaviour, Profile, Simulator, StoredEntry, running, seeded
+from simulator.source import to_ms
 
 ENTRIES = 1500
-PATIENCE_SECONDS = 60
+MAX_IDLE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def stack(api: Api) -> Iterator[Stack]:
+def stack(api: Api) -> Iterator[DeployedStack]:
     parameters = {"ApiUrl": api.url, "ScheduleState": "DISABLED"}
     with deployed(parameters, say=print) as stack:
         stack.put_secret(api.secret)
@@ -61,12 +61,12 @@ def stack(api: Api) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def queue_url(stack: Stack) -> str:
+def queue_url(stack: DeployedStack) -> str:
     """A subscriber's queue, there before the first export."""
     return subscribe(stack, "e2e")
 
 
 @pytest.fixture(scope="session")
-def exported(stack: Stack, queue_url: str) -> Progress:
+def exported(stack: DeployedStack, queue_url: str) -> Progress:
     """How far the export was when all there is had been exported once."""
-    return export_all(stack, show=lambda _: None, patience=PATIENCE_SECONDS)
+    return export_all(stack, show=lambda _: None, max_idle_seconds=MAX_IDLE_SECONDS)

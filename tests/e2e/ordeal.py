@@ -21,17 +21,17 @@ from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
-from cpd_exporter.model.instants import parse_instant
-from cpd_exporter.model.messages import Work
-from cpd_exporter.model.timeline import Kind
-from local.driving import Progress, invoke, look
-from local.problem import Problem
-from local.simulator import Behaviour, Call, Change, Fault, Simulator
-from local.stack import Stack
+from cpd_exporter.model.message import PageMessage
+from cpd_exporter.model.page import WorkKind
+from cpd_exporter.model.timestamps import parse_instant
+from local.driver import Progress, invoke, read_progress
+from local.errors import UserError
+from local.stack.deploy import DeployedStack
 from local.subscriber import subscribe
+from simulator import Behaviour, InjectedFault, RecordedCall, ScheduledChange, Simulator
 
 WORKER_TIMEOUT_SECONDS = 3
-"""What the functions are told instead of the template's 120 s: a lease then ends after 8 s, and a
+"""The functions' time-out instead of the template's 120 s: a lease then ends after 8 s, and a
 message is given up after six times that. Work that takes longer has two workers at once."""
 
 REST_WITHIN_SECONDS = 150
@@ -46,31 +46,31 @@ _NEW_ENTRIES = 12
 type Function = Literal["planner", "worker"]
 
 
-def _weather(*faults: Fault, **switches: Any) -> Behaviour:
+def _weather(*faults: InjectedFault, **switches: Any) -> Behaviour:
     return Behaviour.model_validate({"per_page_cap": PAGE_CAP, "faults": faults} | switches)
 
 
 FAIR = _weather()
 WEATHERS = (
-    _weather(Fault(status=429, times=2, retry_after=1)),
-    _weather(Fault(status=429, times=2, retry_after=2, retry_after_as_date=True)),
-    _weather(Fault(status=429, times=3)),
-    _weather(Fault(status=429, retry_after=3600, times=2)),
-    _weather(Fault(status=500, times=3)),
-    _weather(Fault(status=503, html=True, times=3)),
-    _weather(Fault(status=401, times=5)),
-    _weather(Fault(status=403, times=2)),
-    _weather(Fault(status=302, location="https://example.com/", times=1)),
-    _weather(Fault(on="token", status=500, times=2), token_lifetime_seconds=1),
-    _weather(Fault(kind="slow", seconds=2, times=3)),
-    _weather(Fault(kind="slow", seconds=10, times=1)),
-    _weather(Fault(kind="cut-off", times=2)),
-    _weather(Fault(kind="truncated", times=2)),
-    _weather(Fault(kind="html", times=2)),
-    _weather(Fault(kind="raw", body='{"results": []}', times=2)),
-    _weather(Fault(kind="ignore-filter", times=2)),
-    _weather(Fault(kind="repeat")),
-    _weather(Fault(kind="repeat-edited", times=2)),
+    _weather(InjectedFault(status=429, times=2, retry_after=1)),
+    _weather(InjectedFault(status=429, times=2, retry_after=2, retry_after_as_date=True)),
+    _weather(InjectedFault(status=429, times=3)),
+    _weather(InjectedFault(status=429, retry_after=3600, times=2)),
+    _weather(InjectedFault(status=500, times=3)),
+    _weather(InjectedFault(status=503, html=True, times=3)),
+    _weather(InjectedFault(status=401, times=5)),
+    _weather(InjectedFault(status=403, times=2)),
+    _weather(InjectedFault(status=302, location="https://example.com/", times=1)),
+    _weather(InjectedFault(on="token", status=500, times=2), token_lifetime_seconds=1),
+    _weather(InjectedFault(kind="slow", seconds=2, times=3)),
+    _weather(InjectedFault(kind="slow", seconds=10, times=1)),
+    _weather(InjectedFault(kind="cut-off", times=2)),
+    _weather(InjectedFault(kind="truncated", times=2)),
+    _weather(InjectedFault(kind="html", times=2)),
+    _weather(InjectedFault(kind="raw", body='{"results": []}', times=2)),
+    _weather(InjectedFault(kind="ignore-filter", times=2)),
+    _weather(InjectedFault(kind="repeat")),
+    _weather(InjectedFault(kind="repeat-edited", times=2)),
     _weather(per_page_cap=60),
     _weather(order="descending", from_inclusive=True, to_inclusive=True),
     _weather(shuffle="ties"),
@@ -78,9 +78,9 @@ WEATHERS = (
     _weather(totals_factor=1.3),
     _weather(totals_extra=1),
     _weather(clock_skew_seconds=-20),
-    _weather(changes=(Change(kind="insert", count=3),)),
-    _weather(changes=(Change(kind="back-date"), Change(kind="edit", every=2))),
-    _weather(changes=(Change(kind="delete"), Change(kind="move", every=2))),
+    _weather(changes=(ScheduledChange(kind="insert", count=3),)),
+    _weather(changes=(ScheduledChange(kind="back-date"), ScheduledChange(kind="edit", every=2))),
+    _weather(changes=(ScheduledChange(kind="delete"), ScheduledChange(kind="move", every=2))),
 )
 """All that the simulator can do, but for a listing without the entries: nobody could see that."""
 
@@ -96,7 +96,7 @@ class Sky:
         self._answered: SimpleQueue[Function] = SimpleQueue()
         self._lock = threading.Lock()
 
-    def watch(self, call: Call) -> None:
+    def watch(self, call: RecordedCall) -> None:
         if call.endpoint != "listing":
             return
         with self._lock:
@@ -125,7 +125,12 @@ class Striker:
     """
 
     def __init__(
-        self, stack: Stack, sky: Sky, heard: threading.Event, rng: random.Random, strikes: int
+        self,
+        stack: DeployedStack,
+        sky: Sky,
+        heard: threading.Event,
+        rng: random.Random,
+        strikes: int,
     ) -> None:
         self.left: dict[Function, int] = {"worker": strikes, "planner": max(1, strikes // 3)}
         self.struck: Counter[str] = Counter()
@@ -176,7 +181,7 @@ class Striker:
 class _Processes:
     """The processes in which the emulator runs one function of one stack."""
 
-    def __init__(self, stack: Stack, function: str) -> None:
+    def __init__(self, stack: DeployedStack, function: str) -> None:
         self._mark = str(stack.log.parent / "tmp" / f"ministack-lambda-{function}-")
 
     def ids(self) -> list[int]:
@@ -195,11 +200,11 @@ class Thief:
     """Takes messages out of the pages queue: loses them, copies them, moves them to the dead-letter
     queue, or slips in an old one, whose work may long be done, split or swept."""
 
-    def __init__(self, stack: Stack, rng: random.Random) -> None:
+    def __init__(self, stack: DeployedStack, rng: random.Random) -> None:
         self.thefts: Counter[str] = Counter()
         self._sqs, self._rng = stack.account.sqs, rng
-        self._queue_url = stack.outputs["PagesQueueUrl"]
-        self._dead_url = stack.outputs["PagesDeadLetterQueueUrl"]
+        self._queue_url = stack.outputs["WorkQueueUrl"]
+        self._dead_url = stack.outputs["WorkDeadLetterQueueUrl"]
         self._bodies: list[str] = []
 
     def steal_until(self, stop: threading.Event) -> None:
@@ -230,7 +235,7 @@ class Thief:
 class Witness:
     """A subscriber that keeps every event: its distinct bodies by ID, and how often each came."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: DeployedStack) -> None:
         self._sqs = stack.account.sqs
         self._queue_url = subscribe(stack, "witness")
         self._messages: set[str] = set()
@@ -240,7 +245,7 @@ class Witness:
         self.heard = threading.Event()
 
     def listen_until(self, stop: threading.Event) -> None:
-        """Until told to stop and nothing comes any more."""
+        """Until the stop is set and nothing comes any more."""
         while True:
             ending = stop.is_set()
             messages = self._sqs.receive_message(
@@ -269,7 +274,7 @@ class Witness:
 
 
 @contextmanager
-def listening(stack: Stack) -> Iterator[Witness]:
+def listening(stack: DeployedStack) -> Iterator[Witness]:
     """Keeps all events until left, and the last of them then."""
     witness, stop = Witness(stack), threading.Event()
     with ThreadPoolExecutor(2) as pool:
@@ -282,7 +287,7 @@ def listening(stack: Stack) -> Iterator[Witness]:
         listener.result()
 
 
-def hurry(stack: Stack) -> None:
+def hurry(stack: DeployedStack) -> None:
     """Make leases and waits short. The functions' own time-outs stay, and so does the template."""
     functions = stack.account.functions
     for output in ("PlannerFunctionName", "WorkerFunctionName"):
@@ -297,7 +302,7 @@ def hurry(stack: Stack) -> None:
         )
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
     stack.account.sqs.set_queue_attributes(
-        QueueUrl=stack.outputs["PagesQueueUrl"],
+        QueueUrl=stack.outputs["WorkQueueUrl"],
         Attributes={"VisibilityTimeout": str(6 * WORKER_TIMEOUT_SECONDS)},
     )
 
@@ -307,7 +312,7 @@ class Ordeal:
 
     def __init__(
         self,
-        stack: Stack,
+        stack: DeployedStack,
         simulator: Simulator,
         witness: Witness,
         *,
@@ -357,7 +362,7 @@ class Ordeal:
     def _tick(self, event: dict[str, Any]) -> None:
         try:
             error = invoke(self.stack, event).get("error")
-        except Problem:
+        except UserError:
             self.ticks["died"] += 1
         else:
             self.ticks[error["type"] if error else "went well"] += 1
@@ -372,7 +377,7 @@ class Ordeal:
             ticks += 1
             answer = invoke(self.stack, {"command": "export"})
             (status,) = invoke(self.stack, {"command": "status"})["tenants"]
-            progress = look(self.stack)
+            progress = read_progress(self.stack)
             if "error" not in answer and progress and _rests(progress, status, since):
                 return ticks
             assert time.monotonic() < deadline, (answer, status)
@@ -383,15 +388,15 @@ class Ordeal:
         for page in pages(self.stack):
             if "holeSince" in page and page["revision"]["S"] not in self.redriven:
                 self.redriven.add(page["revision"]["S"])
-                work = Work(
-                    kind=Kind.PAGE,
+                work = PageMessage(
+                    kind=WorkKind.PAGE,
                     tenant_id=self.simulator.credentials.tenant_id,
                     start=parse_instant(page["start"]["S"]),
                     end=parse_instant(page["end"]["S"]),
                     generation=int(page["generation"]["N"]),
                 )
                 self.stack.account.sqs.send_message(
-                    QueueUrl=self.stack.outputs["PagesQueueUrl"],
+                    QueueUrl=self.stack.outputs["WorkQueueUrl"],
                     MessageBody=work.model_dump_json(by_alias=True),
                 )
 
@@ -406,16 +411,16 @@ def _rests(progress: Progress, status: dict[str, Any], since: datetime) -> bool:
         and not progress.waiting
         and not progress.holes
         and not any(status["sweeps"].values())
-        and not status["requests"]
+        and not status["jobs"]
     )
 
 
-def pages(stack: Stack) -> Sequence[dict[str, Any]]:
+def pages(stack: DeployedStack) -> Sequence[dict[str, Any]]:
     """The timeline's pages as DynamoDB holds them, in order."""
     scan = stack.account.dynamodb.get_paginator("scan")
     items = [
         item
-        for answer in scan.paginate(TableName=stack.outputs["StateTableName"])
+        for answer in scan.paginate(TableName=stack.outputs["TimelineTableName"])
         for item in answer["Items"]
         if item["sk"]["S"].startswith("PAGE#")
     ]

@@ -1,4 +1,4 @@
-"""Real processes die, on the real stack, and nothing is lost, and nothing told but what is stored.
+"""Real processes die on the real stack: nothing is lost, and every event has its stored row.
 
 `CPD_ORDEAL_STRIKES` makes it longer, `CPD_ORDEAL_SEED` another one; `CPD_ORDEAL_REPORT` names a
 file for its figures.
@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from local.driving import invoke
-from local.simulator import Profile, Simulator, StoredEntry, running, seeded
-from local.stack import Stack, deployed
+from local.driver import invoke
+from local.stack.deploy import DeployedStack, deployed
+from simulator import Profile, Simulator, StoredEntry, running, seeded
 from tests.e2e.ordeal import FAIR, WEATHERS, Ordeal, hurry, listening, pages
 from tests.e2e.test_export import OWN, parse, read_rows
 from tests.e2e.test_sweeps import reports
@@ -33,10 +33,10 @@ pytestmark = pytest.mark.timeout(300 + 15 * STRIKES)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OrdealOutcome:
     """What is left when all came to rest. Rows are by the lake key that holds them."""
 
-    stack: Stack
+    stack: DeployedStack
     simulator: Simulator
     seeded: tuple[StoredEntry, ...]
     rows: dict[str, list[dict[str, Any]]]
@@ -57,7 +57,7 @@ def simulator() -> Simulator:
 
 
 @pytest.fixture(scope="module")
-def stack(simulator: Simulator) -> Iterator[Stack]:
+def stack(simulator: Simulator) -> Iterator[DeployedStack]:
     first = min(entry.at_ms for entry in simulator.store) / 1000
     with running(simulator) as url:
         parameters = {
@@ -82,9 +82,11 @@ def stack(simulator: Simulator) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def outcome(stack: Stack, simulator: Simulator) -> Outcome:
-    """After the ordeal, two sweeps of everything: what changed behind the export is told by them,
-    and a deletion by the second."""
+def outcome(stack: DeployedStack, simulator: Simulator) -> OrdealOutcome:
+    """The ordeal, and then two sweeps of everything.
+
+    They publish the changes behind the export; the second one publishes the deletions.
+    """
     initial = tuple(simulator.store)
     with listening(stack) as witness:
         ordeal = Ordeal(stack, simulator, witness, seed=SEED, strikes=STRIKES)
@@ -124,64 +126,64 @@ def outcome(stack: Stack, simulator: Simulator) -> Outcome:
     }
     if path := os.environ.get("CPD_ORDEAL_REPORT"):
         Path(path).write_text(json.dumps(figures, indent=2) + "\n")
-    return Outcome(stack, simulator, initial, rows, witness.bodies, figures)
+    return OrdealOutcome(stack, simulator, initial, rows, witness.bodies, figures)
 
 
 def content(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in OWN}
 
 
-def rows_by_entry(outcome: Outcome) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+def rows_by_entry(outcome: OrdealOutcome) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """Each entry's rows and their keys, in the order in which they were stored."""
-    told: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    published: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for key, row in sorted(outcome.stored, key=lambda stored: stored[1]["exportedAt"]):
-        told.setdefault(row["logEntryId"], []).append((key, row))
-    return told
+        published.setdefault(row["logEntryId"], []).append((key, row))
+    return published
 
 
 def version(row: dict[str, Any]) -> tuple[str, bool]:
     return row["fingerprint"], row["change"] == "deleted"
 
 
-def test_it_was_an_ordeal(outcome: Outcome) -> None:
+def test_it_was_an_ordeal(outcome: OrdealOutcome) -> None:
     figures = outcome.figures
     assert figures["killedAtWork"] + figures["ticks"]["died"] >= STRIKES // 4
-    # Few blows may all miss the announcing; test_export has one that cannot.
+    # Few blows may all miss publishing; test_export has one that cannot.
     assert figures["repeatedEvents"] > 0 or STRIKES < 20
     kinds = {fault.kind for weather in WEATHERS for fault in weather.faults} - {"status"}
     assert figures["faults"].keys() >= kinds | {"302", "401", "403", "429", "500", "503"}
     assert len(figures["messages"]) == 4
 
 
-def test_the_lake_ends_with_what_the_api_has(outcome: Outcome) -> None:
-    latest = {id_: told[-1][1] for id_, told in rows_by_entry(outcome).items()}
+def test_the_lake_ends_with_what_the_api_has(outcome: OrdealOutcome) -> None:
+    latest = {id_: published[-1][1] for id_, published in rows_by_entry(outcome).items()}
     present = {id_: content(row) for id_, row in latest.items() if row["change"] != "deleted"}
     assert present == {entry.log_entry_id: entry.value for entry in outcome.simulator.store}
 
 
-def test_no_version_is_stored_twice_and_none_that_never_was(outcome: Outcome) -> None:
+def test_no_version_is_stored_twice_and_none_that_never_was(outcome: OrdealOutcome) -> None:
     versions = {(entry.log_entry_id, entry.text) for entry in outcome.seeded}
     for written in outcome.simulator.store.history:
         if written.after:
             versions.add((written.after.log_entry_id, written.after.text))
     contents = {(id_, json.dumps(parse(text), default=str)) for id_, text in versions}
-    for told in rows_by_entry(outcome).values():
-        # Where a worker slept while its entry moved, the version is told again that is the latest.
-        for (key, earlier), (later_key, later) in pairwise(told):
+    for published in rows_by_entry(outcome).values():
+        # Where a worker slept while its entry moved, the latest version is published again.
+        for (key, earlier), (later_key, later) in pairwise(published):
             assert version(earlier) != version(later), (key, earlier, later_key, later)
     for _, row in outcome.stored:
         assert (row["logEntryId"], json.dumps(content(row), default=str)) in contents
 
 
-def test_every_row_is_told_by_events_that_are_equal_byte_for_byte(outcome: Outcome) -> None:
+def test_every_row_is_told_by_events_that_are_equal_byte_for_byte(outcome: OrdealOutcome) -> None:
     assert {id_ for id_, bodies in outcome.bodies.items() if len(bodies) > 1} == set()
     events = [parse(body) for bodies in outcome.bodies.values() for body in bodies]
     bucket = outcome.stack.outputs["LakeBucketName"]
-    told = {(event["data"]["lakeUri"], event["subject"]): event for event in events}
+    published = {(event["data"]["lakeUri"], event["subject"]): event for event in events}
     rows = {(f"s3://{bucket}/{key}", row["logEntryId"]): row for key, row in outcome.stored}
-    assert told.keys() == rows.keys()
-    assert len(events) == len(told)
-    for place, event in told.items():
+    assert published.keys() == rows.keys()
+    assert len(events) == len(published)
+    for place, event in published.items():
         row = rows[place]
         assert event["type"] == f"cpd.entry.{row['change']}"
         assert event["time"] == row["exportedAt"]
@@ -189,7 +191,7 @@ def test_every_row_is_told_by_events_that_are_equal_byte_for_byte(outcome: Outco
         assert event["data"]["entry"] == content(row)
 
 
-def test_the_timeline_tiles_and_all_of_it_is_done(outcome: Outcome) -> None:
+def test_the_timeline_tiles_and_all_of_it_is_done(outcome: OrdealOutcome) -> None:
     timeline = pages(outcome.stack)
     for page, following in pairwise(timeline):
         assert page["end"] == following["start"]
@@ -199,7 +201,7 @@ def test_the_timeline_tiles_and_all_of_it_is_done(outcome: Outcome) -> None:
     assert status["holes"] == []
 
 
-def test_a_verification_finds_no_difference(outcome: Outcome) -> None:
+def test_a_verification_finds_no_difference(outcome: OrdealOutcome) -> None:
     stack, deadline = outcome.stack, time.monotonic() + 60
     start, end = (
         page[at]["S"]

@@ -8,26 +8,28 @@ from typing import Any
 import pytest
 import simplejson
 
-from local.driving import Progress, export_all, invoke, look
+from local.driver import Progress, export_all, invoke, read_progress
 from local.lake import keys
-from local.sources import metric
-from local.stack import Stack
-from tests.e2e.conftest import ENTRIES, PATIENCE_SECONDS, Api
+from local.sources import sum_metric
+from local.stack.deploy import DeployedStack
+from tests.e2e.conftest import ENTRIES, MAX_IDLE_SECONDS, Api
 
 OWN = {"change", "fingerprint", "tenantId", "exportedAt", "schemaVersion"}
 
 
 @pytest.fixture(scope="session")
-def rows(stack: Stack, exported: Progress) -> dict[str, list[dict[str, Any]]]:
+def rows(stack: DeployedStack, exported: Progress) -> dict[str, list[dict[str, Any]]]:
     return read_rows(stack)
 
 
 @pytest.fixture(scope="session")
-def events(stack: Stack, exported: Progress, queue_url: str, api: Api) -> list[dict[str, Any]]:
+def events(
+    stack: DeployedStack, exported: Progress, queue_url: str, api: Api
+) -> list[dict[str, Any]]:
     return receive(stack, queue_url, expected=len(api.valid))
 
 
-def read_rows(stack: Stack) -> dict[str, list[dict[str, Any]]]:
+def read_rows(stack: DeployedStack) -> dict[str, list[dict[str, Any]]]:
     """The rows of every object with entries, by its key."""
     return {
         key: [parse(line) for line in gzip.decompress(read(stack, key)).splitlines()]
@@ -36,12 +38,12 @@ def read_rows(stack: Stack) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def read(stack: Stack, key: str) -> bytes:
+def read(stack: DeployedStack, key: str) -> bytes:
     bucket = stack.outputs["LakeBucketName"]
     return stack.account.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def receive(stack: Stack, queue_url: str, *, expected: int) -> list[dict[str, Any]]:
+def receive(stack: DeployedStack, queue_url: str, *, expected: int) -> list[dict[str, Any]]:
     """All messages there are, waiting for them while there are less than expected."""
     sqs, bodies = stack.account.sqs, list[str]()
     while True:
@@ -60,11 +62,11 @@ def parse(text: str | bytes) -> Any:
     return simplejson.loads(text, use_decimal=True)
 
 
-def test_no_message_failed_on_the_way(stack: Stack, exported: Progress) -> None:
+def test_no_message_failed_on_the_way(stack: DeployedStack, exported: Progress) -> None:
     # The planner mends what a worker could not do, so the lake alone would not show it.
     assert exported.done > 0
-    assert metric(stack, "EntriesCreated") == ENTRIES
-    assert metric(stack, "WorkFailed") == 0
+    assert sum_metric(stack, "EntriesCreated") == ENTRIES
+    assert sum_metric(stack, "WorkFailed") == 0
 
 
 def test_every_entry_is_in_the_lake_exactly_as_it_is_in_the_api(
@@ -92,10 +94,13 @@ def test_objects_are_partitioned_by_tenant_and_month(
 
 
 def test_every_entry_is_announced_once_from_where_it_is_stored(
-    events: list[dict[str, Any]], rows: dict[str, list[dict[str, Any]]], api: Api, stack: Stack
+    events: list[dict[str, Any]],
+    rows: dict[str, list[dict[str, Any]]],
+    api: Api,
+    stack: DeployedStack,
 ) -> None:
-    told = {event["subject"]: event["data"]["entry"] for event in events}
-    assert told == {entry.log_entry_id: entry.value for entry in api.valid}
+    published = {event["subject"]: event["data"]["entry"] for event in events}
+    assert published == {entry.log_entry_id: entry.value for entry in api.valid}
     assert len(events) == len({event["id"] for event in events}) == len(api.valid)
 
     bucket = stack.outputs["LakeBucketName"]
@@ -111,33 +116,35 @@ def test_every_entry_is_announced_once_from_where_it_is_stored(
         assert event["source"] == f"/tenants/{api.secret['tenantId']}/cpdEntries"
 
 
-def test_faulty_records_are_kept_byte_for_byte(stack: Stack, exported: Progress, api: Api) -> None:
+def test_faulty_records_are_kept_byte_for_byte(
+    stack: DeployedStack, exported: Progress, api: Api
+) -> None:
     kept = {read(stack, key).split(b"\n", 1)[1] for key in keys(stack) if "quarantine/" in key}
     assert kept == {entry.text.encode() for entry in api.faulty}
     assert exported.holes == ()
 
 
 def test_a_second_export_finds_nothing_new(
-    stack: Stack,
+    stack: DeployedStack,
     events: list[dict[str, Any]],
     rows: dict[str, list[dict[str, Any]]],
     queue_url: str,
 ) -> None:
-    export_all(stack, show=lambda _: None, patience=PATIENCE_SECONDS)
+    export_all(stack, show=lambda _: None, max_idle_seconds=MAX_IDLE_SECONDS)
     assert read_rows(stack).keys() == rows.keys()
     assert receive(stack, queue_url, expected=0) == []
 
 
-def page_with_rows(stack: Stack) -> dict[str, Any]:
+def page_with_rows(stack: DeployedStack) -> dict[str, Any]:
     """The item of a page that is done and has an object, as DynamoDB gives it."""
-    items = stack.account.dynamodb.scan(TableName=stack.outputs["StateTableName"])["Items"]
+    items = stack.account.dynamodb.scan(TableName=stack.outputs["TimelineTableName"])["Items"]
     return next(item for item in items if "object" in item)
 
 
-def die_in(stack: Stack, page: dict[str, Any], state: str) -> None:
+def die_in(stack: DeployedStack, page: dict[str, Any], state: str) -> None:
     """Put a page back to where a worker that died in this state would have left it."""
     stack.account.dynamodb.update_item(
-        TableName=stack.outputs["StateTableName"],
+        TableName=stack.outputs["TimelineTableName"],
         Key={"pk": page["pk"], "sk": page["sk"]},
         UpdateExpression="SET #state = :state, undone = :start REMOVE sentAt, leaseUntil",
         ExpressionAttributeNames={"#state": "state"},
@@ -145,16 +152,16 @@ def die_in(stack: Stack, page: dict[str, Any], state: str) -> None:
     )
 
 
-def export_until_nothing_waits(stack: Stack) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def export_until_nothing_waits(stack: DeployedStack) -> None:
+    deadline = time.monotonic() + MAX_IDLE_SECONDS
     invoke(stack, {"command": "export"})
-    while (progress := look(stack)) and progress.waiting:
+    while (progress := read_progress(stack)) and progress.waiting:
         assert time.monotonic() < deadline, "the page is not worked on again"
         time.sleep(0.3)
 
 
 def test_after_a_worker_that_died_announcing_the_next_announces_from_the_lake(
-    stack: Stack, events: list[dict[str, Any]], queue_url: str
+    stack: DeployedStack, events: list[dict[str, Any]], queue_url: str
 ) -> None:
     page = page_with_rows(stack)
     die_in(stack, page, "stored")
@@ -166,7 +173,7 @@ def test_after_a_worker_that_died_announcing_the_next_announces_from_the_lake(
 
 
 def test_after_a_worker_that_died_before_storing_the_next_stores(
-    stack: Stack, rows: dict[str, list[dict[str, Any]]], queue_url: str
+    stack: DeployedStack, rows: dict[str, list[dict[str, Any]]], queue_url: str
 ) -> None:
     page = page_with_rows(stack)
     bucket, key = stack.outputs["LakeBucketName"], page["object"]["S"]
@@ -180,20 +187,22 @@ def test_after_a_worker_that_died_before_storing_the_next_stores(
 
 
 def test_a_message_that_cannot_be_understood_ends_in_the_dead_letter_queue(
-    stack: Stack, exported: Progress
+    stack: DeployedStack, exported: Progress
 ) -> None:
     sqs, poison = stack.account.sqs, '{"kind": "page", "start": "yesterday"}'
-    sqs.send_message(QueueUrl=stack.outputs["PagesQueueUrl"], MessageBody=poison)
+    sqs.send_message(QueueUrl=stack.outputs["WorkQueueUrl"], MessageBody=poison)
     deadline, dead = time.monotonic() + 90, list[str]()
     while not dead and time.monotonic() < deadline:
         answer = sqs.receive_message(
-            QueueUrl=stack.outputs["PagesDeadLetterQueueUrl"], WaitTimeSeconds=2
+            QueueUrl=stack.outputs["WorkDeadLetterQueueUrl"], WaitTimeSeconds=2
         )
         dead = [message["Body"] for message in answer.get("Messages", [])]
     assert dead == [poison]
 
 
-def test_status_tells_how_far_the_export_is(stack: Stack, exported: Progress, api: Api) -> None:
+def test_status_tells_how_far_the_export_is(
+    stack: DeployedStack, exported: Progress, api: Api
+) -> None:
     (status,) = invoke(stack, {"command": "status"})["tenants"]
     assert status["tenantId"] == api.secret["tenantId"]
     assert status["holes"] == []
@@ -202,7 +211,7 @@ def test_status_tells_how_far_the_export_is(stack: Stack, exported: Progress, ap
     assert status["exportedThrough"] <= status["plannedThrough"]
 
 
-def test_a_malformed_command_is_answered_by_what_is_allowed(stack: Stack) -> None:
+def test_a_malformed_command_is_answered_by_what_is_allowed(stack: DeployedStack) -> None:
     error = invoke(stack, {"command": "explode"})["error"]
     assert error["type"] == "MalformedInputError"
     assert "status" in error["message"]

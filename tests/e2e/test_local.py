@@ -13,9 +13,9 @@ from typing import Any
 
 import boto3
 
-from local.driving import Progress, invoke, look
+from local.driver import Progress, invoke, read_progress
 from local.places import ROOT
-from local.stack import Stack, deployed
+from local.stack.deploy import DeployedStack, deployed
 from tests.e2e.conftest import Api
 
 START_SECONDS = 120
@@ -127,18 +127,18 @@ def test_run_exports_from_a_server_that_it_does_not_know(api: Api, tmp_path: Pat
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    told = json.loads(report.read_text())
-    assert told["entriesInApi"] == told["entriesInLake"] == len(api.valid)
-    assert told["distinctNotifications"] == told["notifications"] == len(api.valid)
-    assert told["objects"] == len(list(lake.glob("entries/**/*.jsonl.gz")))
-    assert told["apiCalls"] > told["objects"]
-    assert told["problems"] == []
+    published = json.loads(report.read_text())
+    assert published["entriesInApi"] == published["entriesInLake"] == len(api.valid)
+    assert published["distinctNotifications"] == published["notifications"] == len(api.valid)
+    assert published["objects"] == len(list(lake.glob("entries/**/*.jsonl.gz")))
+    assert published["apiCalls"] > published["objects"]
+    assert published["problems"] == []
 
 
 def test_stacks_side_by_side_know_nothing_of_each_other(
-    api: Api, stack: Stack, exported: Progress
+    api: Api, stack: DeployedStack, exported: Progress
 ) -> None:
-    before = look(stack)
+    before = read_progress(stack)
     with deployed({"ApiUrl": api.url, "ScheduleState": "DISABLED"}, say=print) as other:
         assert other.account.endpoint != stack.account.endpoint
 
@@ -152,11 +152,11 @@ def test_stacks_side_by_side_know_nothing_of_each_other(
         assert '"TickFailed":[1.0]' in log
 
         other.put_secret(api.secret)
-        assert look(other) is None
-    assert look(stack) == before
+        assert read_progress(other) is None
+    assert read_progress(stack) == before
 
 
-def log_lines(stack: Stack) -> Iterator[str]:
+def log_lines(stack: DeployedStack) -> Iterator[str]:
     logs = stack.account.logs
     for group in logs.describe_log_groups()["logGroups"]:
         for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from local.driving import export_all, invoke
+from local.driver import export_all, invoke
 from local.lake import keys
-from local.simulator import Profile, Simulator, running, seeded
-from local.stack import Stack, deployed
+from local.stack.deploy import DeployedStack, deployed
 from local.subscriber import subscribe
-from tests.e2e.conftest import PATIENCE_SECONDS
+from simulator import Profile, Simulator, running, seeded
+from tests.e2e.conftest import MAX_IDLE_SECONDS
 from tests.e2e.test_export import read, read_rows, receive
 
 ENTRIES = 1200
@@ -35,7 +35,7 @@ def simulator() -> Simulator:
 
 
 @pytest.fixture(scope="module")
-def stack(simulator: Simulator) -> Iterator[Stack]:
+def stack(simulator: Simulator) -> Iterator[DeployedStack]:
     with running(simulator) as url:
         parameters = {
             "ApiUrl": url,
@@ -51,15 +51,15 @@ def stack(simulator: Simulator) -> Iterator[Stack]:
             yield stack
 
 
-def command(stack: Stack, name: str, **settings: Any) -> None:
+def command(stack: DeployedStack, name: str, **settings: Any) -> None:
     """Send a command, and ticks until all that it set going is done."""
     answer = invoke(stack, {"command": name, **settings})
     assert "error" not in answer, answer
     assert answer["tenants"][0]["requested"], answer
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + MAX_IDLE_SECONDS
     while True:
         (status,) = invoke(stack, {"command": "status"})["tenants"]
-        if not status["requests"] and not any(status["sweeps"].values()):
+        if not status["jobs"] and not any(status["sweeps"].values()):
             return
         assert time.monotonic() < deadline, status
         time.sleep(1)
@@ -74,9 +74,9 @@ def changes(events: list[dict[str, Any]]) -> dict[str, set[str]]:
     }
 
 
-def test_sweeps_tell_exactly_what_changed(stack: Stack, simulator: Simulator) -> None:
+def test_sweeps_tell_exactly_what_changed(stack: DeployedStack, simulator: Simulator) -> None:
     queue_url = subscribe(stack, "sweeps")
-    export_all(stack, show=lambda _: None, patience=PATIENCE_SECONDS)
+    export_all(stack, show=lambda _: None, max_idle_seconds=MAX_IDLE_SECONDS)
     first = receive(stack, queue_url, expected=ENTRIES)
     assert len(first) == ENTRIES
 
@@ -91,13 +91,13 @@ def test_sweeps_tell_exactly_what_changed(stack: Stack, simulator: Simulator) ->
 
     for _ in range(2):
         command(stack, "sweep", **EVERYTHING)
-    told = receive(stack, queue_url, expected=60)
-    assert changes(told) == {
+    published = receive(stack, queue_url, expected=60)
+    assert changes(published) == {
         "created": {entry.log_entry_id for entry in late},
         "updated": {entry.log_entry_id for entry in edited},
         "deleted": {entry.log_entry_id for entry in deleted},
     }
-    assert len(told) == 60
+    assert len(published) == 60
     stored_changes = Counter(row["change"] for rows in read_rows(stack).values() for row in rows)
     assert stored_changes == {"created": ENTRIES + 20, "updated": 20, "deleted": 20}
 
@@ -107,13 +107,13 @@ def test_sweeps_tell_exactly_what_changed(stack: Stack, simulator: Simulator) ->
     # The same events again, byte for byte, for whoever lost them.
     command(stack, "replay", **EVERYTHING)
     again = receive(stack, queue_url, expected=ENTRIES)
-    latest = {event["subject"]: event for event in [*first, *told]}
+    latest = {event["subject"]: event for event in [*first, *published]}
     for entry in deleted:
         del latest[entry.log_entry_id]
     assert {event["subject"]: event for event in again} == latest
 
 
-def test_a_verification_finds_what_was_tampered_with(stack: Stack) -> None:
+def test_a_verification_finds_what_was_tampered_with(stack: DeployedStack) -> None:
     command(stack, "verify", **EVERYTHING)
     (clean,) = reports(stack)
     assert clean["differences"] == 0
@@ -128,7 +128,7 @@ def test_a_verification_finds_what_was_tampered_with(stack: Stack) -> None:
     assert key in json.dumps(found)
 
 
-def reports(stack: Stack) -> list[dict[str, Any]]:
+def reports(stack: DeployedStack) -> list[dict[str, Any]]:
     return [
         json.loads(read(stack, key))
         for key in keys(stack)

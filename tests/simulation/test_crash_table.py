@@ -83,7 +83,7 @@ def test_after_the_put_before_stored_what_is_there_stands(fate: Fate) -> None:
         ("topic.publish", Fate.LOSE_ANSWER),
     ],
 )
-def test_amid_announcing_equal_events_come_again_of_one_page_at_most(call: str, fate: Fate) -> None:
+def test_amid_publishing_equal_events_come_again_of_one_page_at_most(call: str, fate: Fate) -> None:
     run, _ = crash("one-page", call, fate, change="edit")
     assert 1 <= run.repeated_events <= 2
 

@@ -15,13 +15,13 @@ from tests.simulation.processes import Fate, Process
 from tests.simulation.scenario import SCENARIOS, at_random
 from tests.simulation.schedules import OneByOne
 from tests.simulation.simulation import Simulation
-from tests.simulation.source import Change
+from tests.simulation.source import SourceChange
 
 _indices = st.integers(0, 9)
 _fates = st.one_of(st.just(Fate.PROCEED), st.sampled_from(list(Fate)))
 
 
-class Export(RuleBasedStateMachine):
+class ExportMachine(RuleBasedStateMachine):
     """The oracle judges every effect; at the end the system must come to rest."""
 
     @initialize(
@@ -67,8 +67,8 @@ class Export(RuleBasedStateMachine):
             possible = fate in process.call.fates
             self.simulation.resume(process, fate if possible else Fate.PROCEED)
 
-    @rule(change=st.sampled_from(list(Change)), index=_indices)
-    def change(self, change: Change, index: int) -> None:
+    @rule(change=st.sampled_from(list(SourceChange)), index=_indices)
+    def change(self, change: SourceChange, index: int) -> None:
         undone = self.simulation.undone
         near = undone[index % len(undone)].window if undone else None
         self.simulation.source.change(change, near)
@@ -88,5 +88,5 @@ class Export(RuleBasedStateMachine):
         return self.simulation.alive[index % len(self.simulation.alive)]
 
 
-TestExport = Export.TestCase
+TestExport = ExportMachine.TestCase
 TestExport.settings = examples(60)

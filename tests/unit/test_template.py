@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import tomllib
 from datetime import timedelta
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
 from cpd_exporter.bootstrap import VISIBILITY
-from cpd_exporter.model.messages import Export, Sweep, read_command
+from cpd_exporter.model.command import Export, Sweep, read_command
+from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.settings import PREFIX, PlannerSettings, Settings, WorkerSettings
+from local.errors import UserError
 from local.places import ROOT
-from local.problem import Problem
-from local.template import check, template
+from local.stack.template import check, template
 
 TEMPLATE = template()
 PARAMETERS = TEMPLATE["Parameters"]
@@ -66,6 +67,11 @@ def permissions(role: str) -> set[tuple[str, str]]:
     }
 
 
+@pytest.fixture(autouse=True)
+def _parse_the_template_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[check.__module__], "template", lambda: TEMPLATE)
+
+
 # ---- Functions and their layer
 
 
@@ -90,7 +96,8 @@ def test_the_layer_is_an_ordinary_package_with_locked_dependencies_and_nothing_e
     folder = ROOT / layer["Properties"]["ContentUri"]
     shipped = {path.name for path in folder.iterdir() if path.name != "__pycache__"}
     assert shipped == {"cpd_exporter", "requirements.in", "requirements.txt"}
-    locked = re.findall(r"^[a-z0-9][^\n]*==.*(?:\n    .*)*", locked_requirements(folder), re.M)
+    requirement = re.compile(r"^[a-z0-9][^\n]*==.*(?:\n    .*)*", re.MULTILINE)
+    locked = requirement.findall(locked_requirements(folder))
     assert locked
     assert all("--hash=sha256:" in requirement for requirement in locked)
 
@@ -116,7 +123,7 @@ def test_the_defaults_of_the_parameters_are_settings_that_can_be_read(function: 
     FUNCTIONS[function].read({name: value(v) for name, v in variables(function).items()})
 
 
-def test_the_planner_is_told_the_workers_time_out() -> None:
+def test_the_planner_gets_the_workers_time_out() -> None:
     for function in FUNCTIONS:
         assert int(variables(function)["CPD_WORKER_TIMEOUT_SECONDS"]) == FUNCTION["Timeout"]
         assert "Timeout" not in properties(function)
@@ -150,17 +157,17 @@ def test_a_schedule_is_a_command_and_its_retry_is_the_next_one(name: str) -> Non
 
 
 def test_a_message_stays_hidden_while_it_may_be_in_work() -> None:
-    queue = properties("PagesQueue")
+    queue = properties("WorkQueue")
     assert queue["VisibilityTimeout"] >= 6 * FUNCTION["Timeout"]
     assert queue["VisibilityTimeout"] == VISIBILITY * FUNCTION["Timeout"]
 
 
 def test_a_message_that_fails_often_is_kept_in_the_dead_letter_queue() -> None:
-    redrive = properties("PagesQueue")["RedrivePolicy"]
+    redrive = properties("WorkQueue")["RedrivePolicy"]
     assert redrive["maxReceiveCount"] >= 5
-    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["PagesDeadLetterQueue", "Arn"]}
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["WorkDeadLetterQueue", "Arn"]}
     fortnight = 14 * 24 * 60 * 60
-    assert properties("PagesDeadLetterQueue")["MessageRetentionPeriod"] == fortnight
+    assert properties("WorkDeadLetterQueue")["MessageRetentionPeriod"] == fortnight
 
 
 def test_the_mapping_bounds_the_load_and_keeps_the_pollers_back_off() -> None:
@@ -214,7 +221,7 @@ def test_bucket_and_topic_take_nothing_in_clear_text(policy: str, action: str) -
 
 
 def test_the_table_finds_undone_work_consistently_and_can_be_restored() -> None:
-    table = properties("StateTable")
+    table = properties("TimelineTable")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     # A global index could not be read consistently.
@@ -294,14 +301,14 @@ def test_the_worker_may_do_what_it_does_and_no_more() -> None:
     writable = {r for action, r in permissions("WorkerRole") if action == "s3:PutObject"}
     assert writable == {
         str({"Fn::Sub": "${LakeBucket.Arn}/entries/*"}),
-        str({"Fn::Sub": "${LakeBucket.Arn}/known/*"}),
+        str({"Fn::Sub": "${LakeBucket.Arn}/index/*"}),
         str({"Fn::Sub": "${LakeBucket.Arn}/quarantine/*"}),
         str({"Fn::Sub": "${LakeBucket.Arn}/reports/*"}),
     }
 
 
 def test_the_worker_may_send_to_the_queues_that_are_named_for_replays_and_to_no_others() -> None:
-    pages = str({"Fn::GetAtt": ["PagesQueue", "Arn"]})
+    pages = str({"Fn::GetAtt": ["WorkQueue", "Arn"]})
     to = {r for action, r in permissions("WorkerRole") if action == "sqs:SendMessage"}
     assert to == {pages, str({"Ref": "ReplayQueueArns"})}
     (policy,) = properties("WorkerRole")["Policies"]
@@ -316,7 +323,7 @@ def test_a_queue_to_replay_to_is_a_standard_one() -> None:
     theirs = "arn:aws:sqs:eu-west-2:123456789012:theirs"
     check({"ReplayQueueArns": theirs})
     check({"ReplayQueueArns": f"{theirs},{theirs}-too"})
-    with pytest.raises(Problem, match="standard"):
+    with pytest.raises(UserError, match="standard"):
         check({"ReplayQueueArns": f"{theirs},{theirs}.fifo"})
 
 
@@ -329,7 +336,7 @@ def test_a_parameter_explains_itself_and_refuses_nonsense(name: str) -> None:
     assert parameter["Description"]
     assert parameter["ConstraintDescription"]
     check({name: DEFAULTS[name]})
-    with pytest.raises(Problem, match=re.escape(parameter["ConstraintDescription"])):
+    with pytest.raises(UserError, match=re.escape(parameter["ConstraintDescription"])):
         check({name: "-1" if parameter["Type"] == "Number" else "no such thing"})
 
 
@@ -357,7 +364,7 @@ def test_the_choices_are_those_that_the_code_knows(name: str, choices: type[Any]
     ],
 )
 def test_an_api_url_is_https_or_on_this_machine(url: str) -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(UserError):
         check({"ApiUrl": url})
     for fine in (
         "https://host/base",
@@ -381,8 +388,12 @@ def test_alarms_watch_metrics_that_somebody_writes() -> None:
     assert {alarm["MetricName"] for alarm in own} == writers.keys()
     for alarm in own:
         function = writers[alarm["MetricName"]]
-        source = (ROOT / properties(function)["CodeUri"] / "app.py").read_text()
-        assert f'add_metric("{alarm["MetricName"]}"' in source
+        package = ROOT / "layers/exporter/cpd_exporter"
+        sources = [
+            ROOT / properties(function)["CodeUri"] / "app.py",
+            package / {"PlannerFunction": "planner/status.py"}.get(function, "worker/metrics.py"),
+        ]
+        assert any(f'"{alarm["MetricName"]}"' in source.read_text() for source in sources)
         assert alarm["Namespace"] == variables(function)["POWERTOOLS_METRICS_NAMESPACE"]
         (dimension,) = alarm["Dimensions"]
         assert dimension["Name"] == "service"
@@ -403,15 +414,17 @@ def test_outputs_are_what_operators_and_subscribers_need() -> None:
         "CredentialsSecretArn",
         "LakeBucketName",
         "NotificationsTopicArn",
-        "PagesDeadLetterQueueUrl",
+        "WorkDeadLetterQueueUrl",
+        "WorkQueueUrl",
         "PagesQueueUrl",
+        "PagesDeadLetterQueueUrl",
         "PlannerFunctionName",
-        "StateTableName",
+        "TimelineTableName",
         "WorkerFunctionName",
     }
 
 
-def test_samconfig_knows_the_stages_and_gives_only_parameters_that_exist() -> None:
+def test_samconfig_has_the_stages_and_gives_only_parameters_that_exist() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
     assert {"dev", "staging", "prod", "local"} <= config.keys()
     for stage in config.keys() - {"version", "default"}:

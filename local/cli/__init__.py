@@ -1,0 +1,1 @@
+"""The commands of `python -m local`: one file and one options object each."""

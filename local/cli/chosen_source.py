@@ -1,0 +1,76 @@
+"""The source that the options choose, with its secret from the environment or the user."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import typer
+
+from cpd_exporter.model.options import Authentication, Environment
+from local.cli.options import SourceOptions
+from local.errors import UserError
+from local.sources import ExportSource, ServiceSource, simulated
+from local.stack.template import check
+
+
+@contextlib.contextmanager
+def chosen_source(options: SourceOptions) -> Iterator[ExportSource]:
+    """Yield the real service, a named server, or a simulator that runs within this context."""
+    parameters = _parameters(options)
+    check(parameters)
+    if options.environment or options.api_url:
+        yield ServiceSource(
+            options.environment or Environment.PRODUCTION,
+            options.token_audience,
+            options.scope,
+            parameters,
+            _read_secret(options),
+        )
+    elif options.tenant_id:
+        raise UserError("--tenant-id needs --environment or --api-url beside it")
+    else:
+        oauth2 = options.auth is Authentication.OAUTH2
+        with simulated(options.entries, options.seed, parameters, oauth2=oauth2) as source:
+            yield source
+
+
+def _parameters(options: SourceOptions) -> dict[str, str]:
+    """Return the template parameters that the user gave; the template has defaults for the rest."""
+    first_date = options.first_date
+    if first_date and first_date.replace(tzinfo=UTC) > datetime.now(UTC):
+        raise UserError("--first-date is in the future: there is nothing to export")
+    given = {
+        "Environment": options.environment,
+        "ApiUrl": options.api_url,
+        "Authentication": options.auth,
+        "Scope": options.scope,
+        "TokenAudience": options.token_audience,
+        "FirstDate": first_date and f"{first_date:%Y-%m-%d}",
+        "SettleSeconds": options.settle_seconds,
+        "FilterSlackSeconds": options.filter_slack_seconds,
+        "DeletionDelaySeconds": options.deletion_delay_seconds,
+    }
+    return {name: str(value) for name, value in given.items() if value not in {None, ""}}
+
+
+def _read_secret(options: SourceOptions) -> dict[str, str]:
+    tenant_id = options.tenant_id or _prompt("--tenant-id", "Tenant ID", hidden=False)
+    if options.auth is Authentication.BASIC:
+        return {"tenantId": tenant_id, "apiSecret": _read("CPD_API_SECRET", "API secret")}
+    return {
+        "tenantId": tenant_id,
+        "clientId": _read("CPD_CLIENT_ID", "Client ID", hidden=False),
+        "clientSecret": _read("CPD_CLIENT_SECRET", "Client secret"),
+    }
+
+
+def _read(variable: str, name: str, *, hidden: bool = True) -> str:
+    return os.environ.get(variable) or _prompt(variable, name, hidden=hidden)
+
+
+def _prompt(given_by: str, name: str, *, hidden: bool) -> str:
+    if not sys.stdin.isatty():
+        raise UserError(f"{name} is missing: give it by {given_by}")
+    return str(typer.prompt(name, hide_input=hidden, err=True))

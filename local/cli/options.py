@@ -1,0 +1,148 @@
+"""The options of each command, as one object; their fields become the command line's flags."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
+
+_SOURCE, _RESULT = "What to export", "What to make of it"
+
+Entries = Annotated[
+    int, typer.Option(min=1, help="How many the simulator has.", rich_help_panel=_SOURCE)
+]
+Seed = Annotated[int, typer.Option(help="Decides the simulator's data.", rich_help_panel=_SOURCE)]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="The emulated account's; 0 takes a free one.")
+]
+Output = Annotated[
+    Path, typer.Option(help="Folder for a copy of the lake.", rich_help_panel=_RESULT)
+]
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Which API the stack exports, and how."""
+
+    environment: Annotated[
+        Environment | None,
+        typer.Option(
+            "--environment", help="Export from the real service.", rich_help_panel=_SOURCE
+        ),
+    ] = None
+    api_url: Annotated[
+        str,
+        typer.Option(
+            help="Export from any server that speaks this API: the part before /rest/v1 and "
+            "/oauth2/token. Without it, and without --environment: from a simulator.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = ""
+    tenant_id: Annotated[
+        str, typer.Option(help="Asked for if missing.", rich_help_panel=_SOURCE)
+    ] = ""
+    auth: Annotated[
+        Authentication,
+        typer.Option(
+            help="The secret comes from CPD_API_SECRET (basic), or CPD_CLIENT_ID and "
+            "CPD_CLIENT_SECRET (oauth2), or is asked for.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = Authentication.BASIC
+    scope: Annotated[Scope, typer.Option("--scope", rich_help_panel=_SOURCE)] = Scope.READ
+    token_audience: Annotated[Audience, typer.Option(rich_help_panel=_SOURCE)] = Audience.PUBLIC
+    first_date: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="First day to export (UTC).", rich_help_panel=_SOURCE
+        ),
+    ] = None
+    settle_seconds: Annotated[
+        int | None,
+        typer.Option(help="How long an entry may take to show up.", rich_help_panel=_SOURCE),
+    ] = None
+    filter_slack_seconds: Annotated[
+        int | None, typer.Option(help="By how much to widen each query.", rich_help_panel=_SOURCE)
+    ] = None
+    deletion_delay_seconds: Annotated[
+        int | None,
+        typer.Option(
+            help="How long an entry must be missing before a sweep publishes its deletion.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None
+    entries: Entries = 5000
+    seed: Seed = 1
+
+
+@dataclass(frozen=True)
+class RunOptions(SourceOptions):
+    """The options of `run`."""
+
+    port: Port = 0
+    output: Output = Path("lake")
+    report: Annotated[
+        Path | None,
+        typer.Option(help="File for the summary as JSON.", rich_help_panel=_RESULT),
+    ] = None
+
+
+@dataclass(frozen=True)
+class UpOptions(SourceOptions):
+    """The options of `up`."""
+
+    port: Port = 0
+    replay_queue_arns: Annotated[
+        str, typer.Option(help="Queues that a replay may publish to, with commas between.")
+    ] = ""
+    schedule: Annotated[
+        bool, typer.Option("--schedule/--no-schedule", help="Export every minute by itself.")
+    ] = True
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """The options of `demo`."""
+
+    entries: Entries = 5000
+    seed: Seed = 1
+    port: Port = 0
+    output: Output = Path("demo-lake")
+    report: Annotated[Path, typer.Option(help="File for the report.", rich_help_panel=_RESULT)] = (
+        Path("demo-report.json")
+    )
+
+
+@dataclass(frozen=True)
+class SendOptions:
+    """The options of `send`."""
+
+    command: Annotated[str, typer.Argument(help="JSON, or a file with it: see events/.")]
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the stack that `up` keeps up.")]
+
+
+def with_flags[T](options: type[T], command: Callable[[T], None]) -> Callable[..., None]:
+    """Wrap a command, so that Typer sees each field of its options as a parameter."""
+
+    def call(**values: Any) -> None:
+        command(options(**values))
+
+    hints = get_type_hints(options, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if option.default is MISSING else option.default,
+            annotation=hints[option.name],
+        )
+        for option in fields(options)  # type: ignore[arg-type]  # every options class is a dataclass
+    ]
+    call.__name__, call.__doc__ = command.__name__, command.__doc__
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Typer reads it
+    return call

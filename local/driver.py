@@ -1,0 +1,148 @@
+"""The export's driver: it sends commands to the planner until the export is complete."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from local.errors import UserError
+from local.stack.deploy import DeployedStack
+
+MAX_IDLE_SECONDS = 180
+"""After this time without progress, an export is stuck: a worker's attempt takes less."""
+
+_POLL_SECONDS = 0.3
+_IDLE_SECONDS = 4
+"""A tick sends the pages that the workers' splits left; while workers are busy, it can wait."""
+
+_HOPELESS_AT_FIRST = frozenset({"MalformedResponseError", "PermanentError"})
+"""Errors that waiting does not mend, as long as the export has never read a page."""
+_MAX_FIRST_IDLE_SECONDS = 15
+
+_HOPELESS = frozenset({"AccessError", "ConfigurationError", "FilterError", "MalformedInputError"})
+"""Errors that waiting does not mend."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The export at one moment; ``waiting`` counts pages that are neither done nor holes."""
+
+    tenant_id: str
+    exported_from: datetime
+    exported_through: datetime
+    planned_through: datetime
+    done: int
+    waiting: int
+    quarantined: int
+    holes: tuple[str, ...]
+
+    @property
+    def mark(self) -> tuple[datetime, int, int]:
+        """Values that the workers change; a tick that only plans new time leaves them alone."""
+        return self.exported_through, self.waiting, len(self.holes)
+
+    @classmethod
+    def of(cls, status: dict[str, Any]) -> "Progress":
+        """Read one tenant's part of the planner's status."""
+        pages, holes = status["pages"], status["holes"]
+        # The status lists a refused event as a hole too, but its page is done.
+        pages_failed = sum("attempts" in hole for hole in holes)
+        return cls(
+            tenant_id=status["tenantId"],
+            exported_from=datetime.fromisoformat(status["exportedFrom"]),
+            exported_through=datetime.fromisoformat(status["exportedThrough"]),
+            planned_through=datetime.fromisoformat(status["plannedThrough"]),
+            done=pages["done"],
+            waiting=sum(pages.values()) - pages["done"] - pages_failed,
+            quarantined=status["quarantined"],
+            holes=tuple(f"[{h['start']}, {h['end']}): {h['error']}" for h in holes),
+        )
+
+
+def invoke(stack: DeployedStack, event: dict[str, Any]) -> dict[str, Any]:
+    """Send an event to the planner and return its answer, which may hold an error."""
+    answer = stack.account.functions.invoke(
+        FunctionName=stack.outputs["PlannerFunctionName"], Payload=json.dumps(event)
+    )
+    result = json.load(answer["Payload"])
+    if "FunctionError" in answer:
+        raise UserError(f"the planner crashed: {result.get('errorMessage')} (its log: {stack.log})")
+    return dict(result)
+
+
+def read_progress(stack: DeployedStack) -> Progress | None:
+    """Read how far the export is; ``None`` if it has not begun."""
+    answer = invoke(stack, {"command": "status"})
+    if error := answer.get("error"):
+        raise UserError(error["message"])
+    (status,) = answer["tenants"]
+    return Progress.of(status) if status["exportedThrough"] else None
+
+
+def export_all(
+    stack: DeployedStack,
+    *,
+    show: Callable[[Progress], None],
+    max_idle_seconds: float = MAX_IDLE_SECONDS,
+) -> Progress:
+    """Export until the watermark reaches the target.
+
+    The target is the end of the plan at the moment when the plan catches up with the clock. It does
+    not move while new entries arrive. ``UserError`` reports an error that an operator has to mend,
+    or ``max_idle_seconds`` without progress.
+    """
+    target: datetime | None = None
+    progress: Progress | None = None
+    mark: tuple[datetime, int, int] | None = None
+    changed_at = ticked_at = time.monotonic()
+    while True:
+        before, since_tick = progress, time.monotonic() - ticked_at
+        ticked_at = time.monotonic()
+        error = invoke(stack, {"command": "export"}).get("error")
+        if error and error["type"] in _HOPELESS:
+            raise UserError(error["message"])
+        progress = read_progress(stack)
+        is_first = (
+            error and error["type"] in _HOPELESS_AT_FIRST and not (progress and progress.done)
+        )
+        limit = min(max_idle_seconds, _MAX_FIRST_IDLE_SECONDS) if is_first else max_idle_seconds
+        if target is None and not error and _had_caught_up(before, progress, since_tick):
+            target = before.planned_through if before else None
+        while True:
+            if progress:
+                show(progress)
+                if target and progress.exported_through >= target:
+                    return progress
+            now = time.monotonic()
+            if progress and progress.mark != mark:
+                mark, changed_at = progress.mark, now
+            elif now > changed_at + limit:
+                raise _stuck(stack, progress, limit, error)
+            settled = progress and not progress.waiting and not error
+            if settled or now > max(changed_at, ticked_at) + _IDLE_SECONDS:
+                break
+            time.sleep(_POLL_SECONDS)
+            progress = read_progress(stack)
+
+
+def _had_caught_up(before: Progress | None, after: Progress | None, seconds: float) -> bool:
+    """Whether a tick planned only the time since the tick before it."""
+    if before is None or after is None or before.waiting:
+        return False
+    return after.planned_through - before.planned_through <= timedelta(seconds=seconds + 5)
+
+
+def _stuck(
+    stack: DeployedStack,
+    progress: Progress | None,
+    idle_seconds: float,
+    error: dict[str, str] | None,
+) -> UserError:
+    waiting = progress.waiting if progress else 0
+    reason = error["message"] if error else "The workers say why"
+    return UserError(
+        f"nothing happened for {idle_seconds:.0f} s, with {waiting} pages waiting. {reason} "
+        f"(their log: {stack.log})"
+    )

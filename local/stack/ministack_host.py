@@ -1,0 +1,53 @@
+"""Runs MiniStack with the bare interpreter; its one argument is the folder of MiniStack's packages.
+
+MiniStack runs Python functions with its own interpreter. If that interpreter had MiniStack's
+packages, a function could import a package that its layer lacks. Child processes do not inherit the
+search path that this process sets.
+"""
+
+import os
+import signal
+import site
+import sys
+import threading
+from typing import Any
+
+
+def main() -> None:
+    """Serve until the parent process ends."""
+    packages = sys.argv.pop()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    site.addsitedir(packages)
+    _authorise_batches_as_aws()
+
+    from ministack.app import main as serve  # type: ignore[import-not-found]  # see above
+
+    serve()
+
+
+def _end_with_parent() -> None:
+    """End the process group at the end of standard input: the parent holds its other end."""
+    sys.stdin.buffer.read()
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _authorise_batches_as_aws() -> None:
+    """Check the permission of a single message for batches of messages, as AWS does.
+
+    AWS has no permission such as sqs:SendMessageBatch, but MiniStack 1.5 requires it. A template
+    that named it would be no valid policy for AWS.
+    """
+    from ministack.core import iam_actions  # type: ignore[import-not-found]  # see above
+
+    extract = iam_actions.extract_iam_action
+
+    def extract_single(*request: Any, **named: Any) -> str | None:
+        action: str | None = extract(*request, **named)
+        is_message = action is not None and action.startswith(("sns:", "sqs:"))
+        return action.removesuffix("Batch") if action is not None and is_message else action
+
+    iam_actions.extract_iam_action = extract_single
+
+
+if __name__ == "__main__":
+    main()

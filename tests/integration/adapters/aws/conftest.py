@@ -1,0 +1,18 @@
+"""What the tests of the AWS adapters share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contracts.account import MotoAccount, opened
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoAccount]:
+    with opened(monkeypatch) as account:
+        yield account
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []

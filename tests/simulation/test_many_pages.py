@@ -1,0 +1,66 @@
+"""Worlds of thousands of entries: what many small pages cost, and how many are sent at a time."""
+
+from datetime import timedelta
+
+from cpd_exporter.model.page import WorkKind
+from simulator.behaviour import Behaviour
+from simulator.entry_writer import Profile, seeded
+from tests.support.sweeps import entries, swept
+from tests.support.world import NOW, World
+
+
+def test_a_first_sweep_of_many_small_pages_is_cheap() -> None:
+    world = World(store=entries(10_000), slice_target=8, slice_floor=timedelta(minutes=1))
+    world.export(ticks=400)
+    world.slice_target = 800
+    pages = len(world.pages)
+    assert pages >= 1000
+    world.api.calls = 0
+    assert swept(world) == []
+    assert world.api.calls <= 1.5 * 10 + len(world.reports)
+    assert len(world.pages) <= 30
+    world.assert_exact()
+
+
+def test_jobs_and_divided_sweeps_are_sent_a_few_at_a_time() -> None:
+    world = World(store=entries(4000), slice_target=40)
+    world.export()
+    world.slice_target = 800
+    world.simulator.behave(per_page_cap=50)
+    world.now += timedelta(days=1)
+    for day in range(1, 21):
+        span = {"from": f"2026-01-{day:02}T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
+        world.command({"command": "verify", **span})
+    world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})
+    world.queue.messages.clear()
+    for _ in range(6):
+        world.planner.tick()
+        assert sum(message.kind is WorkKind.SWEEP for message in world.queue.messages) <= 50
+        assert sum(message.kind == "job" for message in world.queue.messages) <= 2
+        world.drain()
+        world.now += timedelta(minutes=30)
+
+
+def test_windows_narrower_than_the_slack_are_merged_at_bounded_cost() -> None:
+    """The slack on both sides alone holds more than a response, however narrow the window."""
+    first = NOW - timedelta(days=5)
+    world = World(
+        store=seeded(Profile(first=first, end=NOW, entries=800)),
+        origin=first,
+        slack=timedelta(hours=14),
+        slice_target=80,
+        behaviour=Behaviour(per_page_cap=100),
+    )
+    world.now = NOW - timedelta(days=2)
+    world.export()
+    for _ in range(16):
+        world.now += timedelta(minutes=15)
+        world.planner.tick()
+        world.drain()
+    pages = len(world.pages)
+    world.api.calls = 0
+    world.command({"command": "sweep", "lookback": "PT4H"})
+    world.export()
+    assert len(world.pages) <= pages - 10
+    assert world.api.calls <= 20
+    world.assert_exact()

@@ -1,0 +1,261 @@
+"""Both functions as Lambda calls them: AWS by moto, the API by the simulator over HTTP.
+
+Whatever is logged must hold neither a secret nor anything that an entry says."""
+
+import gzip
+import importlib.util
+import itertools
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import simplejson
+from moto.sqs.models import sqs_backends
+
+from cpd_exporter import bootstrap
+from simulator import Credentials, EntryStore, Profile, Simulator, seeded
+from tests.contracts.account import BUCKET, REGION, MotoAccount
+
+ROOT = Path(__file__).parents[2]
+
+
+TENANT = "eu-west-2_AbcdEfghI"
+
+
+API_SECRET = "canary-api-secret"
+
+
+CLIENT_SECRET = "canary-client-secret"
+
+
+REFLECTION = "canary reflection of a person"
+
+
+CANARIES = ("canary", "client-of-the-tenant")
+
+
+CREDENTIALS = Credentials(TENANT, API_SECRET, "client-of-the-tenant", CLIENT_SECRET)
+
+
+BASIC = {"tenantId": TENANT, "apiSecret": API_SECRET}
+
+
+CLIENT = {
+    "tenantId": TENANT,
+    "clientId": "client-of-the-tenant",
+    "clientSecret": CLIENT_SECRET,
+}
+
+
+_names = itertools.count()
+
+
+def sample(name: str) -> Any:
+    return json.loads((ROOT / "events" / f"{name}.json").read_text())
+
+
+class LambdaContext:
+    """What Lambda tells a function of its invocation."""
+
+    function_name = "function"
+    memory_limit_in_mb = 512
+    invoked_function_arn = f"arn:aws:lambda:{REGION}:123456789012:function:function"
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e812345678"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 120_000
+
+
+class Deployment:
+    """The deployed functions, the account they run in and the API that they read."""
+
+    def __init__(
+        self,
+        account: MotoAccount,
+        simulator: Simulator,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.account = account
+        self.simulator = simulator
+        self.monkeypatch = monkeypatch
+        self._capsys = capsys
+        self.output = ""
+
+    def say(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self.monkeypatch.setenv(f"CPD_{name}", value)
+
+    def keep_secret(self, text: str) -> None:
+        self.account.secretsmanager.put_secret_value(SecretId="credentials", SecretString=text)
+
+    def planner(self, event: Any) -> Any:
+        """Invoke the planner in a fresh environment."""
+        return self._load("planner").handler(event, LambdaContext())
+
+    def worker(self, message: dict[str, Any]) -> None:
+        """Invoke the worker with one message of the queue, as its event source mapping does."""
+        event = sample("worker-page")
+        [record] = event["Records"]
+        record |= {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "md5OfBody": message["MD5OfBody"],
+        }
+        record["attributes"]["ApproximateReceiveCount"] = message["Attributes"][
+            "ApproximateReceiveCount"
+        ]
+        self.invoke_worker(event)
+
+    def invoke_worker(self, event: dict[str, Any]) -> None:
+        self._load("worker").handler(event, LambdaContext())
+
+    def run(self, event: Any) -> dict[str, Any]:
+        """Send a command and do all that its tick sends; returns what the tick answers."""
+        [answer] = self.planner(event)["tenants"]
+        self.work_off()
+        return dict(answer)
+
+    def later(self, **by: float) -> None:
+        """From now on the functions' clock is ahead."""
+        self.monkeypatch.setattr(bootstrap, "_now", lambda: datetime.now(UTC) + timedelta(**by))
+
+    def published(self, queue_url: str | None = None) -> list[tuple[str, str]]:
+        """Change and ID of each event that came since the last look, in order of these."""
+        messages = self.account.received(queue_url or self.account.subscriber_url)
+        return sorted(
+            (
+                message["MessageAttributes"]["change"]["StringValue"],
+                _loads(message["Body"])["subject"],
+            )
+            for message in messages
+        )
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next message, hidden as long as the template says."""
+        received = self.account.sqs.receive_message(
+            QueueUrl=self.account.queue_url, VisibilityTimeout=720, AttributeNames=["All"]
+        ).get("Messages", [])
+        return dict(received[0]) if received else None
+
+    def work_off(self) -> None:
+        """What the event source mapping does: a message that was worked off is deleted."""
+        while message := self.receive():
+            self.worker(message)
+            self.account.sqs.delete_message(
+                QueueUrl=self.account.queue_url, ReceiptHandle=message["ReceiptHandle"]
+            )
+
+    def send(self, body: str) -> dict[str, Any]:
+        self.account.sqs.send_message(QueueUrl=self.account.queue_url, MessageBody=body)
+        message = self.receive()
+        assert message is not None
+        return message
+
+    def hidden_seconds(self, message: dict[str, Any]) -> float | None:
+        """How long the message still is out of sight; ``None`` if it is not in the queue."""
+        queue = sqs_backends["123456789012"][REGION].get_queue("pages")
+        for held in queue._messages:
+            if held.id == message["MessageId"]:
+                return float(held.visible_at) / 1000 - time.time()
+        return None
+
+    def logged(self, level: str) -> list[dict[str, Any]]:
+        """The lines logged so far at a level."""
+        self.output += self._capsys.readouterr().out
+        lines = (json.loads(line) for line in self.output.splitlines() if line.startswith("{"))
+        return [line for line in lines if line.get("level") == level]
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What the worker logged of each message that it did."""
+        return [line for line in self.logged("INFO") if line["message"] == "page"]
+
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric that was published so far."""
+        self.output += self._capsys.readouterr().out
+        lines = [json.loads(line) for line in self.output.splitlines() if '"_aws"' in line]
+        return {
+            metric["Name"]: line[metric["Name"]][-1]
+            for line in lines
+            for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        }
+
+    @property
+    def lake(self) -> dict[str, Any]:
+        """All rows by ID, without what the exporter adds; each object is read once."""
+        rows: list[dict[str, Any]] = []
+        listed = self.account.s3.list_objects_v2(Bucket=BUCKET, Prefix="entries/")
+        for item in listed.get("Contents", []):
+            body = self.account.s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
+            rows += [_loads(line) for line in gzip.decompress(body).splitlines()]
+        added = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion")
+        assert len({row["logEntryId"] for row in rows}) == len(rows)
+        return {
+            row["logEntryId"]: {name: row[name] for name in row if name not in added}
+            for row in rows
+        }
+
+    def assert_exact(self) -> None:
+        """Lake and subscriber hold exactly what the API does."""
+        expected = {entry.log_entry_id: entry.value for entry in self.simulator.store}
+        assert self.lake == expected
+        messages = self.account.received(self.account.subscriber_url)
+        events = [_loads(message["Body"]) for message in messages]
+        assert len(events) == len(expected)
+        assert {event["subject"]: event["data"]["entry"] for event in events} == expected
+        for message, event in zip(messages, events, strict=True):
+            assert message["MessageAttributes"]["change"]["StringValue"] == "created"
+            bucket, _, key = event["data"]["lakeUri"].removeprefix("s3://").partition("/")
+            self.account.s3.head_object(Bucket=bucket, Key=key)
+
+    def _load(self, name: str) -> ModuleType:
+        """The function's module anew, as in a cold start."""
+        for cached in (bootstrap.planner, bootstrap.worker, bootstrap.work_queue):
+            cached.cache_clear()
+        # Powertools keeps a logger, and where it writes to, by the name of its service.
+        self.monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"{name}-{next(_names)}")
+        path = ROOT / "functions" / name / "app.py"
+        spec = importlib.util.spec_from_file_location(f"{name}_function", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+
+def _loads(text: str | bytes) -> Any:
+    return simplejson.loads(text, use_decimal=True)
+
+
+def lately() -> EntryStore:
+    """Entries of the last three days."""
+    now = datetime.now(UTC)
+    return source(now - timedelta(days=3), now - timedelta(hours=1))
+
+
+def source(first: datetime, end: datetime) -> EntryStore:
+    """Entries, each with a reflection that nobody may see in a log."""
+    store = seeded(Profile(first=first, end=end, entries=60))
+    for entry in list(store):
+        store.edit(entry.log_entry_id, description=f"{REFLECTION}; größer 🧘🏽")
+    return store
+
+
+def the_error(stack: Deployment) -> dict[str, Any]:
+    """The one error that was logged, without a stack trace."""
+    [error] = stack.logged("ERROR")
+    assert "exception" not in error
+    assert "stack_trace" not in error
+    return error
+
+
+def export(stack: Deployment) -> None:
+    """Export everything, and take it from the subscriber."""
+    stack.run(sample("planner-export"))
+    stack.planner(sample("planner-export"))
+    assert len(stack.published()) == len(stack.simulator.store)

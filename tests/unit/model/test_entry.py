@@ -1,0 +1,213 @@
+"""Entries: what is exported, what is set apart, and that one never harms another."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cpd_exporter.errors import MalformedResponseError
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.entry import (
+    MAX_DEPTH,
+    Entry,
+    FaultyEntry,
+    fingerprint,
+    read_entry,
+    read_listing,
+)
+from tests.support.samples import content, entry, listing, numbered, text
+
+FIELDS = tuple(content())
+SECRET = "confidential reflection"
+# What each documented field must not be.
+WRONG: dict[str, tuple[Any, ...]] = {
+    "logEntryId": (None, 5, "", "x" * 257, ["a"], "half an emoji \ud83d"),
+    "userId": (None, 5, "", "x" * 257),
+    "activity": (None, "article", [], {}, {"type": "article"}, {"type": 1, "name": "n"}),
+    "category": (None, "Clinical", {"name": "n"}, {"categoryId": "", "name": "n"},
+                 {"categoryId": "c", "name": None}),
+    "entryDate": (None, 1767225600, "", "2026-03-01", "2026-03-01T12:00:00", SECRET),
+    "durationMinutes": (None, "45", 45.5, True, 45.0),
+    "description": (5, [SECRET], {"text": SECRET}),
+    "isVerified": (None, 0, 1, "false"),
+}  # fmt: skip
+
+
+def faulty(changed: dict[str, Any]) -> FaultyEntry:
+    source = json_text.dump(changed)
+    read = read_entry(json_text.load(source), source)
+    assert isinstance(read, FaultyEntry)
+    assert read.source == source.encode()
+    return read
+
+
+def test_a_documented_entry_is_read() -> None:
+    read = entry()
+    assert read.id == "6610a1b2c3d4e5f601234567"
+    assert read.date == datetime(2026, 3, 1, 12, 0, 1, 250000, tzinfo=UTC)
+    assert read.content == content()
+    assert read.fingerprint == fingerprint(content())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"description": None},
+        {"description": ""},
+        {"description": "half an emoji \ud83d, whole 👩‍⚕️, \u2028 and \ufeff"},
+        {"durationMinutes": -5},
+        {"durationMinutes": 10**30},
+        {"activity": {"type": "", "name": "", "url": "https://example.org"}},
+        {"unknown": {"nested": [1, None, {"a": 1.10}]}},
+        {"change": "mine", "shadowed": True},
+    ],
+)
+def test_what_is_unusual_but_not_wrong_goes_through(changes: dict[str, Any]) -> None:
+    source = json_text.dump(content(**changes))
+    read = read_entry(json_text.load(source), source)
+    assert isinstance(read, Entry)
+    assert json_text.dump(read.content) == source
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_each_documented_field_must_be_there(field: str) -> None:
+    without = content()
+    del without[field]
+    read = faulty(without)
+    assert read.fault == f"{field}: Field required"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field, values in WRONG.items() for value in values]
+)
+def test_each_documented_field_must_be_of_its_type(field: str, value: Any) -> None:
+    read = faulty(content(**{field: value}))
+    assert read.fault.startswith(field)
+    others = set(FIELDS) - {field}
+    assert not any(other in read.fault for other in others)
+    assert SECRET not in read.fault
+    assert "45" not in read.fault
+    assert "1767225600" not in read.fault
+
+
+@pytest.mark.parametrize("record", ["null", "5", '"confidential"', "[]", "NaN", "[1, 2]"])
+def test_a_record_that_is_no_object_is_faulty(record: str) -> None:
+    [read] = read_listing(listing(record)).records
+    assert isinstance(read, FaultyEntry)
+    assert read.source == record.encode()
+    assert (read.id, read.date) == (None, None)
+    assert "confidential" not in read.fault
+
+
+def test_id_and_date_of_a_faulty_record_are_kept_where_they_can_be_read() -> None:
+    read = faulty(content(isVerified="no"))
+    assert read.id == content()["logEntryId"]
+    assert read.date == datetime(2026, 3, 1, 12, 0, 1, 250000, tzinfo=UTC)
+    assert faulty(content(logEntryId="")).id is None
+    assert faulty(content(entryDate="soon")).date is None
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e99999999999999999999"])
+def test_a_number_that_json_cannot_hold_spoils_only_its_own_record(number: str) -> None:
+    bad = text()[:-1] + f', "x": {number}}}'
+    one, spoilt, other = read_listing(listing(numbered(1), bad, numbered(2))).records
+    assert isinstance(one, Entry)
+    assert isinstance(other, Entry)
+    assert isinstance(spoilt, FaultyEntry)
+    assert spoilt.source == bad.encode()
+
+
+def test_a_number_of_many_digits_keeps_them() -> None:
+    digits = "7" * 6000
+    [read] = read_listing(listing(text()[:-1] + f', "x": {digits}}}')).records
+    assert isinstance(read, Entry)
+    assert digits in json_text.dump(read.content)
+
+
+def test_a_record_nested_too_deeply_spoils_only_itself() -> None:
+    def nested(levels: int) -> str:
+        return text()[:-1] + f', "x": {"[" * levels}{"]" * levels}}}'
+
+    # The record itself is one level.
+    fits, too_deep, far_too_deep = read_listing(
+        listing(nested(MAX_DEPTH - 1), nested(MAX_DEPTH), nested(9000))
+    ).records
+    assert isinstance(fits, Entry)
+    assert isinstance(too_deep, FaultyEntry)
+    assert isinstance(far_too_deep, FaultyEntry)
+    assert "nested" in too_deep.fault
+    assert too_deep.source == nested(MAX_DEPTH).encode()
+
+
+def test_bytes_that_are_not_utf_8_spoil_only_their_record_and_are_kept() -> None:
+    broken = text().encode().replace(b"confidential", b"caf\xe9 \xff")
+    body = listing(numbered(1), "@", numbered(2)).replace(b"@", broken)
+    one, spoilt, other = read_listing(body).records
+    assert isinstance(one, Entry)
+    assert isinstance(other, Entry)
+    assert isinstance(spoilt, FaultyEntry)
+    assert spoilt.source == broken
+    assert spoilt.fault == "the record: not UTF-8"
+
+
+def test_the_bytes_of_a_faulty_record_are_kept_verbatim() -> None:
+    source = '{ "logEntryId" : "a\\u00e9b", "x":1.50 ,\n "é": [ ] }'
+    [read] = read_listing(listing(source)).records
+    assert isinstance(read, FaultyEntry)
+    assert read.source == source.encode()
+
+
+def test_a_byte_order_mark_is_no_harm() -> None:
+    body = "\N{BYTE ORDER MARK}".encode() + listing(numbered(1), numbered(2))
+    assert len(read_listing(body).records) == 2
+
+
+def test_what_a_listing_says_of_itself() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    read = read_listing(listing(numbered(1), total=70, per_page=50), now)
+    assert (read.total, read.per_page, read.served_at) == (70, 50, now)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body: b"<html><body>We will be back soon</body></html>",
+        lambda body: b"",
+        lambda body: body[: len(body) // 2],
+        lambda body: body[:-1],
+        lambda body: body + b"}",
+        lambda body: body.replace(b'"results"', b'"data"'),
+        lambda body: body.replace(b'"pagination"', b'"paging"'),
+        lambda body: body.replace(b'"totalResults": 1', b'"totalResults": "1"'),
+        lambda body: body.replace(b'"totalResults": 1', b'"totalResults": true'),
+        lambda body: body.replace(b'"totalResults": 1', b'"totalResults": -1'),
+        lambda body: body.replace(b'"totalResults": 1', b'"totalResults": 1.0'),
+        lambda body: body.replace(b'"totalResults": 1', b'"totalResults": null'),
+        lambda body: body.replace(b'"perPage": 1000', b'"perPage": 0'),
+        lambda body: b"null",
+        lambda body: b'{"status": 200, "message": "OK"}',
+    ],
+)
+def test_a_body_that_is_no_listing_is_refused(spoil: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(MalformedResponseError) as caught:
+        read_listing(spoil(listing(text())))
+    assert SECRET not in str(caught.value)
+
+
+def test_one_version_has_one_fingerprint() -> None:
+    shuffled = dict(reversed(content().items()))
+    assert fingerprint(shuffled) == fingerprint(content())
+    assert fingerprint(content(isVerified=True)) != fingerprint(content())
+    assert fingerprint(content(unknown=None)) != fingerprint(content())
+    assert len(fingerprint(content())) == 64
+
+
+def test_dates_count_to_the_millisecond() -> None:
+    [one, other] = read_listing(
+        listing(text(entryDate="2026-03-01T12:00:00.999Z"),
+                text(entryDate="2026-03-01T12:00:01.000Z"))
+    ).records  # fmt: skip
+    assert isinstance(one, Entry)
+    assert isinstance(other, Entry)
+    assert other.date - one.date == timedelta(milliseconds=1)

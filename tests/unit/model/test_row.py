@@ -1,0 +1,144 @@
+"""Rows: what is stored is what is read back, and nothing else passes for it."""
+
+import gzip
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import simplejson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.entry import FaultyEntry
+from cpd_exporter.model.row import Change, Row, created, decode, encode, quarantine
+from tests.support.samples import TENANT, content, entry
+
+AT = datetime(2026, 3, 2, 8, 0, 0, 123000, tzinfo=UTC)
+OWN = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion", "shadowed")
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
+MEMBERS = st.dictionaries(
+    TEXTS | st.sampled_from(OWN),
+    st.none() | st.booleans() | st.integers() | TEXTS | st.lists(TEXTS, max_size=2),
+    max_size=8,
+)
+
+
+def row(**changes: Any) -> Row:
+    return created(entry(**changes), tenant_id=TENANT, exported_at=AT)
+
+
+ROWS = st.builds(
+    lambda unknown, change, ms: replace(
+        row(),
+        content=unknown | content(),
+        change=change,
+        exported_at=AT + timedelta(milliseconds=ms),
+    ),
+    MEMBERS,
+    st.sampled_from(Change),
+    st.integers(0, 10**9),
+)
+
+
+@given(st.lists(ROWS, max_size=5))
+def test_rows_come_back_as_they_were_and_in_order(rows: list[Row]) -> None:
+    assert decode(encode(rows)) == rows
+
+
+@given(st.lists(ROWS, max_size=5))
+def test_each_row_is_one_line_of_ascii(rows: list[Row]) -> None:
+    text = gzip.decompress(encode(rows))
+    assert text.isascii()
+    assert len(text.splitlines()) == text.count(b"\n") == len(rows)
+
+
+def test_equal_rows_give_equal_bytes_at_any_time() -> None:
+    assert encode([row(), row()]) == encode([row(), row()])
+    modified = encode([row()])[4:8]  # where gzip's header tells the time
+    assert modified == bytes(4)
+
+
+def test_a_line_is_the_entry_and_what_the_row_adds() -> None:
+    unusual = row(unknown=simplejson.loads("1.10", use_decimal=True))
+    [line] = gzip.decompress(encode([unusual])).splitlines()
+    assert json_text.load(line) == unusual.content | {
+        "change": "created",
+        "fingerprint": unusual.fingerprint,
+        "tenantId": TENANT,
+        "exportedAt": "2026-03-02T08:00:00.123Z",
+        "schemaVersion": 1,
+    }
+    assert b'"unknown":1.10' in line
+
+
+def test_members_that_are_named_like_the_rows_own_stand_aside() -> None:
+    theirs = {"change": "theirs", "shadowed": {"a": 1}, "tenantId": None}
+    stored = encode([row(**theirs)])
+    line = json_text.load(gzip.decompress(stored))
+    assert line["shadowed"] == theirs
+    assert (line["change"], line["tenantId"]) == ("created", TENANT)
+    assert decode(stored)[0].content == content(**theirs)
+
+
+def test_no_rows_are_an_object_all_the_same() -> None:
+    assert decode(encode([])) == []
+
+
+@given(st.data())
+def test_damaged_bytes_are_never_taken_for_rows(data: st.DataObject) -> None:
+    stored = encode([row(), row(logEntryId="b" * 24)])
+    # The header of gzip names a time and a system, which say nothing.
+    at = data.draw(st.integers(10, len(stored) - 1))
+    damaged = bytearray(stored)
+    damaged[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(ValueError, match=r"."):
+        decode(bytes(damaged))
+
+
+@given(st.data())
+def test_cut_off_bytes_are_never_taken_for_rows(data: st.DataObject) -> None:
+    stored = encode([row()])
+    with pytest.raises(ValueError, match=r"."):
+        decode(stored[: data.draw(st.integers(0, len(stored) - 1))])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"null",
+        b"[]",
+        b"5",
+        b"{}",
+        b"not JSON",
+        b'{"change": "created"}',
+        b'"\xff"',
+        json_text.dump({"change": "renamed", "fingerprint": "f", "tenantId": "t",
+                        "exportedAt": "2026-03-02T08:00:00Z"}).encode(),
+        json_text.dump({"change": "created", "fingerprint": "f", "tenantId": "t",
+                        "exportedAt": "yesterday"}).encode(),
+        json_text.dump({"change": "created", "fingerprint": "f", "tenantId": "t",
+                        "exportedAt": "2026-03-02T08:00:00Z", "shadowed": 5}).encode(),
+    ],
+)  # fmt: skip
+def test_lines_that_are_no_rows_are_refused(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode(gzip.compress(line + b"\n"))
+
+
+def test_a_faulty_record_is_kept_verbatim_with_its_fault_beside_it() -> None:
+    source = b'{"logEntryId": "\xff\n\xe9"}'
+    faulty = FaultyEntry(source, "the record: not UTF-8", None, None)
+    key, body = quarantine(TENANT, faulty)
+    reason, kept = body.split(b"\n", 1)
+    digest = hashlib.sha256(source).hexdigest()
+    assert kept == source
+    assert key == f"quarantine/tenant={TENANT}/{digest}"
+    assert json_text.load(reason) == {
+        "tenantId": TENANT,
+        "fault": "the record: not UTF-8",
+        "sha256": digest,
+    }
+    assert quarantine(TENANT, faulty) == (key, body)

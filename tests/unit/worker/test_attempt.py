@@ -1,0 +1,264 @@
+"""What each failure does to a page, and what a worker that was overtaken cannot do."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from cpd_exporter.errors import (
+    AccessError,
+    ConfigurationError,
+    ExporterError,
+    FilterError,
+    MalformedResponseError,
+    TransientError,
+)
+from cpd_exporter.model.entry import Listing
+from cpd_exporter.model.page import ConditionalWrite, Page, PageState
+from cpd_exporter.model.window import Window
+from cpd_exporter.worker.context import Outcome, WorkReport
+from simulator.behaviour import Behaviour, InjectedFault
+from tests.support.fakes import FakeTimeline
+from tests.support.pages import (
+    assert_published_once,
+    attempt,
+    crash,
+    done,
+    fail,
+    page_of,
+    planned,
+    worker_with,
+)
+from tests.support.world import World
+
+
+class RacingTimeline(FakeTimeline):
+    """Just before its ``at``-th write to a page, another worker writes."""
+
+    def __init__(self, real: FakeTimeline, at: int) -> None:
+        self.__dict__ = real.__dict__
+        self.at = at
+        self.intruder: Callable[[Page], None] = lambda _: None
+
+    def update(self, page: Page, changed: Page) -> bool:
+        self.at -= 1
+        if self.at == 0:
+            self.intruder(page)
+        return super().update(page, changed)
+
+    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
+        self.at -= 1
+        if self.at == 0 and (page := writes[0].before) is not None:
+            self.intruder(page)
+        return super().commit(writes)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4], ids=["claim", "writing", "stored", "done"])
+def test_whoever_was_overtaken_stops_and_nothing_is_lost(at: int) -> None:
+    world, work = planned(20)
+    racing = RacingTimeline(world.timeline, at)
+    other = world.worker
+
+    def overtake(_: Page) -> None:
+        world.now += timedelta(minutes=5)
+        other.handle(work)
+
+    racing.intruder = overtake
+    report = worker_with(world, timeline=racing).handle(work)
+    assert report.outcome is Outcome.SUPERSEDED
+    assert page_of(world, work).state is PageState.DONE
+    world.planner.tick()
+    world.assert_exact()
+    assert len(world.lake.objects) == 1
+
+
+def test_whoever_was_overtaken_by_a_split_stops() -> None:
+    world, work = planned(200)
+    racing = RacingTimeline(world.timeline, 2)
+
+    def overtake(_: Page) -> None:
+        world.now += timedelta(minutes=5)
+        world.simulator.behave(per_page_cap=50)
+        assert world.worker.handle(work).outcome is Outcome.SPLIT
+
+    racing.intruder = overtake
+    assert worker_with(world, timeline=racing).handle(work).outcome is Outcome.SUPERSEDED
+    world.export()
+    assert_published_once(world)
+
+
+def test_whoever_would_split_what_another_exported_stops() -> None:
+    world, work = planned(200, per_page_cap=50)
+    racing = RacingTimeline(world.timeline, 2)
+
+    def overtake(_: Page) -> None:
+        world.now += timedelta(minutes=5)
+        world.simulator.behave(per_page_cap=None)
+        assert world.worker.handle(work).outcome is Outcome.DONE
+
+    racing.intruder = overtake
+    assert worker_with(world, timeline=racing).handle(work).outcome is Outcome.SUPERSEDED
+    assert len(world.pages) == 1
+    world.planner.tick()
+    assert_published_once(world)
+
+
+def test_whoever_fails_after_being_overtaken_undoes_nothing() -> None:
+    world, work = planned(20, faults=(InjectedFault(kind="status", status=503, times=1),))
+    other = world.worker
+
+    def overtake(_: object) -> None:
+        world.simulator.after_call = lambda _: None
+        world.now += timedelta(minutes=5)
+        other.handle(work)
+
+    world.simulator.after_call = overtake
+    assert world.worker.handle(work).outcome is Outcome.SUPERSEDED
+    assert page_of(world, work).state is PageState.DONE
+
+
+WAITED_OUT = {
+    "429": (Behaviour(faults=(InjectedFault(status=429),)), TransientError),
+    "500": (Behaviour(faults=(InjectedFault(status=500),)), TransientError),
+    "503": (Behaviour(faults=(InjectedFault(status=503),)), TransientError),
+    "401": (Behaviour(faults=(InjectedFault(status=401),)), AccessError),
+    "403": (Behaviour(faults=(InjectedFault(status=403),)), AccessError),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "kind"), WAITED_OUT.values(), ids=WAITED_OUT.keys())
+def test_what_strikes_all_alike_is_waited_out_and_never_counts(
+    behaviour: Behaviour, kind: type[ExporterError]
+) -> None:
+    world, work = planned(20)
+    world.simulator.behaviour = behaviour
+    for _ in range(20):
+        assert isinstance(attempt(world, work), kind)
+        page = page_of(world, work)
+        assert (page.attempts, page.lease_until, page.hole_since) == (0, None, None)
+        assert page.error
+    world.simulator.behaviour = Behaviour()
+    assert attempt(world, work) == done(20)
+    assert page_of(world, work).error is None
+
+
+@pytest.mark.parametrize("port", ["lake", "topic"])
+@pytest.mark.parametrize("error", [TransientError("throttled"), ConfigurationError("refused")])
+def test_what_the_stores_refuse_never_counts_either(port: str, error: Exception) -> None:
+    world, work = planned(20)
+    broken = type("Broken", (), {"__getattr__": lambda *_: lambda *_, **__: fail(error)})()
+    if port == "topic":
+        worker = worker_with(world, topic=broken)
+    else:
+        broken.uri = world.lake.uri
+        worker = worker_with(world, lake=broken)
+    for _ in range(8):
+        world.now += timedelta(minutes=15)
+        with pytest.raises(type(error)):
+            worker.handle(work)
+    assert page_of(world, work).attempts == 0
+    assert not world.topic.published
+    assert attempt(world, work) == done(20)
+
+
+def misread(world: World, error: Exception, *, counts: bool = True) -> None:
+    """Every listing fails; only those of one row, which count, may work."""
+    query = world.api.query
+
+    def broken(window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
+        if per_page == 1 and counts:
+            return query(window, page=page, per_page=per_page)
+        raise error
+
+    world.api.query = broken  # type: ignore[method-assign]
+
+
+def test_what_is_no_json_counts_and_after_five_attempts_is_split() -> None:
+    world, work = planned(20)
+    misread(world, MalformedResponseError("not JSON"))
+    for attempts in range(1, 5):
+        assert isinstance(attempt(world, work), MalformedResponseError)
+        page = page_of(world, work)
+        assert (page.attempts, page.error, page.lease_until) == (attempts, "not JSON", None)
+    report = attempt(world, work)
+    assert isinstance(report, WorkReport)
+    assert report.outcome is Outcome.SPLIT
+    # Each part has one attempt left before it is split or a hole itself.
+    assert {part.attempts for part in world.pages} == {4}
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        (MalformedResponseError("not JSON"), False),
+        (FilterError("rows from elsewhere"), True),
+    ],
+)
+def test_what_fails_as_a_whole_is_a_hole_and_not_split(error: Exception, counts: bool) -> None:
+    world, work = planned(20)
+    misread(world, error, counts=counts)
+    for _ in range(4):
+        assert attempt(world, work) is error
+    assert attempt(world, work) == WorkReport(Outcome.HOLE, error=error)  # type: ignore[arg-type]
+    [page] = world.pages
+    assert (page.hole_since, page.error, page.state) == (world.now, str(error), PageState.OPEN)
+    report = world.planner.tick()
+    assert report.holes == 1
+    assert report.exported_through >= page.window.end
+    del world.api.query
+    assert attempt(world, work) == done(20)
+    assert page_of(world, work).hole_since is None
+
+
+def test_a_hole_keeps_its_age_and_is_tried_on() -> None:
+    world, work = planned(20)
+    misread(world, FilterError("rows from elsewhere"))
+    for _ in range(5):
+        attempt(world, work)
+    since = page_of(world, work).hole_since
+    for _ in range(3):
+        report = attempt(world, work)
+        assert isinstance(report, WorkReport)
+        assert report.outcome is Outcome.HOLE
+    page = page_of(world, work)
+    assert (page.hole_since, page.attempts) == (since, 8)
+
+
+def test_the_parts_of_a_hole_are_holes_until_they_are_done() -> None:
+    """The watermark passed over the hole: its parts may not be undone behind it unlisted."""
+    world, work = planned(200)
+    misread(world, FilterError("rows from elsewhere"))
+    for _ in range(5):
+        attempt(world, work)
+    since = page_of(world, work).hole_since
+    world.planner.tick()
+    del world.api.query
+    world.simulator.behave(per_page_cap=50)
+    world.queue.messages.clear()
+    report = attempt(world, work)
+    assert isinstance(report, WorkReport)
+    assert report.outcome is Outcome.SPLIT
+    through = _exported_through(world)
+    behind = [page for page in world.timeline.undone() if page.window.start < through]
+    assert len(behind) == 5
+    assert {page.hole_since for page in behind} == {since}
+    world.drain()
+    assert not any(page.hole_since for page in world.pages)
+    world.export()
+    assert_published_once(world)
+
+
+def _exported_through(world: World) -> datetime:
+    watermark = world.timeline.watermark()
+    assert watermark is not None
+    return watermark.exported_through
+
+
+def test_work_whose_workers_crash_is_split_and_says_so() -> None:
+    world, work = planned(20)
+    for _ in range(5):
+        crash(world, work)
+        world.now += timedelta(minutes=3)
+    report = world.worker.handle(work)
+    assert report.outcome is Outcome.SPLIT
+    assert len(world.pages) > 1

@@ -1,0 +1,123 @@
+"""Objects and page indexes that are lost, damaged or tampered with are named."""
+
+from typing import Any
+
+import pytest
+
+from cpd_exporter.model import row as rows
+from tests.support.verifications import (
+    entry_of,
+    exported,
+    page_of,
+    swept,
+    tamper,
+    verified,
+    window_of,
+)
+
+
+@pytest.mark.parametrize("members", [{"description": "other"}, {"unheardOf": 1}])
+def test_tampered_content_is_found(members: dict[str, Any]) -> None:
+    world = exported()
+    page = page_of(world, entry_of(world))
+    entry_id = tamper(world, page, **members)
+    report = verified(world)
+    assert report["differences"] == 1
+    assert report["damages"] == [
+        {
+            **window_of(page),
+            "object": page.object,
+            "problem": "content that does not have its fingerprint",
+            "entries": 1,
+            "logEntryIds": [entry_id],
+        }
+    ]
+
+
+def test_a_tampered_object_of_a_swept_page_is_found() -> None:
+    world = exported()
+    world.slice_target = 800
+    page = page_of(world, entry_of(world))
+    swept(world)
+    merged = page_of(world, entry_of(world))
+    assert merged.index_key is not None
+    entry_id = tamper(world, page, durationMinutes=0)
+    report = verified(world)
+    [damage] = report["damages"]
+    assert (damage["object"], damage["logEntryIds"]) == (page.object, [entry_id])
+    assert window_of(merged).items() <= damage.items()
+    [found] = report["minutes"]
+    assert len(found["users"]) == 1
+
+
+def test_another_version_than_was_published_is_found() -> None:
+    world = exported()
+    page = page_of(world, entry_of(world))
+    world.slice_target = 800
+    swept(world)
+    assert page.object is not None
+    first, *rest = rows.decode(world.lake.objects[page.object])
+    forged = rows.Row(first.content, first.change, "0" * 64, first.tenant_id, first.exported_at)
+    world.lake.objects[page.object] = rows.encode([forged, *rest])
+    [damage] = verified(world)["damages"]
+    assert damage["problem"] == "another version than the published one"
+    assert damage["logEntryIds"] == [first.entry_id]
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+def test_a_row_that_was_taken_out_is_found(is_swept: bool) -> None:
+    world = exported()
+    page = page_of(world, entry_of(world))
+    if is_swept:
+        world.slice_target = 800
+        swept(world)
+    assert page.object is not None
+    _, *rest = rows.decode(world.lake.objects[page.object])
+    world.lake.objects[page.object] = rows.encode(rest)
+    [damage] = verified(world)["damages"]
+    assert damage["object"] == page.object
+    assert damage["entries"] == 1
+    counted = f"{page.entries - 1} entries, where the timeline counts {page.entries}"
+    assert damage["problem"] == ("no row" if is_swept else counted)
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+@pytest.mark.parametrize("damage", [None, b"", b"not gzipped"])
+def test_a_deleted_or_damaged_object_is_found(is_swept: bool, damage: bytes | None) -> None:
+    world = exported()
+    page = page_of(world, entry_of(world))
+    if is_swept:
+        world.slice_target = 800
+        swept(world)
+    assert page.object is not None
+    if damage is None:
+        del world.lake.objects[page.object]
+    else:
+        world.lake.objects[page.object] = damage
+    report = verified(world)
+    [found] = report["damages"]
+    assert found["object"] == page.object
+    assert (found["problem"] == "missing") == (damage is None)
+    assert found["entries"] == page.entries
+    assert report["minutes"]  # what cannot be read is not in the lake's sums either
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"not gzipped"])
+def test_a_page_index_that_is_gone_or_damaged_is_found(damage: bytes | None) -> None:
+    world = exported()
+    world.slice_target = 800
+    swept(world)
+    page = page_of(world, entry_of(world))
+    assert page.index_key is not None
+    if damage is None:
+        del world.lake.objects[page.index_key]
+    else:
+        world.lake.objects[page.index_key] = damage
+    [found] = verified(world)["damages"]
+    assert (found["object"], found["entries"]) == (page.index_key, page.entries)
+
+
+def test_rows_from_before_a_member_was_excluded_are_sound() -> None:
+    world = exported(100)
+    world.fingerprint_exclude = world.api.fingerprint_exclude = frozenset({"description"})
+    assert verified(world)["clean"]
