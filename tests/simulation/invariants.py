@@ -21,6 +21,10 @@ class Invariant(Enum):
     NEVER_UNDONE = "7: done is never undone"
     EXACT = "nothing lost, nothing twice"
     REST = "the system comes to rest"
+    NOT_DELAYED = "13: old work never delays new entries by more than two ticks"
+    PROGRESS = "16: attempts make progress"
+    LOUD = "17: no loss is silent"
+    NO_CRASH = "no process ends by an error that nobody expected"
 
 
 class Violation(AssertionError):  # noqa: N818  # a verdict, not an error of the program's
@@ -29,6 +33,10 @@ class Violation(AssertionError):  # noqa: N818  # a verdict, not an error of the
     def __init__(self, invariant: Invariant, message: str) -> None:
         super().__init__(f"invariant {invariant.value}: {message}")
         self.invariant = invariant
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["Violation"], tuple[Invariant, str]]:
+        return type(self), (self.invariant, self.message)
 
 
 def check(invariant: Invariant, holds: object, message: str) -> None:

@@ -86,6 +86,11 @@ def content_of_row(row: StoredRow) -> StoredRow:
     return {name: value for name, value in row.items() if name not in _OWN} | shadowed
 
 
+def version_of(content: StoredRow, exclude: frozenset[str]) -> str:
+    """The spelling of an entry by which its versions differ; members in ``exclude`` make none."""
+    return canonical_json({name: v for name, v in content.items() if name not in exclude})
+
+
 def attributes_of(row: StoredRow) -> dict[str, str]:
     """The attributes by which subscribers filter a row's event."""
     content = content_of_row(row)

@@ -40,11 +40,16 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class MutantVerdict:
-    """``trial`` and ``evidence`` are empty where the mutant survived all of them."""
+    """``trial`` and ``evidence`` are empty where the mutant survived all of them.
+
+    ``mistakes`` are the trials that ended otherwise than by a verdict of the oracle's, such as by a
+    ``KeyError``: they catch nothing.
+    """
 
     mutant: str
     trial: str
     evidence: str
+    mistakes: tuple[str, ...] = ()
 
     @property
     def killed(self) -> bool:
@@ -603,8 +608,8 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "deleted without asking for it by its ID",
         "the list is right",
-        "    if found is None:\n        return MutantVerdict.GONE",
-        "    if found is None or found is not None:\n        return MutantVerdict.GONE",
+        "    if found is None:\n        return Verdict.GONE",
+        "    if found is None or found is not None:\n        return Verdict.GONE",
         file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
@@ -683,8 +688,8 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "an entry that moved back is indexed already",
         "it is as it was",
-        " or _came_back(entry, indexed, requests):\n",
-        ":\n",
+        "            or _came_back(entry, indexed, requests)\n",
+        "",
         file="worker/sweep/compare.py",
     ),
     _sweep_mutant(
@@ -693,6 +698,13 @@ _SWEEP_MUTANTS = (
         "return there is not None and there.stored_at > indexed.stored_at",
         "return False",
         file="worker/sweep/deletions.py",
+    ),
+    _sweep_mutant(
+        "the first of two rows of one instant counts",
+        "no two rows are stored at one instant",
+        "            entry.id in before.tied\n            or ",
+        "            ",
+        file="worker/sweep/compare.py",
     ),
     _sweep_mutant(
         "pages stay reserved for a sweep that was given up",
@@ -745,6 +757,9 @@ _SWEEP_MUTANTS = (
     ),
 )
 
+IDENTITY = _mutant("the core as it stands", "nothing is wrong")
+"""No patch at all: whatever catches it is a mistake of the oracle's or of the trials'."""
+
 MUTANTS = (*_EXPORT_MUTANTS, *_SWEEP_MUTANTS)
 
 
@@ -757,29 +772,37 @@ def verdicts(mutants: Iterable[Mutant] = MUTANTS, *, processes: int = 2) -> Iter
     context.set_forkserver_preload(["boto3", "pydantic", "simplejson", "greenlet", "simulator"])
     with context.Pool(processes, maxtasksperchild=1) as pool:
         named = list(mutants)
-        for mutant, (trial, evidence) in zip(named, pool.imap(try_mutant, named), strict=True):
-            yield MutantVerdict(mutant.name, trial, evidence)
+        for mutant, found in zip(named, pool.imap(try_mutant, named), strict=True):
+            yield MutantVerdict(mutant.name, *found)
 
 
-def try_mutant(mutant: Mutant) -> tuple[str, str]:
-    """Run the trials against a mutant until one of them catches it: which, and how.
+def try_mutant(mutant: Mutant) -> tuple[str, str, tuple[str, ...]]:
+    """Run the trials against a mutant until one of them catches it by a ``Violation``.
 
-    Needs a process of its own: afterwards its modules are the mutant's.
+    Returns the members of a verdict but its first. Needs a process of its own: afterwards its
+    modules are the mutant's.
     """
+    mistakes: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         apply(mutant, Path(folder))
         for name in [name for name in sys.modules if name.startswith(("cpd_exporter", "tests."))]:
             del sys.modules[name]
         sys.path.insert(0, folder)
-        from tests.simulation import trials  # the mutant's own
+        from tests.simulation import invariants, trials  # the mutant's own
 
         suites = [trials.quick_trials(), trials.quick_sweeps()]
-        for trial in chain(*(reversed(suites) if mutant.of_sweeps else suites)):
+        queue = chain(*(reversed(suites) if mutant.of_sweeps else suites))
+        trial: trials.Trial | None = None
+        while True:
             try:
+                # A suite itself runs an undisturbed trial, to find the points of its faults.
+                if (trial := next(queue, None)) is None:
+                    return "", "", tuple(mistakes)
                 trial.run()
-            except Exception as error:  # noqa: BLE001  # whatever it is: it did not go unnoticed
-                return str(trial), f"{type(error).__name__}: {error}"
-    return "", ""
+            except invariants.Violation as error:
+                return str(trial or "undisturbed"), str(error), tuple(mistakes)
+            except Exception as error:  # noqa: BLE001  # no verdict: another trial must catch it
+                mistakes.append(f"{trial}: {type(error).__name__}: {error}")
 
 
 def apply(mutant: Mutant, folder: Path) -> None:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from traceback import walk_tb
 from typing import Any
 
 from greenlet import getcurrent, greenlet
 
 from cpd_exporter.errors import ExporterError, MalformedResponseError, TransientError
+from tests.simulation.invariants import Invariant, Violation
 
 
 class Fate(StrEnum):
@@ -160,11 +162,24 @@ class Process:
             self.call, self.dead = None, True
         except ExporterError as error:
             self.call, self.error = None, error
+        except Exception as error:
+            if _is_of_the_core(error):
+                name = type(error).__name__
+                message = f"{self.name} ended by {name}: {error}"
+                raise Violation(Invariant.NO_CRASH, message) from error
+            raise
         else:
             if self._greenlet.dead:
                 self.call, self.result = None, came
             else:
                 self.call = came
+
+
+def _is_of_the_core(error: Exception) -> bool:
+    """Whether the core raised this error: one of ours would be a mistake of the simulation's."""
+    files = [frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__)]
+    ours = [file for file in files if "/cpd_exporter/" in file or "/tests/" in file]
+    return bool(ours) and "/cpd_exporter/" in ours[-1]
 
 
 _OUTCOMES: dict[Fate, Callable[[PortCall], BaseException | None]] = {

@@ -12,15 +12,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 from itertools import batched, islice, product
 from operator import add
 from pathlib import Path
 
-from tests.simulation import trials
+from tests.simulation import hash_seeds, trials, world_trials
 from tests.simulation.baseline import run_baseline
 from tests.simulation.examples import SCALE
-from tests.simulation.mutants import verdicts
+from tests.simulation.hash_seeds import failures_under
+from tests.simulation.mutants import IDENTITY, MUTANTS, verdicts
 from tests.simulation.report import Figures, report
 from tests.simulation.scenario import SCENARIOS
 from tests.simulation.source import SourceChange
@@ -62,6 +63,13 @@ def sections(seed: int) -> Iterator[tuple[str, Iterator[Trial]]]:
     yield "sweeps, a mass deletion", trials.held_trials(20)
     yield "sweeps, an entry that wanders", trials.wandering_trials()
     yield "sweeps, the same fault over and over", trials.doomed_sweep_trials()
+    yield "two rows of one instant", world_trials.tied_trials()
+    yield "time and limits", world_trials.passing(world_trials.costly_trials())
+    yield "settings that change", world_trials.resettled_trials(100)
+    yield "a member that changes by itself", world_trials.volatile_trials(20)
+    yield "losses that stay for hours", world_trials.loud_trials()
+    yield "new entries beside old work", world_trials.passing(world_trials.fresh_trials())
+    yield "an API that lies while exporting", world_trials.passing(world_trials.misled_trials())
     yield "at random, with commands", trials.operated_trials(seed, RANDOM_WITH_COMMANDS)
     for scenario, change in (("one-page", "none"), ("one-page", "edit"), ("lone", "delete")):
         yield "two faults", trials.pairs_of_faults(scenario, change)
@@ -82,9 +90,15 @@ def main(arguments: list[str]) -> int:
             _show(f"{figures.runs.total()} trials, {len(figures.failures)} failures")
         seeds = range(options.seed, options.seed + RANDOM * options.share // 100)
         losses = reduce(add, pool.imap_unordered(run_baseline, seeds, chunksize=50))
+        _show("hash seeds")
+        hashed = hash_seeds.SEEDS[: max(1, len(hash_seeds.SEEDS) * options.share // 100)]
+        for failures in pool.imap_unordered(partial(failures_under, all_trials=True), hashed):
+            figures.failures += failures
     figures.failures.sort()
     _show("mutants")
-    judged = list(verdicts(processes=options.processes))
+    identity, *judged = verdicts([IDENTITY, *MUTANTS], processes=options.processes)
+    if identity.killed or identity.mistakes:
+        figures.failures.append(f"the core as it stands is caught: {identity}")
     figures.failures += [
         f"mutant survived: {verdict.mutant}" for verdict in judged if not verdict.killed
     ]
@@ -92,7 +106,7 @@ def main(arguments: list[str]) -> int:
     figures.failures += _examples(max(1, EXAMPLES * options.share // 100))
     if options.share == 100:
         REPORT.parent.mkdir(exist_ok=True)
-        REPORT.write_text(report(options.seed, figures, judged, losses))
+        REPORT.write_text(report(options.seed, figures, identity, judged, losses))
     _show("\n".join(figures.failures) or "everything holds")
     return bool(figures.failures)
 

@@ -7,6 +7,7 @@ from random import Random
 from simulator.behaviour import Behaviour, InjectedFault, Shuffle, ShuffleBy
 from simulator.entry_writer import FAULTY_SORTS, EntryWriter
 from simulator.source import StoredEntry, to_ms
+from tests.simulation.world import Costs
 
 NOW = datetime(2026, 3, 1, 0, 10, tzinfo=UTC)
 SETTLE = timedelta(minutes=2)
@@ -15,6 +16,7 @@ MONTH = datetime(2026, 3, 1, tzinfo=UTC)
 
 SECOND = timedelta(seconds=1)
 DOCUMENTED = Behaviour()
+FREE = Costs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Scenario:
     max_deletions: int = 500
     fingerprint_exclude: frozenset[str] = frozenset()
     may_stay_holes: bool = False
+    costs: Costs = FREE
 
 
 def one_page() -> Scenario:

@@ -83,6 +83,7 @@ class OneByOne:
             if simulation.rests_after(tick):
                 if not self.sleepers:
                     simulation.oracle.at_rest()
+                    simulation.alarms.judge()
                     return ticks
                 # Sleepers wake late: time and the watermark have moved on.
                 simulation.now += timedelta(minutes=15)

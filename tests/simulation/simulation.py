@@ -5,7 +5,7 @@ calls, loses and repeats messages, moves the clock, and lets others change the s
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -16,7 +16,7 @@ from cpd_exporter.errors import MalformedInputError, MalformedResponseError, Tra
 from cpd_exporter.model.command import read_command
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.message import JobMessage, PageMessage
-from cpd_exporter.model.page import Page, PageState
+from cpd_exporter.model.page import ConditionalWrite, Page, PageState
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.window import Window
 from cpd_exporter.planner.limits import PlannerLimits
@@ -26,10 +26,12 @@ from cpd_exporter.worker.context import WorkerLimits
 from cpd_exporter.worker.worker import Worker
 from simulator.simulator import Simulator
 from simulator.source import EntryStore
+from tests.simulation.alarms import AlarmOracle
 from tests.simulation.oracle import Oracle
-from tests.simulation.processes import Fate, Port, Process
+from tests.simulation.processes import Fate, Port, PortCall, Process
 from tests.simulation.scenario import NOW, SETTLE, Scenario
 from tests.simulation.source import Source
+from tests.simulation.world import Costs, Lie
 from tests.support.fakes import (
     FakeApi,
     FakeLake,
@@ -73,13 +75,14 @@ class Simulation:
         simulator = Simulator(store, scenario.behaviour, clock=lambda: self.now, seed=seed)
         self.source = Source(simulator, scenario.faulty, self.chance, scenario.anchors)
         self.api = _Api(simulator, scenario)
-        self.timeline = FakeTimeline(TENANT)
+        self.timeline = _Timeline(TENANT, scenario.costs)
         self.queue = FakeQueue()
         self.lake = _Lake()
         self.replay_queue = FakeReplayQueue(REPLAY_QUEUE)
         self.hurried = False
         self.topic = FakeTopic(self._refusal)
         self.oracle = Oracle(scenario, self.source, self.timeline, self.lake, self.topic)
+        self.alarms = AlarmOracle(self.timeline)
         self.messages: list[QueuedMessage] = []
         self.processes: list[Process] = []
         self.trace: list[tuple[str, str, str]] = []
@@ -114,7 +117,7 @@ class Simulation:
 
         def run(process: Process) -> Any:
             return self._worker(process).handle(
-                message.work, has_time_left=lambda: not self.hurried
+                message.work, has_time_left=lambda: self._has_time_left(process)
             )
 
         process = self._start("worker", run, skew)
@@ -126,6 +129,9 @@ class Simulation:
         """Let a process make its call, as ``fate`` has it, and run on to its next one."""
         call = process.call
         assert call is not None
+        if not self._pay(process, call):
+            fate = Fate.DIE_BEFORE
+            self.counts["killed at the time-out"] += 1
         if fate is not Fate.PROCEED:
             self.counts[fate] += 1
         if fate in (Fate.DIE_AFTER, Fate.DIE_BEFORE, Fate.MALFORM):
@@ -148,8 +154,16 @@ class Simulation:
 
     def lose_timeline(self) -> None:
         """The table is gone, and the timeline with it; lake and queue stay as they are."""
-        self.timeline = FakeTimeline(TENANT)
+        self.timeline = _Timeline(TENANT, self.scenario.costs)
         self.oracle.begin_again(self.timeline)
+        self.alarms = AlarmOracle(self.timeline)
+
+    def change_settings(self, **settings: Any) -> None:
+        """The operator changes settings; processes under way keep the settings they began with."""
+        self.scenario = replace(self.scenario, **settings)
+        self.oracle.scenario = self.oracle.sweeps.scenario = self.scenario
+        self.api.fingerprint_exclude = self.scenario.fingerprint_exclude
+        self.api.scenario = self.scenario
 
     def finish(self, process: Process) -> None:
         """Let a process run to its end, undisturbed."""
@@ -170,6 +184,10 @@ class Simulation:
         message = self._delivered.get(process)
         work = message.work if message else None
         return work.window if isinstance(work, PageMessage) else None
+
+    def window_before(self, end: datetime) -> Window:
+        """From the first date to an instant, in whole seconds."""
+        return Window(self.scenario.origin, end.replace(microsecond=0))
 
     @property
     def undone(self) -> list[Page]:
@@ -207,6 +225,33 @@ class Simulation:
             return False
         return page.attempts > 6 or not self.scenario.poison
 
+    def _pay(self, process: Process, call: PortCall) -> bool:
+        """Let the time of a worker's call pass; returns whether that left the worker alive.
+
+        The topic publishes what it can until the worker is killed.
+        """
+        costs = self.scenario.costs
+        if costs.time_out is None or not process.name.startswith("worker"):
+            return True
+        deadline = process.started + costs.time_out
+        if call.port == "api":
+            self.now += costs.call
+        if call.name == "topic.publish" and costs.events_per_second:
+            [events] = call.args
+            in_time = max(0, int((deadline - self.now).total_seconds() * costs.events_per_second))
+            if len(events) > in_time:
+                self.topic.publish(events[:in_time])
+            self.now += timedelta(seconds=len(events) / costs.events_per_second)
+        self.now = min(self.now, max(deadline, process.started))
+        return self.now < deadline
+
+    def _has_time_left(self, process: Process) -> bool:
+        costs = self.scenario.costs
+        if costs.time_out is None:
+            return not self.hurried
+        left = process.started + costs.time_out - self.now
+        return left > costs.reserve and not self.hurried
+
     def _start(self, kind: str, run: Any, skew: timedelta = timedelta(0)) -> Process:
         self._started += 1
         process = Process(f"{kind} {self._started}", run, self.now, skew)
@@ -223,6 +268,7 @@ class Simulation:
         if process in self.processes:
             self.processes.remove(process)
         self.counts["dead" if process.dead else "ended"] += 1
+        self.alarms.take(process, self.now)
         message = self._delivered.pop(process, None)
         if message is None or message not in self.messages:
             return
@@ -290,6 +336,24 @@ class Simulation:
         return "too large" if whole else None
 
 
+class _Timeline(FakeTimeline):
+    """A table that refuses an item that is too large."""
+
+    def __init__(self, tenant_id: str, costs: Costs) -> None:
+        super().__init__(tenant_id)
+        self._costs = costs
+
+    def update(self, page: Page, changed: Page) -> bool:
+        self._costs.check_item(changed)
+        return super().update(page, changed)
+
+    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
+        for write in writes:
+            if write.after is not None:
+                self._costs.check_item(write.after)
+        return super().commit(writes)
+
+
 class _Lake(FakeLake):
     """A lake of which some objects are ``broken``: gone where that is ``None``, or spoilt."""
 
@@ -309,8 +373,9 @@ class _Api(FakeApi):
     """
 
     def __init__(self, simulator: Simulator, scenario: Scenario) -> None:
-        super().__init__(simulator)
-        self._scenario = scenario
+        super().__init__(simulator, scenario.fingerprint_exclude)
+        self.scenario = scenario
+        self.lie: Lie | None = None
         self.finds_nothing = False
         self.lists = 1.0
         self.knows_nobody = False
@@ -327,11 +392,14 @@ class _Api(FakeApi):
         if self.away and window and window.start < self.away.end and self.away.start < window.end:
             raise TransientError("away")
         listing = super().query(window, page=page, per_page=per_page)
+        self.scenario.costs.check_body(listing)
+        if self.lie is not None:
+            listing = self.lie.of(listing, window, self.simulator.now())
         if self.lists < 1:
             some = listing.records[: int(len(listing.records) * self.lists)]
             return replace(listing, records=some, total=len(some))
         if self.finds_nothing and window is not None:
             return replace(listing, records=(), total=0)
-        if any(record.id in self._scenario.poison for record in listing.records):
+        if any(record.id in self.scenario.poison for record in listing.records):
             raise MalformedResponseError("poisoned")
-        return replace(listing, per_page=per_page) if self._scenario.hides_cap else listing
+        return replace(listing, per_page=per_page) if self.scenario.hides_cap else listing

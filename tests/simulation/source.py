@@ -54,6 +54,7 @@ class Source:
         self.untouched = {entry.log_entry_id for entry in self.store} - self.faulty
         self._snapshot: Snapshot | None = None
         self._made = 0
+        self.last_inserted = ""
 
     @property
     def store(self) -> EntryStore:
@@ -124,7 +125,16 @@ class Source:
 
     def _insert(self, at: datetime) -> StoredEntry:
         self._made += 1
-        return self.simulator.insert(at, description=f"insert {self._made}")
+        entry = self.simulator.insert(at, description=f"insert {self._made}")
+        self.last_inserted = entry.log_entry_id
+        return entry
+
+    def shimmer(self, member: str, value: str) -> None:
+        """A member of every entry changes by itself."""
+        self._snapshot = None
+        self.changes += 1
+        for entry in list(self.store):
+            self.store.edit(entry.log_entry_id, **{member: value})
 
     def _date_in(self, near: Window | None, target: StoredEntry | None) -> datetime:
         """Often the exact bounds of a window, or another entry's second."""

@@ -40,7 +40,7 @@ class Trial:
     def run(self) -> Run:
         """Run the trial; raises ``Violation`` with the command that shows the trial again."""
         try:
-            return KINDS[self.kind](*self.arguments)
+            return _kind(self.kind)(*self.arguments)
         except Exception as error:
             error.add_note(f"Again: .venv/bin/python -m tests.simulation.replay {self}")
             raise
@@ -236,6 +236,12 @@ KINDS: dict[str, Callable[..., Run]] = {
 }
 
 
+def _kind(name: str) -> Callable[..., Run]:
+    from tests.simulation import world_trials  # it is made of this module's parts
+
+    return (KINDS | world_trials.KINDS)[name]
+
+
 # ── all of a kind ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -397,6 +403,9 @@ def quick_trials() -> Iterator[Trial]:
 
 def quick_sweeps() -> Iterator[Trial]:
     """The trials for every mutant of sweeps and commands."""
+    from tests.simulation import world_trials
+
+    yield from world_trials.tied_trials()
     yield Trial("backfilled", ("none", "0", "-"))
     yield Trial("overlapping", ())
     for scenario, change in product(("anchored", "parted"), ("none", SourceChange.MOVE)):
@@ -408,6 +417,9 @@ def quick_sweeps() -> Iterator[Trial]:
     yield from swept_faults("brimful", "back-date", call="lake.")
     yield Trial("doomed-sweep", ("api.query", "malform", "9"))
     yield from operated_trials(0, 40)
+    yield from world_trials.loud_trials()
+    yield from world_trials.volatile_trials(1)
+    yield from world_trials.resettled_trials(3)
 
 
 def _trial(scenario: str, change: str, seed: int, *faults: tuple[int, Struck]) -> Trial:

@@ -17,11 +17,16 @@ from cpd_exporter.worker.lake_reader import LakeReader
 
 @dataclass(frozen=True, slots=True)
 class SweepInput:
-    """The pages that a sweep covers, with their entries' index and their missing entries."""
+    """The pages that a sweep covers, with their entries' index and their missing entries.
+
+    Two pages stored different rows of the ``tied`` entries at one instant, so that no subscriber
+    can tell which row is the latest.
+    """
 
     pages: list[Page]
     index: PageIndex
     missing: dict[str, MissingEntry]
+    tied: frozenset[str] = frozenset()
 
     @property
     def stored_at(self) -> datetime | None:
@@ -61,15 +66,20 @@ def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
     """
     index: dict[str, IndexEntry] = {}
     missing: dict[str, MissingEntry] = {}
+    tied: set[str] = set()
     for page in pages:
         for id_, entry in LakeReader(lake).index_of(page).items():
-            if id_ in index and index[id_].stored_at >= entry.stored_at:
+            known = index.get(id_)
+            if known and known.stored_at >= entry.stored_at:
+                if known.stored_at == entry.stored_at and known.fingerprint != entry.fingerprint:
+                    tied.add(id_)
                 continue
             index[id_] = entry
+            tied.discard(id_)
             missing.pop(id_, None)
             if id_ in page.missing:
                 missing[id_] = page.missing[id_]
-    return SweepInput(pages, index, missing)
+    return SweepInput(pages, index, missing, frozenset(tied))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +115,11 @@ def changed_rows(
         indexed = before.index.get(entry.id)
         if indexed is None:
             changed.append(rows.row(entry.content, Change.CREATED, entry.fingerprint))
-        elif _read_is_edited(entry, indexed, last, context) or _came_back(entry, indexed, requests):
+        elif (
+            entry.id in before.tied
+            or _read_is_edited(entry, indexed, last, context)
+            or _came_back(entry, indexed, requests)
+        ):
             changed.append(rows.row(entry.content, Change.UPDATED, entry.fingerprint))
     return changed
 

@@ -1,0 +1,111 @@
+"""The oracle for alarms: each loss in the stored state reaches a metric that has an alarm."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from cpd_exporter.planner.status import tick_metrics
+from cpd_exporter.worker.context import Outcome
+from cpd_exporter.worker.metrics import report_metrics
+from local.stack.template import template
+from tests.simulation.invariants import Invariant, check
+from tests.simulation.processes import Process
+from tests.support.fakes import FakeTimeline
+
+ENFORCED = frozenset({"hole", "held"})
+"""The kinds of loss that today's core brings to an alarm."""
+
+SILENT_YET = frozenset({"refusal", "given-up", "quarantine"})
+"""The kinds that reach no alarm today. Move one to ``ENFORCED`` once the core emits its metric."""
+
+
+def watched_metrics() -> frozenset[str]:
+    """The exporter's own metrics that have an alarm in ``template.yaml``."""
+    alarms = (
+        one["Properties"]
+        for one in template()["Resources"].values()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    )
+    return frozenset(one["MetricName"] for one in alarms if one["Namespace"] == "CpdExporter")
+
+
+class AlarmOracle:
+    """Takes the metrics of each process as its function emits them.
+
+    ``silent`` counts, by kind, the losses that reached no alarm and are not enforced.
+    """
+
+    watched = watched_metrics()
+
+    def __init__(self, timeline: FakeTimeline) -> None:
+        self.timeline = timeline
+        self.silent: dict[str, int] = {}
+        self._emitted: set[str] = set()
+        self._tick: Mapping[str, float] = {}
+        self._ticked_at: datetime | None = None
+
+    def take(self, process: Process, now: datetime) -> None:
+        """Take the metrics of a process that has ended."""
+        if process.dead:
+            return
+        if process.name.startswith("tick"):
+            self._take_tick(process, now)
+        elif process.name.startswith("worker"):
+            self._take_work(process)
+
+    def judge(self) -> None:
+        """Judge the losses that the last tick could see, once all is at rest."""
+        for kind, metric, since in self._losses():
+            value = self._tick.get(metric, 0)
+            if metric.endswith("Seconds"):
+                if self._ticked_at is None or since >= self._ticked_at:
+                    continue  # the next tick tells it
+                heard = value >= int((self._ticked_at - since).total_seconds())
+            else:
+                heard = value > 0 or metric in self._emitted
+            self._judge(kind, heard and metric in self.watched, f"since {since}: {metric} {value}")
+
+    def _take_tick(self, process: Process, now: datetime) -> None:
+        report = process.result
+        metrics: dict[str, float] = {}
+        failed = process.error is not None
+        if report is not None:
+            metrics |= tick_metrics(report, now)
+            failed = failed or report.error is not None
+            self._tick, self._ticked_at = metrics, process.started
+        metrics["TickFailed"] = int(failed)
+        self._emit(metrics)
+
+    def _take_work(self, process: Process) -> None:
+        report: Any = process.result
+        metrics = {"WorkFailed": 1.0} if report is None else dict(report_metrics(report))
+        self._emit(metrics)
+        if report is None:
+            return  # the message comes again, or is a dead letter, which has an alarm
+        heard = any(metrics[name] for name in self.watched & metrics.keys())
+        if report.quarantined:
+            self._judge("quarantine", heard, f"{report.quarantined} records")
+        stored = [*self.timeline.stored_pages.values(), *self.timeline.stored_sweeps.values()]
+        is_hole = report.outcome is Outcome.HOLE and any(page.hole_since for page in stored)
+        if report.outcome in (Outcome.HOLE, Outcome.GIVEN_UP) and not is_hole:
+            self._judge("given-up", heard, f"{process.name}: {report.error}")
+
+    def _emit(self, metrics: Mapping[str, float]) -> None:
+        self._emitted |= {name for name, value in metrics.items() if value}
+
+    def _losses(self) -> Iterator[tuple[str, str, datetime]]:
+        """Each loss with its metric, and since when it is one."""
+        timeline = self.timeline
+        for page in (*timeline.stored_pages.values(), *timeline.stored_sweeps.values()):
+            if page.hole_since is not None:
+                yield "hole", "HoleAgeSeconds", page.hole_since
+            if page.held and page.updated_at is not None:
+                yield "held", "DeletionsHeld", page.updated_at
+        for refusal in timeline.refusals():
+            yield "refusal", "HoleAgeSeconds", refusal.since
+
+    def _judge(self, kind: str, heard: object, detail: str) -> None:
+        if kind in ENFORCED:
+            check(Invariant.LOUD, heard, f"a {kind} reaches no alarm: {detail}")
+        elif not heard:
+            self.silent[kind] = self.silent.get(kind, 0) + 1
