@@ -31,7 +31,7 @@ from local.subscriber import subscribe
 from simulator import Behaviour, InjectedFault, RecordedCall, ScheduledChange, Simulator
 
 WORKER_TIMEOUT_SECONDS = 3
-"""What the functions are told instead of the template's 120 s: a lease then ends after 8 s, and a
+"""The functions' time-out instead of the template's 120 s: a lease then ends after 8 s, and a
 message is given up after six times that. Work that takes longer has two workers at once."""
 
 REST_WITHIN_SECONDS = 150
@@ -245,7 +245,7 @@ class Witness:
         self.heard = threading.Event()
 
     def listen_until(self, stop: threading.Event) -> None:
-        """Until told to stop and nothing comes any more."""
+        """Until the stop is set and nothing comes any more."""
         while True:
             ending = stop.is_set()
             messages = self._sqs.receive_message(

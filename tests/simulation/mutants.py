@@ -121,9 +121,14 @@ _EXPORT_MUTANTS = (
         (
             "planner/slicer.py",
             """    if not window.within_one_month:
-        return Slices([], window.halves_by_month(), end)
+        raise ValueError(f"one answer is believed for no more than a month: {window}")
 """,
             "",
+        ),
+        (
+            "planner/page_planner.py",
+            "in Window(watermark.planned_through, horizon).months():",
+            "in [Window(watermark.planned_through, horizon)]:",
         ),
     ),
     _mutant(
@@ -131,8 +136,8 @@ _EXPORT_MUTANTS = (
         "a total of zero is zero",
         (
             "source/counter.py",
-            "return Count(max(listing.total, len(listing.records)), listing.served_at)",
-            "return Count(listing.total, listing.served_at)",
+            "return Count(max(listing.total, records), listing.served_at, has_record=records > 0)",
+            "return Count(listing.total, listing.served_at, has_record=records > 0)",
         ),
     ),
     _mutant(

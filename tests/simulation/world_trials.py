@@ -297,13 +297,6 @@ KINDS: dict[str, Callable[..., Run]] = {
 
 NOT_YET = frozenset(
     {
-        # Item 1: nothing, or two equal answers that lack entries, are believed for a whole month.
-        "misled empty 7 3",
-        "misled empty 40 3",
-        "misled short 7 3",
-        "misled fewer 7 3",
-        "misled repeated 0 3",
-        "misled repeated 7 3",
         # Item 4: attempts begin again, and a response that is too large is asked for again.
         "costly longer-than-a-worker",
         "costly topic-rate",

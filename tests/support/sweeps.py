@@ -31,7 +31,7 @@ def _entries(count: int) -> tuple[StoredEntry, ...]:
 def exported(count: int = 150, **settings: Any) -> World:
     world = World(store=entries(count), **settings)
     world.export()
-    world.now += timedelta(days=1)
+    world.now += timedelta(hours=23)  # a day after an export, a sweep of its own follows
     return world
 
 

@@ -19,7 +19,7 @@ def exported(count: int = 150, **settings: Any) -> World:
     store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=count))
     world = World(store=store, **{"slice_target": 8} | settings)
     world.export()
-    world.now += timedelta(days=1)
+    world.now += timedelta(hours=23)  # a day after an export, a sweep of its own follows
     return world
 
 

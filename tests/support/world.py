@@ -49,6 +49,7 @@ class World:
     slice_target: int = 800
     slice_floor: timedelta = timedelta(minutes=15)
     deletion_delay: timedelta = timedelta(hours=1)
+    full_sweep: timedelta = timedelta(days=30)
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -86,6 +87,7 @@ class World:
                     floor=self.slice_floor,
                 ),
                 resend_policy=ResendPolicy(in_queue=timedelta(minutes=13)),
+                full_sweep=self.full_sweep,
             ),
         )
 

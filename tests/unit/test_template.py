@@ -381,6 +381,7 @@ def test_alarms_watch_metrics_that_somebody_writes() -> None:
     writers = {
         "TickFailed": "PlannerFunction",
         "HoleAgeSeconds": "PlannerFunction",
+        "ReconcileDifference": "PlannerFunction",
         "DeletionsHeld": "WorkerFunction",
         "EditedPercent": "WorkerFunction",
         "VerifyDifferences": "WorkerFunction",

@@ -101,6 +101,7 @@ def planner() -> Planner:
             origin=settings.first_date,
             slice_policy=policy,
             resend_policy=ResendPolicy(in_queue=in_queue),
+            full_sweep=timedelta(days=settings.full_sweep_days),
         ),
     )
 

@@ -69,15 +69,6 @@ def test_months_tile_and_none_crosses_the_calendar(window: Window) -> None:
     assert len({f"{month.start:%Y-%m}" for month in months}) == len(months)
 
 
-@given(WINDOWS.filter(lambda window: not window.within_one_month))
-def test_halves_meet_where_a_month_begins(window: Window) -> None:
-    one, other = window.halves_by_month()
-    assert tiles([one, other]) == window
-    assert other.start == next_month(other.start - SECOND)
-    counts = len(list(one.months())), len(list(other.months()))
-    assert abs(counts[0] - counts[1]) <= 1
-
-
 @pytest.mark.parametrize(
     ("instant", "following"),
     [

@@ -28,6 +28,8 @@ def test_before_the_first_tick_there_is_nothing_to_report() -> None:
         "heldDeletions": [],
         "quarantined": 0,
         "holes": [],
+        "fullSweep": None,
+        "reconciliation": None,
         "lastTick": None,
     }
 
@@ -82,6 +84,8 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
                 "since": "2026-03-01T21:00:00Z",
             },
         ],
+        "fullSweep": None,
+        "reconciliation": None,
         "lastTick": {"at": "2026-03-01T21:59:00Z", "error": "the API is not well"},
     }
     assert json.loads(json.dumps(published)) == published

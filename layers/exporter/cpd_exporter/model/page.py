@@ -81,6 +81,12 @@ class Page:
     held: int = 0
     confirmed_at: datetime | None = None
 
+    # What the API said of it. ``counted`` is the number of entries that the planner counted in
+    # exactly this window; ``None``: the planner counted another one. All that the API listed in the
+    # window was last read at ``read_at``.
+    counted: int | None = None
+    read_at: datetime | None = None
+
     @property
     def name(self) -> str:
         """Unique among all work of a tenant, in all timelines. The lake key ends with it."""

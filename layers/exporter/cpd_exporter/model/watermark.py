@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from cpd_exporter.model.reconciliation import Reconciliation
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -13,12 +15,39 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class FullSweep:
+    """The rolling sweep: its round began at ``started_at`` and is done up to ``cursor``.
+
+    All that is exported was read at ``read_since`` or later. The round before began at
+    ``previous_at``.
+    """
+
+    started_at: datetime
+    cursor: datetime
+    read_since: datetime
+    previous_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpSweep:
+    """The sweep of ``[start, end)``, whose export or backfill ended at ``ended_at``.
+
+    ``requested_at`` is when the planner stored its job; ``None``: it is not due yet.
+    """
+
+    start: datetime
+    end: datetime
+    ended_at: datetime
+    requested_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Watermark:
     """How far the export is.
 
     ``[exported_from, exported_through)`` is exported but for its holes. Pages tile
     ``[origin, planned_through)``. The random ``timeline_id`` is part of every lake key, so that no
-    two timelines of one tenant share a key.
+    two timelines of one tenant share a key. ``follow_up`` is ``None`` until the first export ends.
     """
 
     timeline_id: str
@@ -28,3 +57,6 @@ class Watermark:
     exported_through: datetime
     filter_checked_at: datetime | None = None
     last_tick: Tick | None = None
+    full_sweep: FullSweep | None = None
+    follow_up: FollowUpSweep | None = None
+    reconciliation: Reconciliation | None = None

@@ -52,12 +52,6 @@ class Window:
             yield type(self)(start, end)
             start = end
 
-    def halves_by_month(self) -> tuple[Self, Self]:
-        """Two windows, split at the boundary of months that is nearest to the middle one."""
-        months = list(self.months())
-        middle = months[len(months) // 2].start
-        return type(self)(self.start, middle), type(self)(middle, self.end)
-
     @property
     def within_one_month(self) -> bool:
         return self.end <= next_month(self.start)

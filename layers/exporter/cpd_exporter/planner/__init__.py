@@ -5,6 +5,9 @@ commands       an operator's command, stored as a job or as sweep requests
 page_planner   new and past time into stored pages
 slicer         one window into pages, by the API's counts
 sweep_planner  done pages into sweeps
+full_sweep     the rolling sweep of everything
+follow_up      the sweep after a first export or a backfill
+reconciler     the API's total against the entries known
 backlog        the pages that are not done
 limits         how much a tick plans and sends
 status         the state of the export, for the operator

@@ -13,7 +13,8 @@ class PlannerLimits:
 
     At most ``outstanding`` new pages are planned and not done, a quarter as many of a backfill,
     ``sweeps`` sweeps and ``jobs`` jobs: new pages wait for no more than that. Beyond ``max_holes``
-    holes, the planner plans nothing new until an operator looks at them.
+    holes, the planner plans nothing new until an operator looks at them. All that is exported is
+    read again within each ``full_sweep``; zero turns that off.
     """
 
     origin: datetime
@@ -24,8 +25,14 @@ class PlannerLimits:
     jobs: int = 2
     max_holes: int = 5000
     filter_check_interval: timedelta = timedelta(days=1)
+    full_sweep: timedelta = timedelta(days=30)
 
     @property
     def past_outstanding(self) -> int:
         """The share of a backfill."""
         return self.outstanding // 4
+
+    @property
+    def full_sweeps(self) -> int:
+        """The share of the rolling sweep: commands and requests always find room for theirs."""
+        return max(1, self.sweeps // 2)

@@ -10,8 +10,9 @@ from cpd_exporter.model.timestamps import floor_second
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
 from cpd_exporter.planner.backlog import Backlog
+from cpd_exporter.planner.follow_up import note_backfill
 from cpd_exporter.planner.limits import PlannerLimits
-from cpd_exporter.planner.slicer import NewPage, slice_window
+from cpd_exporter.planner.slicer import NewPage, slice_month
 from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline
 
 MAX_PAGES_PER_TRANSACTION = 99
@@ -40,20 +41,16 @@ class PagePlanner:
             return
         if watermark.planned_through >= horizon:
             return
-        todo = [Window(watermark.planned_through, horizon)]
-        while todo and budget > 0 and self.has_time_left():
-            window = todo.pop()
-            slices = slice_window(
-                self.api, window, self.limits.slice_policy, self._new_page(watermark)
-            )
-            if slices.end < window.end:
-                todo.clear()
-            if slices.halves:
-                todo.extend(reversed(slices.halves))
-                continue
+        policy, new_page = self.limits.slice_policy, self._new_page(watermark)
+        for month in Window(watermark.planned_through, horizon).months():
+            if budget <= 0 or not self.has_time_left():
+                return
+            slices = slice_month(self.api, month, policy, new_page)
             pages = slices.pages[:budget]
             budget -= len(open_pages(pages))
             if not self._append(pages, planned) or len(pages) < len(slices.pages):
+                return
+            if slices.end < month.end:
                 return
 
     def plan_past(self, watermark: Watermark, backlog: Backlog, planned: list[Page]) -> None:
@@ -63,17 +60,15 @@ class PagePlanner:
             return
         if job.start >= watermark.origin:
             if watermark.exported_from == watermark.origin:
+                note_backfill(self.timeline, watermark, job, self.clock())
                 self.timeline.update_job(job, None)
             return
         budget = self.limits.past_outstanding - backlog.past
-        todo = [Window(job.start, watermark.origin)]
-        while todo and budget > 0 and self.has_time_left():
-            slices = slice_window(
-                self.api, todo.pop(), self.limits.slice_policy, self._new_page(watermark)
-            )
-            if slices.halves:
-                todo.extend(slices.halves)
-                continue
+        policy, new_page = self.limits.slice_policy, self._new_page(watermark)
+        for month in reversed(list(Window(job.start, watermark.origin).months())):
+            if budget <= 0 or not self.has_time_left():
+                return
+            slices = slice_month(self.api, month, policy, new_page)
             pages = slices.pages[-budget:]
             budget -= len(open_pages(pages))
             if not self._prepend(pages, planned) or len(pages) < len(slices.pages):
@@ -97,13 +92,15 @@ class PagePlanner:
         return True
 
     def _new_page(self, watermark: Watermark) -> NewPage:
-        def new_page(window: Window, state: PageState) -> Page:
+        def new_page(window: Window, state: PageState, counted: int | None) -> Page:
             return Page(
                 window=window,
                 generation=1,
                 timeline_id=watermark.timeline_id,
                 revision=self.new_token(),
                 state=state,
+                counted=counted,
+                read_at=self.clock() if state is PageState.DONE else None,
             )
 
         return new_page

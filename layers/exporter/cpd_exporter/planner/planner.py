@@ -18,8 +18,11 @@ from cpd_exporter.model.page import Page
 from cpd_exporter.model.watermark import Tick, Watermark
 from cpd_exporter.planner.backlog import Backlog, read_backlog
 from cpd_exporter.planner.commands import CommandHandler
+from cpd_exporter.planner.follow_up import note_first_export, request_follow_up
+from cpd_exporter.planner.full_sweep import FullSweepPlanner
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.page_planner import PagePlanner, open_pages
+from cpd_exporter.planner.reconciler import Reconciler
 from cpd_exporter.planner.sweep_planner import SweepPlanner
 from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline, Queue
 from cpd_exporter.source.filter_check import check_filter
@@ -33,6 +36,8 @@ class TickReport:
 
     ``undone`` counts pages that are due or in flight, without holes. ``error`` stopped the
     planning.
+    No page was read before ``oldest_reading``. ``difference`` is the lasting difference between the
+    API's totals and the indexed entries, seen for two days running.
     """
 
     tenant_id: str
@@ -46,6 +51,8 @@ class TickReport:
     planned_through: datetime
     exported_through: datetime
     error: ExporterError | None
+    oldest_reading: datetime | None = None
+    difference: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +116,20 @@ class Planner:
         past_room = max(0, self.limits.past_outstanding - backlog.past_in_flight)
         sent = self._send([*new, *past[:past_room], *backlog.due_holes][:room])
         watermark = self._move_watermark()
-        sweeps = [] if error else self._sweep(watermark, has_time_left)
+        undone = backlog.in_flight + backlog.past_in_flight + len(new) + len(past)
+        check_error = self._check_totals(watermark, has_time_left)
+        sweeps = [] if error else self._sweep(watermark, undone, has_time_left)
         jobs = self._send_jobs()
         stuck = [sweep.hole_since for sweep in sweeps if sweep.hole_since is not None]
-        error = error or past_error
+        error = error or past_error or check_error
+        watermark = self._begin()
         tick = Tick(self.clock(), str(error) if error else None)
         self.timeline.update_watermark(watermark, replace(watermark, last_tick=tick))
         return TickReport(
             tenant_id=self.timeline.tenant_id,
             planned=len(planned_new) + len(planned_past),
             sent=sent,
-            undone=backlog.in_flight + backlog.past_in_flight + len(new) + len(past),
+            undone=undone,
             sweeps=len(sweeps),
             jobs=jobs,
             holes=backlog.holes + len(stuck),
@@ -127,6 +137,8 @@ class Planner:
             planned_through=watermark.planned_through,
             exported_through=watermark.exported_through,
             error=error,
+            oldest_reading=watermark.full_sweep.read_since if watermark.full_sweep else None,
+            difference=watermark.reconciliation.difference if watermark.reconciliation else 0,
         )
 
     def _begin(self) -> Watermark:
@@ -172,7 +184,23 @@ class Planner:
     def _send(self, pages: Sequence[Page]) -> int:
         return send(pages, timeline=self.timeline, queue=self.queue, clock=self.clock)
 
-    def _sweep(self, watermark: Watermark, has_time_left: HasTimeLeft) -> list[Page]:
+    def _check_totals(
+        self, watermark: Watermark, has_time_left: HasTimeLeft
+    ) -> ExporterError | None:
+        """Request the sweep after an export, and compare totals; returns what stopped that."""
+        note_first_export(self.timeline, watermark, self.clock())
+        request_follow_up(self.timeline, self._begin(), self.clock(), self.new_token)
+        slack = self.limits.slice_policy.slack
+        reconciler = Reconciler(
+            self.api, self.timeline, self.clock, self.new_token, slack, has_time_left
+        )
+        try:
+            reconciler.advance(self._begin())
+        except ExporterError as error:
+            return error
+        return None
+
+    def _sweep(self, watermark: Watermark, undone: int, has_time_left: HasTimeLeft) -> list[Page]:
         """Send due sweeps, then plan and send new ones; returns all sweeps."""
         now = self.clock()
         sweeps = list(self.timeline.sweeps())
@@ -181,6 +209,13 @@ class Planner:
         capacity = self.limits.slice_policy.target
         sweep_planner = SweepPlanner(self.timeline, self.new_token, has_time_left, capacity)
         planned = sweep_planner.plan(watermark, max_sweeps=self.limits.sweeps - len(sweeps))
+        # The rolling sweep takes the room that nothing else needs.
+        if undone <= self.limits.sweeps:
+            room = self.limits.full_sweeps - len(sweeps)
+            full_sweep = FullSweepPlanner(
+                self.timeline, sweep_planner, self.clock, self.limits.full_sweep
+            )
+            full_sweep.plan(self._begin(), planned, room)
         self._send(planned)
         return sweeps + planned
 

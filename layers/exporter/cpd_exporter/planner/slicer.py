@@ -15,7 +15,8 @@ from cpd_exporter.source.response import MAX_PER_PAGE
 _UNBELIEVABLE = 10**12
 """A total that no window is believed to hold: the window stays one page."""
 
-type NewPage = Callable[[Window, PageState], Page]
+type NewPage = Callable[[Window, PageState, int | None], Page]
+"""Makes a page of a window, with its state and the entries that were counted in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,46 +36,48 @@ class SlicePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Slices:
-    """The result for one window: pages that tile it, or two halves to slice in turn.
+    """The pages that tile a window up to ``end``.
 
-    Both are empty where the whole window is too young. ``end`` is before the window's end where the
-    last part is too young.
+    ``end`` is before the window's end where its last part is too young. There is no page where all
+    of it is.
     """
 
     pages: list[Page]
-    halves: tuple[Window, ...]
     end: datetime
 
 
-def slice_window(api: EntriesApi, window: Window, policy: SlicePolicy, new_page: NewPage) -> Slices:
-    """Slice a window, as a rule with one request.
+def slice_month(api: EntriesApi, window: Window, policy: SlicePolicy, new_page: NewPage) -> Slices:
+    """Slice a window of at most a month, as a rule with one request.
 
-    A window without entries becomes done pages, one a month. If the API cannot count a month but
-    can count part of it, the month becomes one page, and a worker splits it later.
+    A month without entries becomes a done page. No answer counts for more than a month, so an API
+    that answers nothing to a wide range hides no entry. If the API cannot count a month but can
+    count part of it, the month becomes one page, and a worker splits it later.
     """
+    if not window.within_one_month:
+        raise ValueError(f"one answer is believed for no more than a month: {window}")
     try:
         counted = count(api, window, policy.slack)
     except PermanentError:
-        if not window.within_one_month:
-            return Slices([], window.halves_by_month(), window.end)
         part = count_part(api, window, policy.slack)
         if part is None:
             raise
-        counted = replace(part, total=_UNBELIEVABLE)
+        counted = replace(part, total=_UNBELIEVABLE, has_record=False)
     end = window.end
     if counted.served_at is not None:
         # The API's clock dates the entries, and it may be behind this one.
         end = min(end, floor_second(counted.served_at - policy.settle))
     if end <= window.start:
-        return Slices([], (), window.start)
+        return Slices([], window.start)
+    is_whole = end == window.end
     window = Window(window.start, end)
     if counted.total == 0:
-        return Slices([new_page(month, PageState.DONE) for month in window.months()], (), end)
-    if not window.within_one_month:
-        return Slices([], window.halves_by_month(), end)
+        return Slices([new_page(window, PageState.DONE, 0)], end)
     # A total of more than an entry a second is not believed: the window stays one page, and its
     # worker splits what really overflows.
     believable = counted.total <= window.length // SECOND
     parts = -(-counted.total // policy.target) if believable else 1
     windows = window.split(parts, floor=max(policy.floor, policy.slack))
-    return Slices([new_page(part, PageState.OPEN) for part in windows], (), end)
+    # A count says nothing of a part. A total without a record may be a wrong total.
+    is_own = is_whole and counted.has_record and len(windows) == 1
+    known = counted.total if is_own else None
+    return Slices([new_page(part, PageState.OPEN, known) for part in windows], end)

@@ -9,6 +9,7 @@ from cpd_exporter.model.job import Job
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.planner import Answer, TickReport
 from cpd_exporter.ports import Clock, StatusTimeline
 
@@ -46,6 +47,8 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
         "pages": {state.value: states[state] for state in PageState},
         "sweeps": {state.value: sweeps[state] for state in _SWEEP_STATES},
         "jobs": [_job(job) for job in timeline.jobs()],
+        "fullSweep": _full_sweep(watermark, clock()),
+        "reconciliation": _reconciliation(watermark),
         "heldDeletions": held,
         "quarantined": quarantined,
         "holes": holes,
@@ -69,7 +72,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 
 def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
     """The metrics of a tick. A name that ends in ``Seconds`` says its unit; the others count."""
-    return {
+    metrics = {
         "PagesPlanned": report.planned,
         "PagesSent": report.sent,
         "PagesUndone": report.undone,
@@ -77,6 +80,11 @@ def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
         "LagSeconds": age_seconds(report.exported_through, now),
         "HoleAgeSeconds": age_seconds(report.oldest_hole or now, now),
     }
+    if report.oldest_reading is not None:
+        metrics["OldestReadingSeconds"] = age_seconds(report.oldest_reading, now)
+    if report.difference:
+        metrics["ReconcileDifference"] = report.difference
+    return metrics
 
 
 def _tick(report: TickReport) -> dict[str, Any]:
@@ -90,6 +98,30 @@ def _tick(report: TickReport) -> dict[str, Any]:
         "holes": report.holes,
         "plannedThrough": format_instant(report.planned_through),
         "exportedThrough": format_instant(report.exported_through),
+    }
+
+
+def _full_sweep(watermark: Watermark | None, now: datetime) -> dict[str, Any] | None:
+    progress = watermark.full_sweep if watermark else None
+    if progress is None:
+        return None
+    return {
+        "roundStarted": format_instant(progress.started_at),
+        "roundThrough": format_instant(progress.cursor),
+        "oldestReading": format_instant(progress.read_since),
+        "oldestReadingSeconds": age_seconds(progress.read_since, now),
+    }
+
+
+def _reconciliation(watermark: Watermark | None) -> dict[str, Any] | None:
+    last = watermark.reconciliation if watermark else None
+    if last is None:
+        return None
+    return {
+        "begun": format_instant(last.begun_at),
+        "step": last.step.value,
+        "differsSince": _text(last.differs_since),
+        "difference": last.difference,
     }
 
 

@@ -58,28 +58,49 @@ class SweepPlanner:
     ) -> None:
         cursor = max(job.cursor, watermark.exported_from)
         end = min(job.end, watermark.exported_through)
-        first = self.timeline.page_at(cursor) if cursor < end else None
+        reached = self.reserve_through(cursor, end, watermark, sweeps, max_sweeps)
+        continued = replace(job, cursor=reached, revision=self.new_token())
+        self.timeline.update_job(job, continued if reached < end else None)
+
+    def reserve_through(
+        self,
+        start: datetime,
+        end: datetime,
+        watermark: Watermark,
+        sweeps: list[Page],
+        max_sweeps: int,
+        *,
+        read_before: datetime | None = None,
+    ) -> datetime:
+        """Reserve the pages of ``[start, end)``; returns how far that went, at least to ``end`` if
+        all are reserved.
+
+        With ``read_before``, it passes over pages that were read since.
+        """
+        cursor = start
+        first = self.timeline.page_at(start) if start < end else None
         if first is not None:
-            for group in self._groups(first.window.start, end, watermark):
+            for group in self._groups(first.window.start, end, watermark, read_before):
                 is_room = len(sweeps) < max_sweeps and self.has_time_left()
                 if not is_room or not self._reserve(group, sweeps):
                     # No room, or another tick reserved a page: the next tick goes on from here.
-                    continued = replace(job, cursor=cursor, revision=self.new_token())
-                    self.timeline.update_job(job, continued)
-                    return
+                    return cursor
                 cursor = group[-1].window.end
-        self.timeline.update_job(job, None)
+        return max(cursor, end)
 
-    def _groups(self, start: datetime, end: datetime, watermark: Watermark) -> Iterator[list[Page]]:
+    def _groups(
+        self, start: datetime, end: datetime, watermark: Watermark, read_before: datetime | None
+    ) -> Iterator[list[Page]]:
         group: list[Page] = []
         for page in self.timeline.pages(start):
             if page.window.start >= end:
                 break
             fits = group and _is_neighbour(page, group) and self._fits([*group, page])
-            if group and not (fits and _is_sweepable(page, watermark)):
+            is_wanted = _is_sweepable(page, watermark) and not _is_read(page, read_before)
+            if group and not (fits and is_wanted):
                 yield group
                 group = []
-            if _is_sweepable(page, watermark):
+            if is_wanted:
                 group.append(page)
         if group:
             yield group
@@ -104,6 +125,11 @@ def _is_sweepable(page: Page, watermark: Watermark) -> bool:
         and watermark.exported_from <= page.window.start
         and page.window.end <= watermark.exported_through
     )
+
+
+def _is_read(page: Page, read_before: datetime | None) -> bool:
+    """Whether a page was read at ``read_before`` or later, if that matters."""
+    return bool(read_before and page.read_at and page.read_at >= read_before)
 
 
 def _is_neighbour(page: Page, group: list[Page]) -> bool:

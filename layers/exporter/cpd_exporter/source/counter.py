@@ -16,16 +16,22 @@ _PARTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A window holds at least ``total`` entries. ``served_at`` is the API's clock, if sent."""
+    """A window holds at least ``total`` entries. ``served_at`` is the API's clock, if sent.
+
+    ``has_record``: the response held a record, so the window cannot be empty. A total alone may be
+    wrong.
+    """
 
     total: int
     served_at: datetime | None
+    has_record: bool
 
 
 def count(api: EntriesApi, window: Window, slack: timedelta) -> Count:
     """Ask for a window's total. It is zero only if no row contradicts it."""
     listing = query_window(api, window.widened(slack), slack, per_page=1)
-    return Count(max(listing.total, len(listing.records)), listing.served_at)
+    records = len(listing.records)
+    return Count(max(listing.total, records), listing.served_at, has_record=records > 0)
 
 
 def count_part(api: EntriesApi, window: Window, slack: timedelta) -> Count | None:

@@ -32,10 +32,12 @@ class Reading:
     """All of a window: its entries by date and ID, and the faulty records that may belong to it.
 
     A faulty record without a readable date belongs to every window whose response holds it.
+    ``is_blank``: the API listed nothing, not even in the slack around the window.
     """
 
     entries: tuple[Entry, ...]
     faulty: tuple[FaultyEntry, ...]
+    is_blank: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,13 @@ def read_window(
         if may_split:
             return answer
         answer = _read_union(api, asked, slack, answer.per_page)
+    answer = tuple(answer)
     entries = (record for record in answer if isinstance(record, Entry))
     faulty = (record for record in answer if isinstance(record, FaultyEntry))
     return Reading(
         tuple(sorted((e for e in entries if e.date in window), key=lambda e: (e.date, e.id))),
         tuple(f for f in faulty if f.date is None or f.date in window),
+        is_blank=not answer,
     )
 
 

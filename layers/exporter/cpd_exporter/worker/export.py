@@ -13,9 +13,15 @@ from datetime import datetime
 from typing import Any
 
 from cpd_exporter.dispatch import send
-from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
+from cpd_exporter.errors import (
+    ConfigurationError,
+    InconsistentListingError,
+    PermanentError,
+    TransientError,
+)
 from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.model.row import Change, Row, created, quarantine
+from cpd_exporter.source.counter import count
 from cpd_exporter.source.window_reader import Overflow, Reading, read_window
 from cpd_exporter.worker.attempt import PageClaim, SupersededError
 from cpd_exporter.worker.context import Outcome, WorkReport
@@ -28,6 +34,10 @@ MAX_CHAIN_LENGTH = 4
 Lambda stops a function that feeds its own queue in a chain of some sixteen messages. The planner's
 next tick sends the parts of deeper splits.
 """
+
+
+MIN_ATTEMPTS_FOR_NOTHING = 2
+"""Attempts before a worker believes an empty listing where the planner counted entries."""
 
 
 def export_page(claim: PageClaim, *, chain_length: int) -> WorkReport:
@@ -58,6 +68,8 @@ def _read(claim: PageClaim, chain_length: int) -> WorkReport:
     reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=may_split)
     if isinstance(reading, Overflow):
         return _split(claim, context.limits.parts(reading), chain_length)
+    if reading.is_blank:
+        _check_nothing(claim)
     tenant_id = context.timeline.tenant_id
     for faulty in reading.faulty:
         context.lake.put_new(*quarantine(tenant_id, faulty))
@@ -66,6 +78,22 @@ def _read(claim: PageClaim, chain_length: int) -> WorkReport:
             return _finish(claim, quarantined=len(reading.faulty))
         claim.update(state=PageState.WRITING, quarantined=len(reading.faulty))
     return _publish(claim, store(claim, _rows(reading, tenant_id, context.clock())))
+
+
+def _check_nothing(claim: PageClaim) -> None:
+    """Doubt a listing without any record; raises ``InconsistentListingError``.
+
+    If the planner counted entries here, the first attempt never believes it. A later attempt does
+    if the API, asked for the count again, shows no record either: the entries are deleted.
+    """
+    context, page = claim.context, claim.page
+    if not (page.counted and page.attempts < MIN_ATTEMPTS_FOR_NOTHING):
+        again = count(context.api, page.window, context.limits.slack)
+        if not again.has_record:
+            return
+    raise InconsistentListingError(
+        f"the API lists no entry in {page.window}, though it counted some: the worker asks again"
+    )
 
 
 def _rows(reading: Reading, tenant_id: str, now: datetime) -> list[Row]:
@@ -79,6 +107,7 @@ def _publish(claim: PageClaim, rows: list[Row]) -> WorkReport:
 
 
 def _finish(claim: PageClaim, **facts: Any) -> WorkReport:
+    facts["read_at"] = facts.get("stored_at") or claim.context.clock()
     claim.update(state=PageState.DONE, hole_since=None, error=None, lease_until=None, **facts)
     changes = {Change.CREATED: claim.page.entries}
     return WorkReport(Outcome.DONE, changes, claim.page.quarantined)

@@ -56,7 +56,7 @@ class TestHeldDeletions:
         return sum(page.held for page in world.pages)
 
     def test_are_not_multiplied_when_their_page_is_divided(self) -> None:
-        world = exported(80, behaviour=Behaviour(per_page_cap=100))
+        world = exported(80, behaviour=Behaviour(per_page_cap=100), full_sweep=timedelta(0))
         page = max(world.pages, key=lambda page: page.entries)
         inside = [entry for entry in world.store if at(entry) in page.window]
         missing = {entry.log_entry_id: MissingEntry(world.now) for entry in inside[::9][:3]}

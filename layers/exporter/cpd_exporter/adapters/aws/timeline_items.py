@@ -16,10 +16,11 @@ from cpd_exporter.adapters.aws.dynamodb import Item
 from cpd_exporter.model.deletion_quota import DeletionQuota
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import MissingEntry, Page, PageState, WorkKind
+from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.timestamps import parse_instant
-from cpd_exporter.model.watermark import Tick, Watermark
+from cpd_exporter.model.watermark import FollowUpSweep, FullSweep, Tick, Watermark
 from cpd_exporter.model.window import Window
 
 WATERMARK_KEY = "WATERMARK"
@@ -145,6 +146,25 @@ _MISSING = _ValueType(_encode_missing, _decode_missing)
 
 _WINDOW = Codec(Window, start=_INSTANT, end=_INSTANT)
 _TICK = Codec(Tick, at=_INSTANT, error=_TEXT)
+_FULL_SWEEP = Codec(
+    FullSweep, started_at=_INSTANT, cursor=_INSTANT, read_since=_INSTANT, previous_at=_INSTANT
+)
+_FOLLOW_UP = Codec(
+    FollowUpSweep, start=_INSTANT, end=_INSTANT, ended_at=_INSTANT, requested_at=_INSTANT
+)
+_RECONCILIATION = Codec(
+    Reconciliation,
+    begun_at=_INSTANT,
+    through=_INSTANT,
+    cursor=_INSTANT,
+    step=_ValueType(str, ReconciliationStep),
+    least=_NUMBER,
+    most=_NUMBER,
+    found=_NUMBER,
+    sweeps=_NUMBER,
+    difference=_NUMBER,
+    differs_since=_INSTANT,
+)
 
 WATERMARK = Codec(
     Watermark,
@@ -155,6 +175,9 @@ WATERMARK = Codec(
     exported_through=_INSTANT,
     filter_checked_at=_INSTANT,
     last_tick=_ValueType(_TICK.encode, _TICK.decode),
+    full_sweep=_ValueType(_FULL_SWEEP.encode, _FULL_SWEEP.decode),
+    follow_up=_ValueType(_FOLLOW_UP.encode, _FOLLOW_UP.decode),
+    reconciliation=_ValueType(_RECONCILIATION.encode, _RECONCILIATION.decode),
 )
 PAGE = _PageCodec(
     Page,
@@ -178,6 +201,8 @@ PAGE = _PageCodec(
     missing=_MISSING,
     held=_NUMBER_BUT_ZERO,
     confirmed_at=_INSTANT,
+    counted=_NUMBER,
+    read_at=_INSTANT,
 )
 SWEEP_REQUEST = Codec(
     SweepRequest, at=_INSTANT, requested_at=_INSTANT, entry_id=_TEXT, stored_after=_INSTANT

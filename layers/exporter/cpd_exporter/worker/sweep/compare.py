@@ -34,6 +34,12 @@ class SweepInput:
         return max((page.stored_at for page in self.pages if page.stored_at), default=None)
 
     @property
+    def read_at(self) -> datetime | None:
+        """When the page was read that was not read for longest; ``None`` if that is unknown."""
+        read = [page.read_at for page in self.pages]
+        return None if None in read else min(filter(None, read))
+
+    @property
     def held(self) -> int:
         """The deletions that wait for the operator."""
         return sum(page.held for page in self.pages)
@@ -48,7 +54,8 @@ class SweepInput:
 class SweepResult:
     """The rows of a sweep, its missing entries, and the entries that other pages published since.
 
-    ``held`` counts the missing entries that wait for the operator.
+    ``held`` counts the missing entries that wait for the operator. The API listed all this at
+    ``read_at``.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -56,6 +63,7 @@ class SweepResult:
     moved_away: set[str] = field(default_factory=set)
     held: int = 0
     quarantined: int = 0
+    read_at: datetime | None = None
 
 
 def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
@@ -137,7 +145,13 @@ def adopt_stored_rows(rows: list[Row], before: SweepInput, quarantined: int) -> 
     """
     stored = {row.entry_id for row in rows}
     missing = {id_: gone for id_, gone in before.missing.items() if id_ not in stored}
-    return SweepResult(rows, missing, held=min(before.held, len(missing)), quarantined=quarantined)
+    return SweepResult(
+        rows,
+        missing,
+        held=min(before.held, len(missing)),
+        quarantined=quarantined,
+        read_at=max((row.exported_at for row in rows), default=None),
+    )
 
 
 def _read_is_edited(

@@ -32,6 +32,7 @@ def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkRepo
         missing=result.missing,
         held=result.held,
         confirmed_at=unspent_confirmation(before, result),
+        read_at=result.read_at or before.read_at,
     )
     merged = _store_index(context, merged, before, index_after)
     first, *rest = before.pages

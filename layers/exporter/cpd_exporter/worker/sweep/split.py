@@ -68,6 +68,7 @@ def _split_writes(
             missing=missing,
             held=min(page.held, len(missing)),
             sent_at=None,
+            counted=None,
         )
         if index:
             part = write_index(context, part, index)

@@ -144,7 +144,7 @@ def _compare(
     maker = RowMaker.after(before, context.timeline.tenant_id, context.clock())
     last = LakeReader(context.lake)
     rows = changed_rows(context, before, reading, requests, maker, last)
-    result = SweepResult(rows, quarantined=len(reading.faulty))
+    result = SweepResult(rows, quarantined=len(reading.faulty), read_at=context.clock())
     missing = missing_ids(before, reading)
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
