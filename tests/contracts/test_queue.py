@@ -42,7 +42,6 @@ def work(count: int) -> list[PageMessage]:
             start=START + n * hour,
             end=START + (n + 1) * hour,
             generation=1,
-            chain_length=2,
         )
         for n in range(count)
     ]

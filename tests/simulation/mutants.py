@@ -580,6 +580,15 @@ _EXPORT_MUTANTS = (
         ),
     ),
     _mutant(
+        "a refused event is tried again, and then forgotten",
+        "it was tried once more",
+        (
+            "worker/republish.py",
+            "changed = None if reason is None else replace(refusal, error=reason)",
+            "changed = None if reason else None",
+        ),
+    ),
+    _mutant(
         "numbers as floats",
         "1.10 is 1.1",
         (

@@ -86,6 +86,7 @@ WRITES = frozenset(
         "timeline.mark_job_sent",
         "timeline.update_deletion_quota",
         "timeline.record_refusal",
+        "timeline.update_refusal",
         "queue.send",
         "lake.put_new",
         "topic.publish",

@@ -310,7 +310,6 @@ class Simulation:
             timeline=self._port(process, "timeline"),
             lake=self._port(process, "lake"),
             topic=self._port(process, "topic"),
-            queue=self._port(process, "queue"),
             replay_queue=self._port(process, "replay_queue"),
             clock=lambda: self.now + process.skew,
             new_token=self._new_token,

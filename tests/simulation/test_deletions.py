@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cpd_exporter.model.timestamps import format_instant
-from cpd_exporter.worker import sweep as sweeping
+from cpd_exporter.worker.sweep import deletions
 from simulator.entry_writer import FAULTY_SORTS, FaultySort
 from tests.simulation import scenario as scenarios
 from tests.simulation.duties import at_rest, entry_in, exported, rows, several_pages, tick
@@ -85,7 +85,7 @@ def test_what_is_confirmed_is_published_without_another_word(
         simulation.source.delete(entry_in(schedule, nth))
     for _ in range(3):
         sweep(schedule)
-    monkeypatch.setattr(sweeping, "MAX_LOOKUPS_PER_SWEEP", 2)
+    monkeypatch.setattr(deletions, "MAX_LOOKUPS_PER_SWEEP", 2)
     schedule.command({"command": "confirm-deletions"})
     assert len(rows(simulation, "deleted")) == 3
 

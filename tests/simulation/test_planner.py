@@ -106,7 +106,7 @@ def test_holes_come_last() -> None:
     simulation.timeline.stored_pages[hole.window.start] = replace(
         hole, attempts=5, error="?", hole_since=simulation.now
     )
-    assert sent_first(simulation, 24 * HOUR) >= simulation.scenario.origin
+    assert sent_first(simulation, 12 * HOUR) >= simulation.scenario.origin
 
 
 def test_a_backfill_that_fails_holds_up_no_sweep() -> None:

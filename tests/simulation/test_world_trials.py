@@ -66,8 +66,9 @@ def test_the_template_watches_the_metrics_of_losses() -> None:
     assert {"HoleAgeSeconds", "TickFailed", "DeletionsHeld"} <= alarms.watched_metrics()
 
 
-def test_a_refusal_reaches_no_alarm_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_reaches_an_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
     worlds: list[Simulation] = []
     monkeypatch.setattr(Simulation, "watchers", [worlds.append])
     read_trial("loud refused").run()
-    assert ("refusal" in worlds[0].alarms.silent) == ("refusal" in alarms.SILENT_YET)
+    assert "refusal" in alarms.ENFORCED
+    assert "refusal" not in worlds[0].alarms.silent

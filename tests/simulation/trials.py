@@ -394,6 +394,7 @@ def quick_trials() -> Iterator[Trial]:
     yield from late_wakers("lone", "delete", call="lake.")
     yield from doomed_trials()
     yield from source_changes("unstable", "replace", 2)
+    yield from source_changes("unstable", "replace", 3)
     yield from source_changes("dense", "replace", 1)
     yield from single_faults("lone", "delete")
     yield from random_trials(0, 200)

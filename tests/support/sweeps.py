@@ -7,11 +7,12 @@ from typing import Any
 
 from cpd_exporter.errors import MalformedResponseError
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
+from cpd_exporter.model.message import JobMessage
 from cpd_exporter.model.row import Change, Row
 from cpd_exporter.model.window import Window
 from simulator.entry_writer import Profile, seeded
 from simulator.source import EntryStore, StoredEntry
-from tests.support.world import NOW, ORIGIN, World
+from tests.support.world import NOW, ORIGIN, TENANT, World
 
 type Fetched = Entry | FaultyEntry | None
 
@@ -88,7 +89,9 @@ def edit(world: World, entry: StoredEntry) -> str:
 
 
 def refresh(world: World, *wanted: StoredEntry) -> None:
-    world.command({"command": "refresh", "logEntryIds": [entry.log_entry_id for entry in wanted]})
+    ids = [entry.log_entry_id for entry in wanted]
+    name = world.command({"command": "refresh", "logEntryIds": ids})["requested"]
+    world.worker.handle(JobMessage(tenant_id=TENANT, name=name))
 
 
 def lose_object_of(world: World, entry: StoredEntry) -> None:

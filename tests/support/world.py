@@ -98,7 +98,6 @@ class World:
             timeline=self.timeline,
             lake=self.lake,
             topic=self.topic,
-            queue=self.queue,
             replay_queue=self.replay_queue,
             clock=self.clock,
             new_token=self.new_token,

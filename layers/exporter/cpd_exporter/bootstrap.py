@@ -62,7 +62,6 @@ def build_worker(
     timeline: WorkerTimeline,
     lake: Lake,
     topic: Topic,
-    queue: Queue,
     replay_queue: ReplayQueue,
     clock: Clock,
     new_token: NewToken,
@@ -75,7 +74,6 @@ def build_worker(
             timeline=timeline,
             lake=lake,
             topic=topic,
-            queue=queue,
             replay_queue=replay_queue,
             clock=clock,
             new_token=new_token,
@@ -116,7 +114,6 @@ def worker() -> Worker:
         timeline=_timeline(settings, tenant_id),
         lake=S3Lake(boto3.client("s3", config=CLIENT_CONFIG), settings.lake_bucket),
         topic=SnsTopic(boto3.client("sns", config=CLIENT_CONFIG), settings.topic_arn),
-        queue=work_queue(),
         replay_queue=SqsReplayQueue(boto3.client("sqs", config=CLIENT_CONFIG)),
         clock=_now,
         new_token=_new_token,
@@ -132,7 +129,9 @@ def worker() -> Worker:
 
 @cache
 def work_queue() -> SqsQueue:
-    """The work queue. The worker needs it even where nothing else can be built."""
+    """The work queue. The worker's handler postpones messages there, even where nothing else can be
+    built.
+    """
     return _queue(Settings.read(os.environ))
 
 

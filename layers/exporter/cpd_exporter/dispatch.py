@@ -1,4 +1,4 @@
-"""Sends pages, sweeps and jobs into the work queue.
+"""Sends pages, sweeps and jobs into the work queue. Only the planner does.
 
 The plan is the outbox: the next tick sends again whatever a call leaves in doubt.
 """
@@ -18,15 +18,11 @@ class _Marks(PageStore, MarkStore, Protocol): ...
 class _Jobs(PageStore, JobStore, Protocol): ...
 
 
-def send(
-    pages: Sequence[Page], *, timeline: _Marks, queue: Queue, clock: Clock, chain_length: int = 0
-) -> int:
+def send(pages: Sequence[Page], *, timeline: _Marks, queue: Queue, clock: Clock) -> int:
     """Send pages to the workers and note it; returns how many are surely in the queue."""
     if not pages:
         return 0
-    named: dict[Message, Page] = {
-        message_for(page, timeline.tenant_id, chain_length=chain_length): page for page in pages
-    }
+    named: dict[Message, Page] = {message_for(page, timeline.tenant_id): page for page in pages}
     accepted = queue.send(list(named))
     timeline.mark_sent([named[message] for message in accepted], clock())
     return len(accepted)

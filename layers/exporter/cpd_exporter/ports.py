@@ -168,10 +168,13 @@ class RefusalStore(Protocol):
     """Events that the topic refused for good."""
 
     def record_refusal(self, refusal: Refusal) -> None:
-        """Record a refused event; recording it again changes nothing."""
+        """Record a refused event of one object; recording it again changes nothing."""
 
     def refusals(self) -> Iterator[Refusal]:
         """All refused events."""
+
+    def update_refusal(self, refusal: Refusal, changed: Refusal | None) -> None:
+        """Store that an event was tried again (``None``: it was accepted), if it is recorded."""
 
 
 class PlannerTimeline(
@@ -187,9 +190,7 @@ class PlannerTimeline(
     """The timeline as the planner, its commands and ``status`` use it."""
 
 
-class WorkerTimeline(
-    PageStore, MarkStore, WorkStore, SweepRequestStore, JobStore, RefusalStore, Protocol
-):
+class WorkerTimeline(PageStore, WorkStore, SweepRequestStore, JobStore, RefusalStore, Protocol):
     """The timeline as the worker uses it."""
 
 

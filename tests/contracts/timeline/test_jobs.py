@@ -217,7 +217,7 @@ class TestRefusals:
     WINDOW = Window(ORIGIN, ORIGIN + DAY)
 
     def test_are_recorded_once(self, timeline: Timeline) -> None:
-        first = Refusal(self.WINDOW, "64b7f0c2a1", "too large", NOW)
+        first = Refusal(self.WINDOW, "64b7f0c2a1", "too large", NOW, "entries/a")
         # Only the length of an ID is bounded, in characters.
         second = replace(first, entry_id="安" * 256)
         for refusal in (first, second, replace(first, since=LATER, error="once more")):
@@ -225,6 +225,6 @@ class TestRefusals:
         assert sorted(timeline.refusals(), key=lambda refusal: refusal.entry_id) == [first, second]
 
     def test_are_no_pages(self, timeline: Timeline, planned: list[Page]) -> None:
-        timeline.record_refusal(Refusal(self.WINDOW, "64b7f0c2a1", "too large", NOW))
+        timeline.record_refusal(Refusal(self.WINDOW, "64b7f0c2a1", "too large", NOW, "entries/a"))
         assert list(timeline.pages(ORIGIN)) == planned
         assert list(timeline.undone()) == planned

@@ -207,7 +207,7 @@ def test_tenants_do_not_see_each_other(request: pytest.FixtureRequest) -> None:
     )
     theirs.begin(START)
     theirs.append(days(0, 2), after=ORIGIN)
-    theirs.record_refusal(Refusal(Window(ORIGIN, ORIGIN + DAY), "id", "e", NOW))
+    theirs.record_refusal(Refusal(Window(ORIGIN, ORIGIN + DAY), "id", "e", NOW, "entries/a"))
     theirs.commit([ConditionalWrite(None, sweep(days(0, 2)))])
     theirs.request_sweep(SweepRequest(ORIGIN, NOW))
     theirs.add_job(Job("sweep:1", JobKind.SWEEP, ORIGIN, ORIGIN + DAY, ORIGIN, NOW, "asked"))

@@ -33,7 +33,7 @@ class FakeTimeline:
         self.requested_sweeps: dict[tuple[datetime, str], SweepRequest] = {}
         self.added_jobs: dict[str, Job] = {}
         self.quotas: dict[str, DeletionQuota] = {}
-        self.refused: dict[tuple[datetime, str], Refusal] = {}
+        self.refused: dict[tuple[datetime, str, str], Refusal] = {}
 
     def watermark(self) -> Watermark | None:
         return self.stored_watermark
@@ -192,10 +192,17 @@ class FakeTimeline:
         return stored is not None and stored.revision == changed.revision
 
     def record_refusal(self, refusal: Refusal) -> None:
-        self.refused.setdefault((refusal.window.start, refusal.entry_id), refusal)
+        self.refused.setdefault(_refusal_key(refusal), refusal)
 
     def refusals(self) -> Iterator[Refusal]:
         yield from list(self.refused.values())
+
+    def update_refusal(self, refusal: Refusal, changed: Refusal | None) -> None:
+        key = _refusal_key(refusal)
+        if changed is None:
+            self.refused.pop(key, None)
+        elif key in self.refused:
+            self.refused[key] = changed
 
     def _items(self, kind: WorkKind) -> dict[datetime, Page]:
         return self.stored_sweeps if kind is WorkKind.SWEEP else self.stored_pages
@@ -215,6 +222,10 @@ class FakeTimeline:
         if write.before is not None:
             return self._holds(write.before)
         return write.after is not None and self._stored(write.after) is None
+
+
+def _refusal_key(refusal: Refusal) -> tuple[datetime, str, str]:
+    return refusal.window.start, refusal.object, refusal.entry_id
 
 
 def _changes(before: Watermark, after: Watermark) -> tuple[dict[str, Any], dict[str, Any]]:

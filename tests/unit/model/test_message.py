@@ -16,7 +16,6 @@ MESSAGE = {
     "start": "2026-03-01T12:00:00Z",
     "end": "2026-03-01T13:00:00Z",
     "generation": 1,
-    "chainLength": 0,
 }
 
 
@@ -36,9 +35,9 @@ def read_page_work(body: str) -> PageMessage:
 
 
 def test_a_message_names_its_page_and_comes_back_as_it_was() -> None:
-    work = message_for(page(generation=3), TENANT, chain_length=2)
+    work = message_for(page(generation=3), TENANT)
     body = work.model_dump_json(by_alias=True)
-    assert json.loads(body) == MESSAGE | {"generation": 3, "chainLength": 2}
+    assert json.loads(body) == MESSAGE | {"generation": 3}
     assert read_message(body) == work
     assert read_page_work(body).window == page().window
 
@@ -48,11 +47,6 @@ def test_a_message_means_one_generation_of_one_window() -> None:
     assert work.names(page())
     assert not work.names(page(generation=2))
     assert not work.names(page(3599))
-
-
-def test_a_message_without_hops_is_the_planners() -> None:
-    unhopped = {name: value for name, value in MESSAGE.items() if name != "chainLength"}
-    assert read_page_work(json.dumps(unhopped)).chain_length == 0
 
 
 @pytest.mark.parametrize(
@@ -84,7 +78,7 @@ def test_a_message_without_hops_is_the_planners() -> None:
                 {"generation": "1"},
                 {"generation": 1.5},
                 {"generation": True},
-                {"chainLength": -1},
+                {"chainLength": 0},
                 {"extra": 1},
             )
         ),

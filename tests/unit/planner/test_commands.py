@@ -7,6 +7,7 @@ import pytest
 
 from cpd_exporter.errors import MalformedInputError, PermanentError, TransientError
 from cpd_exporter.model.command import read_command
+from cpd_exporter.model.message import JobMessage
 from tests.support.sweeps import (
     Fetched,
     entries,
@@ -14,15 +15,14 @@ from tests.support.sweeps import (
     refresh,
     spread,
 )
-from tests.support.world import World
+from tests.support.world import TENANT, World
 
 
 def test_refresh_sweeps_the_page_of_an_entry() -> None:
     world = exported(300)
     [entry] = spread(world, 1)
     world.store.edit(entry.log_entry_id, durationMinutes=7)
-    answer = world.command({"command": "refresh", "logEntryIds": [entry.log_entry_id, "f" * 24]})
-    assert answer == {"sweepsRequested": 1, "unknown": ["f" * 24]}
+    world.command({"command": "refresh", "logEntryIds": [entry.log_entry_id, "f" * 24]})
     world.export()
     assert [e.entry_id for e in world.topic.published[300:]] == [entry.log_entry_id]
     assert not list(world.timeline.sweep_requests())
@@ -95,8 +95,10 @@ class TestOperatorsInAHurry:
 
         monkeypatch.setattr(world.api, "entry", refusing)
         wanted = [entry.log_entry_id for entry in list(world.store)[:3]]
-        answer = world.command({"command": "refresh", "logEntryIds": ["not-an-id", *wanted]})
-        assert answer == {"sweepsRequested": 3, "unknown": ["not-an-id"]}
+        ids = ["not-an-id", *wanted]
+        name = world.command({"command": "refresh", "logEntryIds": ids})["requested"]
+        report = world.worker.handle(JobMessage(tenant_id=TENANT, name=name))
+        assert report.unknown == ("not-an-id",)
         assert len(list(world.timeline.sweep_requests())) == 3
 
     def test_requests_from_before_an_outage_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:

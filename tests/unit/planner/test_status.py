@@ -28,6 +28,7 @@ def test_before_the_first_tick_there_is_nothing_to_report() -> None:
         "heldDeletions": [],
         "quarantined": 0,
         "holes": [],
+        "refusedEvents": 0,
         "fullSweep": None,
         "reconciliation": None,
         "lastTick": None,
@@ -56,7 +57,7 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
         "e" * 16, START, START + 7 * HOUR, START, START + 2 * HOUR,
         last_tick=Tick(NOW - timedelta(minutes=1), "the API is not well"),
     )  # fmt: skip
-    timeline.record_refusal(Refusal(pages[0].window, "abc", "too large", START + 9 * HOUR))
+    timeline.record_refusal(Refusal(pages[0].window, "abc", "too large", START + 9 * HOUR, "k"))
     published = reporting.read_status(timeline, lambda: NOW)
     assert published == {
         "tenantId": TENANT,
@@ -84,6 +85,7 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
                 "since": "2026-03-01T21:00:00Z",
             },
         ],
+        "refusedEvents": 1,
         "fullSweep": None,
         "reconciliation": None,
         "lastTick": {"at": "2026-03-01T21:59:00Z", "error": "the API is not well"},

@@ -7,7 +7,9 @@ import pytest
 
 from cpd_exporter.model.page import ConditionalWrite, WorkKind
 from cpd_exporter.model.row import Change
+from cpd_exporter.model.sweep_request import SweepRequest
 from tests.support.sweeps import (
+    at,
     edit,
     entries,
     exported,
@@ -60,9 +62,8 @@ def test_sweeps_that_are_due_are_sent_before_new_ones_are_planned() -> None:
         raise TimedOutError
 
     world = exported()
-    world.command(
-        {"command": "refresh", "logEntryIds": [e.log_entry_id for e in list(world.store)[:150]]}
-    )
+    for entry in list(world.store)[:150]:
+        world.timeline.request_sweep(SweepRequest(at(entry), world.now))
     world.planner.tick()
     waiting = len(list(world.timeline.sweeps()))
     world.queue.messages.clear()

@@ -16,33 +16,25 @@ from cpd_exporter.model.event import Event
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import PageState, lake_key
 from cpd_exporter.worker.context import MAX_SPLIT_PARTS, Outcome, WorkReport
-from cpd_exporter.worker.export import MAX_CHAIN_LENGTH
 from tests.support.pages import assert_published_once, attempt, done, fail, page_of, planned
 from tests.support.samples import works
 from tests.support.world import TENANT, World
 
 
-def test_an_overflow_is_replaced_by_parts_which_are_sent() -> None:
+def test_an_overflow_is_replaced_by_parts_which_the_next_tick_sends() -> None:
     world, work = planned(200, per_page_cap=50)
     world.queue.messages.clear()
     assert world.worker.handle(work).outcome is Outcome.SPLIT
     parts = world.pages
     assert len(parts) == 5
     assert {part.generation for part in parts} == {2}
+    assert not world.queue.messages
+    assert world.planner.tick().sent == 5
     assert [message.window for message in works(world.queue)] == [part.window for part in parts]
-    assert {message.chain_length for message in works(world.queue)} == {work.chain_length + 1}
     assert not world.lake.objects
     assert world.worker.handle(work).outcome is Outcome.GONE
     world.export()
     assert_published_once(world)
-
-
-def test_parts_of_parts_are_left_to_the_planner_in_the_end() -> None:
-    world, work = planned(200, per_page_cap=50)
-    world.queue.messages.clear()
-    world.worker.handle(work.model_copy(update={"chain_length": MAX_CHAIN_LENGTH}))
-    assert not world.queue.messages
-    assert world.planner.tick().sent == 5
 
 
 def test_an_absurd_total_does_not_shatter_a_page() -> None:

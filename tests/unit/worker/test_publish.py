@@ -1,17 +1,9 @@
 """Events that the topic refuses."""
 
-from collections.abc import Sequence
-
-from cpd_exporter.errors import (
-    TransientError,
-)
 from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.event import Event
-from cpd_exporter.model.message import Message
-from cpd_exporter.worker.context import Outcome
 from simulator.behaviour import InjectedFault
-from tests.support.fakes import FakeQueue
-from tests.support.pages import attempt, done, planned, worker_with
+from tests.support.pages import attempt, done, planned
 
 CANARY = "confidential reflection"
 
@@ -49,17 +41,3 @@ def test_no_failure_shows_what_an_entry_says() -> None:
     for key in world.quarantined:
         assert CANARY not in world.lake.objects[key].split(b"\n", 1)[0].decode()
     assert CANARY not in str(world.pages)
-
-
-def test_parts_that_could_not_be_sent_are_sent_by_the_next_tick_and_it_is_reported() -> None:
-    world, work = planned(200, per_page_cap=50)
-
-    class UnavailableQueue(FakeQueue):
-        def send(self, work: Sequence[Message]) -> list[Message]:
-            raise TransientError("the queue is not well")
-
-    report = worker_with(world, queue=UnavailableQueue()).handle(work)
-    assert report.outcome is Outcome.SPLIT
-    assert "the queue is not well" in str(report.error)
-    world.export()
-    world.assert_exact()

@@ -23,6 +23,9 @@ type EntryId = Annotated[str, Field(min_length=1, max_length=256)]
 
 MAX_LOOKBACK = timedelta(days=36_525)
 
+MAX_REFRESH_BYTES = 300_000
+"""An item of the table holds 400 KB, and a refresh is one."""
+
 
 class Export(StrictModel):
     """Add pages up to now, send due work, move the watermark."""
@@ -64,6 +67,12 @@ class Refresh(StrictModel):
     command: Literal["refresh"]
     log_entry_ids: Annotated[list[EntryId], Field(min_length=1, max_length=1000)]
 
+    @model_validator(mode="after")
+    def _fits_an_item(self) -> Self:
+        if sum(len(id_.encode()) for id_ in self.log_entry_ids) > MAX_REFRESH_BYTES:
+            raise ValueError("the IDs are too long in all: send several commands")
+        return self
+
 
 class Replay(StrictModel):
     """Publish ``[from, to)`` again from the lake, to all subscribers or to one queue."""
@@ -90,13 +99,22 @@ class Verify(StrictModel):
         return _in_order(self, self.start, self.to)
 
 
+class Cancel(StrictModel):
+    """End a job that was given by mistake, by its name in ``status``."""
+
+    command: Literal["cancel"]
+    name: Annotated[str, Field(min_length=1, max_length=512)]
+
+
 class ConfirmDeletions(StrictModel):
     """Publish the deletions that are held."""
 
     command: Literal["confirm-deletions"]
 
 
-type Command = Export | Status | Sweep | Backfill | Refresh | Replay | Verify | ConfirmDeletions
+type Command = (
+    Export | Status | Sweep | Backfill | Refresh | Replay | Verify | Cancel | ConfirmDeletions
+)
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
 
@@ -110,6 +128,7 @@ _ALLOWED = "; ".join(  # noqa: FLY002  # a command a line
         '{"command": "refresh", "logEntryIds": ["…"]}',
         '{"command": "replay", "from": …, "to": …} (perhaps with "queueArn": "arn:aws:sqs:…")',
         '{"command": "verify", "from": …, "to": …}',
+        '{"command": "cancel", "name": "…"}',
         '{"command": "confirm-deletions"}',
     )
 )

@@ -1,4 +1,4 @@
-"""Jobs: commands of an operator that take more than one tick."""
+"""Jobs: work that takes more than one tick, as a rule an operator's command."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +8,14 @@ from cpd_exporter.model.resend_policy import ResendPolicy
 
 
 class JobKind(StrEnum):
-    """The commands that become jobs."""
+    """The commands that become jobs, and the planner's own job: to publish refused events again."""
 
     SWEEP = "sweep"
     BACKFILL = "backfill"
     REPLAY = "replay"
     VERIFY = "verify"
+    REFRESH = "refresh"
+    REPUBLISH = "republish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Job:
     """An operator's command over ``[start, end)``, not done yet but up to ``cursor``.
 
     ``name`` begins with the kind. Repeating a command under a stored job's name changes nothing.
-    The planner does sweeps and backfills itself, and sends replays and verifications to a worker.
+    The planner does sweeps and backfills itself, and sends all other jobs to a worker. A refresh
+    looks up ``entry_ids``, and is done up to ``position``.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Job:
     lease_until: datetime | None = None
     attempts: int = 0
     error: str | None = None
+    entry_ids: tuple[str, ...] = ()
+    position: int = 0
 
     def due(self, now: datetime, resend_policy: ResendPolicy) -> bool:
         """Whether the planner has to send the job to a worker, for the first time or again."""

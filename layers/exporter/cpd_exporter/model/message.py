@@ -16,17 +16,13 @@ from cpd_exporter.model.window import Window
 
 
 class PageMessage(StrictModel):
-    """Sends a worker to a page or a sweep, which may be done or replaced by then.
-
-    Workers send follow-up messages too: ``chain_length`` counts those since the planner's own.
-    """
+    """Sends a worker to a page or a sweep, which may be done or replaced by then."""
 
     kind: Literal[WorkKind.PAGE, WorkKind.SWEEP] = WorkKind.PAGE
     tenant_id: Annotated[str, Field(pattern=f"^{SAFE_TENANT}$")]
     start: Instant
     end: Instant
     generation: Annotated[int, Field(ge=1, strict=True)]
-    chain_length: Annotated[int, Field(ge=0, strict=True)] = 0
 
     @property
     def window(self) -> Window:
@@ -54,7 +50,7 @@ type Message = Annotated[PageMessage | JobMessage, Field(discriminator="kind")]
 _MESSAGES: TypeAdapter[PageMessage | JobMessage] = TypeAdapter(Message)
 
 
-def message_for(page: Page, tenant_id: str, *, chain_length: int = 0) -> PageMessage:
+def message_for(page: Page, tenant_id: str) -> PageMessage:
     """The message that sends a worker to a page or a sweep."""
     return PageMessage(
         kind=page.kind,
@@ -62,7 +58,6 @@ def message_for(page: Page, tenant_id: str, *, chain_length: int = 0) -> PageMes
         start=page.window.start,
         end=page.window.end,
         generation=page.generation,
-        chain_length=chain_length,
     )
 
 

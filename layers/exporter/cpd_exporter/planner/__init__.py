@@ -9,6 +9,8 @@ full_sweep     the rolling sweep of everything
 follow_up      the sweep after a first export or a backfill
 reconciler     the API's total against the entries known
 backlog        the pages that are not done
+refusals       the events that the topic refused
+job_sender     jobs to the workers
 limits         how much a tick plans and sends
 status         the state of the export, for the operator
 """

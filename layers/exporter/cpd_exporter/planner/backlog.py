@@ -39,7 +39,7 @@ class Backlog:
 def read_backlog(
     timeline: PageStore, watermark: Watermark, limits: PlannerLimits, now: datetime
 ) -> Backlog:
-    """Read the pages that are not done, as far as the limits allow."""
+    """Read the pages that are not done: all in flight, and as many due ones as the limits allow."""
     backlog = Backlog()
     for page in timeline.undone():
         is_due = page.due(now, limits.resend_policy)
@@ -55,6 +55,6 @@ def read_backlog(
             due = backlog.due
         if is_due and len(due) < limits.outstanding:
             due.append(page)
-        if len(backlog.due) >= limits.outstanding or backlog.holes > limits.max_holes:
+        if backlog.holes > limits.max_holes:
             break
     return backlog

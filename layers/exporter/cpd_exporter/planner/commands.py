@@ -1,14 +1,14 @@
 """Stores an operator's command as a job or as sweep requests, so that any later tick goes on."""
 
-from collections.abc import Sequence
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import batched
 from typing import Any
 
-from cpd_exporter.errors import PermanentError
+from cpd_exporter.errors import TransientError
 from cpd_exporter.model.command import (
     Backfill,
+    Cancel,
     Command,
     ConfirmDeletions,
     Export,
@@ -18,24 +18,22 @@ from cpd_exporter.model.command import (
     Sweep,
     Verify,
 )
-from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.timestamps import SECOND, floor_second, format_instant
 from cpd_exporter.model.watermark import Watermark
-from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline
+from cpd_exporter.ports import Clock, NewToken, PlannerTimeline
 
 NOTHING_EXPORTED = "nothing is exported yet: send the command again when something is"
 
-LOOKUPS_PER_BATCH = 50
-"""Entries that a refresh looks up before it stores their sweep requests."""
+MAX_CANCEL_ATTEMPTS = 5
+"""Attempts to end a job that a worker writes at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandHandler:
     """Accepts commands for one tenant; the planner's next tick begins to carry them out."""
 
-    api: EntriesApi
     timeline: PlannerTimeline
     clock: Clock
     new_token: NewToken
@@ -57,6 +55,8 @@ class CommandHandler:
                 return self._backfill(command, exported)
             case Refresh():
                 return self._refresh(command)
+            case Cancel():
+                return self._cancel(command)
             case Replay() | Verify():
                 return self._range_job(command)
             case ConfirmDeletions():
@@ -101,29 +101,24 @@ class CommandHandler:
         return {"requested": name}
 
     def _refresh(self, command: Refresh) -> dict[str, Any]:
-        """Request a sweep of each entry's page, by the date that the API gives for the entry.
-
-        The regular sweeps find an entry that the API does not have.
-        """
+        """Store the IDs; a worker looks them up. Another refresh, of other IDs, is another job."""
+        entry_ids = tuple(dict.fromkeys(command.log_entry_ids))
         now = self.clock()
-        unknown: list[str] = []
-        entry_ids = dict.fromkeys(command.log_entry_ids)
-        for some in batched(entry_ids, LOOKUPS_PER_BATCH, strict=False):
-            for entry_id, found in self._find(some).items():
-                if found is None or found.date is None:
-                    unknown.append(entry_id)
-                else:
-                    self.timeline.request_sweep(SweepRequest(found.date, now))
-        return {"sweepsRequested": len(entry_ids) - len(unknown), "unknown": unknown}
+        digest = hashlib.sha256("\n".join(entry_ids).encode()).hexdigest()[:16]
+        name = f"refresh:{format_instant(now)}/{digest}"
+        kind, token = JobKind.REFRESH, self.new_token()
+        self.timeline.add_job(Job(name, kind, now, now, now, now, token, entry_ids=entry_ids))
+        return {"requested": name}
 
-    def _find(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
-        """Look entries up by ID. One that the API refuses to look for spoils none of the others."""
-        try:
-            return self.api.entries(entry_ids)
-        except PermanentError:
-            if len(entry_ids) == 1:
-                return {entry_ids[0]: None}
-        return {id_: found for one in entry_ids for id_, found in self._find([one]).items()}
+    def _cancel(self, command: Cancel) -> dict[str, Any]:
+        """End a job. A worker that has it stops at its next write; what it did stays done."""
+        for _ in range(MAX_CANCEL_ATTEMPTS):
+            job = next((one for one in self.timeline.jobs() if one.name == command.name), None)
+            if job is None:
+                return {"cancelled": False}
+            if self.timeline.update_job(job, None):
+                return {"cancelled": True}
+        raise TransientError(f"{command.name} is being written all the time: cancel it again")
 
     def _confirm_deletions(self, exported: Watermark) -> dict[str, Any]:
         """Release the deletions that are held now, and sweep their pages once more."""

@@ -12,9 +12,9 @@ class PlannerLimits:
     """How the planner slices time, and how much work waits in the queue.
 
     At most ``outstanding`` new pages are planned and not done, a quarter as many of a backfill,
-    ``sweeps`` sweeps and ``jobs`` jobs: new pages wait for no more than that. Beyond ``max_holes``
-    holes, the planner plans nothing new until an operator looks at them. All that is exported is
-    read again within each ``full_sweep``; zero turns that off.
+    ``sweeps`` sweeps, ``jobs`` long jobs and as many short ones: new pages wait for no more than
+    that. Beyond ``max_holes`` holes, the planner plans nothing new until an operator looks at them.
+    All that is exported is read again within each ``full_sweep``; zero turns that off.
     """
 
     origin: datetime

@@ -10,19 +10,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from cpd_exporter.dispatch import send, send_job
+from cpd_exporter.dispatch import send
 from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.command import Command
-from cpd_exporter.model.job import JobKind
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.watermark import Tick, Watermark
 from cpd_exporter.planner.backlog import Backlog, read_backlog
 from cpd_exporter.planner.commands import CommandHandler
 from cpd_exporter.planner.follow_up import note_first_export, request_follow_up
 from cpd_exporter.planner.full_sweep import FullSweepPlanner
+from cpd_exporter.planner.job_sender import JobSender, add_republish_job
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.page_planner import PagePlanner, open_pages
 from cpd_exporter.planner.reconciler import Reconciler
+from cpd_exporter.planner.refusals import RefusalSummary, read_refusals
 from cpd_exporter.planner.sweep_planner import SweepPlanner
 from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline, Queue
 from cpd_exporter.source.filter_check import check_filter
@@ -34,10 +35,10 @@ type HasTimeLeft = Callable[[], bool]
 class TickReport:
     """The result of one tick, for logs and metrics.
 
-    ``undone`` counts pages that are due or in flight, without holes. ``error`` stopped the
-    planning.
-    No page was read before ``oldest_reading``. ``difference`` is the lasting difference between the
-    API's totals and the indexed entries, seen for two days running.
+    ``undone`` counts pages that are due or in flight, without holes. ``holes`` and
+    ``oldest_hole`` include refused events. ``error`` stopped the planning. No page was read before
+    ``oldest_reading``. ``difference`` is the lasting difference between the API's totals and the
+    indexed entries, seen for two days running.
     """
 
     tenant_id: str
@@ -82,7 +83,7 @@ class Planner:
     @property
     def commands(self) -> CommandHandler:
         """What stores the operator's commands."""
-        return CommandHandler(self.api, self.timeline, self.clock, self.new_token)
+        return CommandHandler(self.timeline, self.clock, self.new_token)
 
     def handle(self, command: Command, *, has_time_left: HasTimeLeft = lambda: True) -> Answer:
         """Store a command, and run a tick that begins to carry it out. Never raises a failure that
@@ -119,7 +120,8 @@ class Planner:
         undone = backlog.in_flight + backlog.past_in_flight + len(new) + len(past)
         check_error = self._check_totals(watermark, has_time_left)
         sweeps = [] if error else self._sweep(watermark, undone, has_time_left)
-        jobs = self._send_jobs()
+        refusals = read_refusals(self.timeline, self.clock())
+        jobs = self._send_jobs(refusals)
         stuck = [sweep.hole_since for sweep in sweeps if sweep.hole_since is not None]
         error = error or past_error or check_error
         watermark = self._begin()
@@ -132,8 +134,10 @@ class Planner:
             undone=undone,
             sweeps=len(sweeps),
             jobs=jobs,
-            holes=backlog.holes + len(stuck),
-            oldest_hole=min(filter(None, [backlog.oldest_hole, *stuck]), default=None),
+            holes=backlog.holes + len(stuck) + refusals.count,
+            oldest_hole=min(
+                filter(None, [backlog.oldest_hole, refusals.oldest, *stuck]), default=None
+            ),
             planned_through=watermark.planned_through,
             exported_through=watermark.exported_through,
             error=error,
@@ -207,7 +211,9 @@ class Planner:
         due = [sweep for sweep in sweeps if sweep.due(now, self.limits.resend_policy)]
         self._send(due[: max(0, self.limits.sweeps - len(sweeps) + len(due))])
         capacity = self.limits.slice_policy.target
-        sweep_planner = SweepPlanner(self.timeline, self.new_token, has_time_left, capacity)
+        sweep_planner = SweepPlanner(
+            self.timeline, self.clock, self.new_token, has_time_left, capacity
+        )
         planned = sweep_planner.plan(watermark, max_sweeps=self.limits.sweeps - len(sweeps))
         # The rolling sweep takes the room that nothing else needs.
         if undone <= self.limits.sweeps:
@@ -219,15 +225,12 @@ class Planner:
         self._send(planned)
         return sweeps + planned
 
-    def _send_jobs(self) -> int:
-        """Send due replays and verifications; returns how many there are."""
-        now = self.clock()
-        jobs = [job for job in self.timeline.jobs() if job.kind in (JobKind.REPLAY, JobKind.VERIFY)]
-        due = [job for job in jobs if job.due(now, self.limits.resend_policy)]
-        room = max(0, self.limits.jobs - len(jobs) + len(due))
-        for job in sorted(due, key=lambda one: one.requested_at)[:room]:
-            send_job(job, timeline=self.timeline, queue=self.queue, clock=self.clock)
-        return len(jobs)
+    def _send_jobs(self, refusals: RefusalSummary) -> int:
+        """Send due jobs, with one for refused events that are due; returns how many there are."""
+        if refusals.is_due:
+            add_republish_job(self.timeline, self.clock, self.new_token)
+        policy, most = self.limits.resend_policy, self.limits.jobs
+        return JobSender(self.timeline, self.queue, self.clock, policy, most).send_due()
 
     def _move_watermark(self) -> Watermark:
         """Move both ends outward over done pages and over holes, up to the first other page."""

@@ -3,15 +3,19 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from cpd_exporter.model.job import Job
+from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.planner import Answer, TickReport
+from cpd_exporter.planner.refusals import MAX_COUNTED_REFUSALS
 from cpd_exporter.ports import Clock, StatusTimeline
+
+MAX_LISTED_REFUSALS = 20
 
 _SWEEP_STATES = (PageState.OPEN, PageState.WRITING, PageState.STORED)
 
@@ -36,7 +40,8 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
             sweeps[sweep.state] += 1
             if sweep.hole_since is not None:
                 holes.append(_hole(sweep, sweep.hole_since))
-        holes.extend(_refused(refusal) for refusal in timeline.refusals())
+    refusals = list(islice(timeline.refusals(), MAX_COUNTED_REFUSALS))
+    holes.extend(map(_refused, refusals[:MAX_LISTED_REFUSALS]))
     tick = watermark.last_tick if watermark else None
     return {
         "tenantId": timeline.tenant_id,
@@ -52,6 +57,7 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
         "heldDeletions": held,
         "quarantined": quarantined,
         "holes": holes,
+        "refusedEvents": len(refusals),
         "lastTick": {"at": format_instant(tick.at), "error": tick.error} if tick else None,
     }
 
@@ -146,7 +152,7 @@ def _held(page: Page) -> dict[str, Any]:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    return {
+    described: dict[str, Any] = {
         "name": job.name,
         "start": format_instant(job.start),
         "end": format_instant(job.end),
@@ -154,6 +160,9 @@ def _job(job: Job) -> dict[str, Any]:
         "since": format_instant(job.requested_at),
         "error": job.error,
     }
+    if job.kind is JobKind.REFRESH:
+        described |= {"position": job.position, "entries": len(job.entry_ids)}
+    return described
 
 
 def _refused(refusal: Refusal) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import Page, PageState, reserving, sweep_of
+from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import next_month
-from cpd_exporter.ports import NewToken, PlannerTimeline
+from cpd_exporter.ports import Clock, NewToken, PlannerTimeline
 
 MAX_PAGES_PER_SWEEP = 98
 """A transaction takes 100 items: the pages, the sweep, and the page that replaces them."""
@@ -23,6 +24,7 @@ class SweepPlanner:
     """
 
     timeline: PlannerTimeline
+    clock: Clock
     new_token: NewToken
     has_time_left: Callable[[], bool] = lambda: True
     capacity: int = 800
@@ -56,6 +58,11 @@ class SweepPlanner:
     def _plan_job(
         self, watermark: Watermark, job: Job, sweeps: list[Page], max_sweeps: int
     ) -> None:
+        """Reserve the job's pages from its cursor on, as far as there is room.
+
+        A page that a sweep holds already gets a request, so that it is swept after that sweep. The
+        cursor then moves on: a request that is renewed each tick would never end.
+        """
         cursor = max(job.cursor, watermark.exported_from)
         end = min(job.end, watermark.exported_through)
         reached = self.reserve_through(cursor, end, watermark, sweeps, max_sweeps)
@@ -81,8 +88,11 @@ class SweepPlanner:
         first = self.timeline.page_at(start) if start < end else None
         if first is not None:
             for group in self._groups(first.window.start, end, watermark, read_before):
-                is_room = len(sweeps) < max_sweeps and self.has_time_left()
-                if not is_room or not self._reserve(group, sweeps):
+                is_held = group[0].reserved_by is not None
+                is_room = (is_held or len(sweeps) < max_sweeps) and self.has_time_left()
+                if is_room and is_held:
+                    self._request(group)
+                elif not is_room or not self._reserve(group, sweeps):
                     # No room, or another tick reserved a page: the next tick goes on from here.
                     return cursor
                 cursor = group[-1].window.end
@@ -91,6 +101,10 @@ class SweepPlanner:
     def _groups(
         self, start: datetime, end: datetime, watermark: Watermark, read_before: datetime | None
     ) -> Iterator[list[Page]]:
+        """Divide done pages into those of one sweep each, and pages that a sweep holds, alone.
+
+        Pages that a sweep holds are read just now, so that ``read_before`` leaves them out.
+        """
         group: list[Page] = []
         for page in self.timeline.pages(start):
             if page.window.start >= end:
@@ -102,12 +116,18 @@ class SweepPlanner:
                 group = []
             if is_wanted:
                 group.append(page)
+            elif page.reserved_by is not None and read_before is None:
+                yield [page]
         if group:
             yield group
 
     def _fits(self, group: list[Page]) -> bool:
         records = sum(page.entries + page.quarantined for page in group)
         return len(group) <= MAX_PAGES_PER_SWEEP and records <= self.capacity
+
+    def _request(self, held: list[Page]) -> None:
+        for page in held:
+            self.timeline.request_sweep(SweepRequest(page.window.start, self.clock()))
 
     def _reserve(self, pages: list[Page], sweeps: list[Page]) -> bool:
         sweep = sweep_of(pages, revision=self.new_token())

@@ -136,7 +136,7 @@ class PageClaim(Claim):
 
 @dataclass(slots=True)
 class JobClaim(Claim):
-    """A replay or a verification in this worker's hands."""
+    """A job in this worker's hands."""
 
     job: Job
     context: WorkerContext
@@ -165,6 +165,10 @@ class JobClaim(Claim):
     def progress(self, cursor: datetime) -> None:
         """Store the cursor. Whoever goes on begins there, with all attempts left."""
         self.update(cursor=cursor, attempts=0, error=None)
+
+    def progress_to(self, position: int) -> None:
+        """Store how many of the job's entries are done, as ``progress`` stores a cursor."""
+        self.update(position=position, attempts=0, error=None)
 
     def pause(self) -> None:
         """Leave the rest to the next message.

@@ -14,7 +14,6 @@ from cpd_exporter.ports import (
     EntriesApi,
     Lake,
     NewToken,
-    Queue,
     ReplayQueue,
     Topic,
     WorkerTimeline,
@@ -45,6 +44,7 @@ class WorkReport:
     ``changes`` counts the published rows by change. ``compared`` counts the entries that a sweep
     compared with the API's listing, ``held`` the deletions that wait for the operator, ``replayed``
     the replayed events. ``differences`` and the lake key ``report`` come from a verification.
+    ``unknown`` are the IDs of a refresh that the API does not have.
     """
 
     outcome: Outcome
@@ -56,6 +56,7 @@ class WorkReport:
     replayed: int = 0
     differences: int | None = None
     report: str | None = None
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,6 @@ class WorkerContext:
     timeline: WorkerTimeline
     lake: Lake
     topic: Topic
-    queue: Queue
     clock: Clock
     new_token: NewToken
     limits: WorkerLimits

@@ -12,13 +12,7 @@ that the timeline does not know.
 from datetime import datetime
 from typing import Any
 
-from cpd_exporter.dispatch import send
-from cpd_exporter.errors import (
-    ConfigurationError,
-    InconsistentListingError,
-    PermanentError,
-    TransientError,
-)
+from cpd_exporter.errors import InconsistentListingError, PermanentError
 from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.model.row import Change, Row, created, quarantine
 from cpd_exporter.source.counter import count
@@ -28,25 +22,17 @@ from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.publish import publish_rows, resume, store
 from cpd_exporter.worker.suspects import count_suspects
 
-MAX_CHAIN_LENGTH = 4
-"""Messages in a row that splits send themselves.
-
-Lambda stops a function that feeds its own queue in a chain of some sixteen messages. The planner's
-next tick sends the parts of deeper splits.
-"""
-
-
 MIN_ATTEMPTS_FOR_NOTHING = 2
 """Attempts before a worker believes an empty listing where the planner counted entries."""
 
 
-def export_page(claim: PageClaim, *, chain_length: int) -> WorkReport:
+def export_page(claim: PageClaim) -> WorkReport:
     """Export one page, from wherever an earlier attempt left it."""
     rows = resume(claim)
-    return _read(claim, chain_length) if rows is None else _publish(claim, rows)
+    return _read(claim) if rows is None else _publish(claim, rows)
 
 
-def give_up_page(claim: PageClaim, error: PermanentError, *, chain_length: int) -> WorkReport:
+def give_up_page(claim: PageClaim, error: PermanentError) -> WorkReport:
     """After the last attempt: split the page around its fault, or make it a hole.
 
     The planner sends holes again, with back-off.
@@ -55,19 +41,19 @@ def give_up_page(claim: PageClaim, error: PermanentError, *, chain_length: int) 
     if page.state is PageState.OPEN and limits.may_split(page):
         suspects = count_suspects(claim.context, page.window, error)
         if suspects > 1:
-            return _split(claim, suspects, chain_length, attempts=limits.attempts - 1)
+            return _split(claim, suspects, attempts=limits.attempts - 1)
     since = page.hole_since or claim.context.clock()
     claim.update(lease_until=None, error=str(error), hole_since=since)
     return WorkReport(Outcome.HOLE, error=error)
 
 
-def _read(claim: PageClaim, chain_length: int) -> WorkReport:
+def _read(claim: PageClaim) -> WorkReport:
     context = claim.context
     # A page in ``WRITING`` is never split: an object may be on its way to its key.
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
     reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=may_split)
     if isinstance(reading, Overflow):
-        return _split(claim, context.limits.parts(reading), chain_length)
+        return _split(claim, context.limits.parts(reading))
     if reading.is_blank:
         _check_nothing(claim)
     tenant_id = context.timeline.tenant_id
@@ -113,7 +99,8 @@ def _finish(claim: PageClaim, **facts: Any) -> WorkReport:
     return WorkReport(Outcome.DONE, changes, claim.page.quarantined)
 
 
-def _split(claim: PageClaim, parts: int, chain_length: int, *, attempts: int = 0) -> WorkReport:
+def _split(claim: PageClaim, parts: int, *, attempts: int = 0) -> WorkReport:
+    """Replace the page by its parts; the planner's next tick sends as many as it has room for."""
     context = claim.context
     replacements = parts_of(
         claim.page,
@@ -124,17 +111,4 @@ def _split(claim: PageClaim, parts: int, chain_length: int, *, attempts: int = 0
     )
     if not context.timeline.commit(replacing(claim.page, replacements)):
         raise SupersededError
-    if chain_length >= MAX_CHAIN_LENGTH:
-        return WorkReport(Outcome.SPLIT)
-    try:
-        send(
-            replacements,
-            timeline=context.timeline,
-            queue=context.queue,
-            clock=context.clock,
-            chain_length=chain_length + 1,
-        )
-    except (TransientError, ConfigurationError) as error:
-        # The page is gone, so nothing is left to try again: the next tick sends its parts.
-        return WorkReport(Outcome.SPLIT, error=error)
     return WorkReport(Outcome.SPLIT)

@@ -42,4 +42,5 @@ def report_fields(report: WorkReport) -> Mapping[str, Any]:
         "replayed": report.replayed,
         "differences": report.differences,
         "report": report.report,
+        "unknown": list(report.unknown),
     }

@@ -42,7 +42,7 @@ def publish_rows(claim: PageClaim, rows: Sequence[Row]) -> None:
     """Publish stored rows. A refused event is recorded, and does not hold up the others."""
     context = claim.context
     for entry_id, reason in publish_stored(context.topic.publish, context.lake, {claim.key: rows}):
-        refusal = Refusal(claim.page.window, entry_id, reason, context.clock())
+        refusal = Refusal(claim.page.window, entry_id, reason, context.clock(), claim.key)
         context.timeline.record_refusal(refusal)
 
 

@@ -12,7 +12,9 @@ from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.worker.attempt import Claim, JobClaim, PageClaim, SupersededError
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.export import export_page, give_up_page
+from cpd_exporter.worker.refresh import refresh
 from cpd_exporter.worker.replay import replay
+from cpd_exporter.worker.republish import republish
 from cpd_exporter.worker.sweep.sweep import give_up_sweep, sweep_pages
 from cpd_exporter.worker.verify.verify import verify
 
@@ -21,6 +23,8 @@ type HasTimeLeft = Callable[[], bool]
 _JOBS: dict[JobKind, Callable[[JobClaim, HasTimeLeft], WorkReport]] = {
     JobKind.REPLAY: replay,
     JobKind.VERIFY: verify,
+    JobKind.REFRESH: refresh,
+    JobKind.REPUBLISH: republish,
 }
 
 
@@ -57,11 +61,7 @@ class Worker:
         claim = PageClaim(page, self.context)
         if page.kind is WorkKind.SWEEP:
             return _attempt(claim, partial(sweep_pages, claim), partial(give_up_sweep, claim))
-        return _attempt(
-            claim,
-            partial(export_page, claim, chain_length=message.chain_length),
-            partial(give_up_page, claim, chain_length=message.chain_length),
-        )
+        return _attempt(claim, partial(export_page, claim), partial(give_up_page, claim))
 
     def _continue_job(self, message: JobMessage, has_time_left: HasTimeLeft) -> WorkReport:
         job = next((one for one in self.context.timeline.jobs() if one.name == message.name), None)

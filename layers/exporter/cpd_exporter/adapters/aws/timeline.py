@@ -8,7 +8,7 @@
 | TENANT#<tenantId> | SWEEPREQUEST#<instant>#<hash of ID> | a sweep request                        |
 | TENANT#<tenantId> | JOB#<name>                          | a job, until it is done                |
 | TENANT#<tenantId> | DELETIONS#<day>                     | how many deletions a day published     |
-| TENANT#<tenantId> | REFUSED#<start>#<hash of ID>        | an event that the topic refused        |
+| TENANT#<tenantId> | REFUSED#<start>#<hash of row>       | an event that the topic refused        |
 
 The local index ``undone`` is sparse. Only a local index can be read consistently.
 """
@@ -211,6 +211,13 @@ class DynamoDbTimeline:
 
     def refusals(self) -> Iterator[Refusal]:
         return map(REFUSAL.decode, self._items.query("REFUSED#", f"REFUSED#{LAST_SORT_KEY}"))
+
+    def update_refusal(self, refusal: Refusal, changed: Refusal | None) -> None:
+        key = refusal_key(refusal)
+        if changed is None:
+            self._items.do(self._items.delete(key, PRESENT))
+        else:
+            self._items.do(self._items.put(key, REFUSAL.encode(changed), PRESENT))
 
     def _pages_down_from(self, latest: datetime, *, page_size: int | None = None) -> Iterator[Page]:
         found = self._items.query("PAGE#", page_key(latest), descending=True, page_size=page_size)

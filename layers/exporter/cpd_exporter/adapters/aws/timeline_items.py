@@ -50,7 +50,9 @@ def deletions_key(day: str) -> str:
 
 
 def refusal_key(refusal: Refusal) -> str:
-    return f"REFUSED#{text_of(refusal.window.start)}#{_digest(refusal.entry_id)}"
+    """One item a row: two versions of an entry lie in two objects."""
+    digest = _digest(f"{refusal.object}\n{refusal.entry_id}")
+    return f"REFUSED#{text_of(refusal.window.start)}#{digest}"
 
 
 def _digest(entry_id: str) -> str:
@@ -221,6 +223,17 @@ JOB = Codec(
     lease_until=_INSTANT,
     attempts=_NUMBER,
     error=_TEXT,
+    entry_ids=_ValueType(lambda ids: list(ids) or None, tuple),
+    position=_NUMBER_BUT_ZERO,
 )
 DELETION_QUOTA = Codec(DeletionQuota, day=_TEXT, published=_NUMBERS, revision=_TEXT)
-REFUSAL = Codec(Refusal, window=_WINDOW, entry_id=_TEXT, error=_TEXT, since=_INSTANT)
+REFUSAL = Codec(
+    Refusal,
+    window=_WINDOW,
+    entry_id=_TEXT,
+    error=_TEXT,
+    since=_INSTANT,
+    object=_TEXT,
+    attempts=_NUMBER,
+    retry_at=_INSTANT,
+)

@@ -1,0 +1,85 @@
+"""A sweep command over pages that a sweep holds: they are swept again after that sweep."""
+
+from datetime import timedelta
+
+from cpd_exporter.model.message import PageMessage
+from cpd_exporter.model.row import Change
+from simulator.entry_writer import Profile, seeded
+from tests.support.samples import works
+from tests.support.world import NOW, ORIGIN, World
+
+SWEEP = {"command": "sweep", "from": "2026-01-01T00:00:00Z"}
+
+
+def exported(entries: int = 300) -> World:
+    store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=entries))
+    world = World(store=store)
+    world.export()
+    return world
+
+
+def edited(world: World) -> list[str]:
+    return [row.entry_id for row in world.rows if row.change is Change.UPDATED]
+
+
+def test_a_sweep_over_pages_that_a_sweep_holds_is_not_dropped() -> None:
+    world = exported()
+    world.command(SWEEP)
+    world.planner.tick()
+    read_before_the_edit = works(world.queue)
+    assert read_before_the_edit
+    # The worker reads its window, then the edit comes, then the operator's second command.
+    entry = next(iter(world.store)).log_entry_id
+    [message, *others] = [
+        one for one in read_before_the_edit if world.timeline.page(one.start, one.kind)
+    ]
+    world.queue.messages[:] = others
+    query = world.api.query
+
+    def read_then_edit(*args: object, **options: object) -> object:
+        listing = query(*args, **options)  # type: ignore[arg-type]
+        world.api.query = query  # type: ignore[method-assign]
+        world.store.edit(entry, description="edited behind the first sweep")
+        world.command(SWEEP)
+        world.planner.tick()
+        return listing
+
+    world.api.query = read_then_edit  # type: ignore[method-assign, assignment]
+    world.work_on(message)
+    world.export()
+    assert edited(world) == [entry]
+    assert world.at_rest
+
+
+def test_pages_that_are_passed_over_are_requested_once() -> None:
+    """A request that is renewed each tick would sweep the same pages for ever."""
+    world = exported()
+    world.command(SWEEP)
+    world.planner.tick()
+    world.command(SWEEP | {"to": "2026-03-14T00:00:00Z"})
+    world.planner.tick()
+    requests = list(world.timeline.sweep_requests())
+    assert requests
+    assert not list(world.timeline.jobs())
+    world.now += timedelta(minutes=5)
+    world.planner.tick()
+    assert list(world.timeline.sweep_requests()) == requests
+
+
+def test_what_is_free_is_swept_at_once_beside_what_is_held() -> None:
+    world = exported()
+    [first, *_] = [page for page in world.pages if page.entries]
+    world.command({"command": "refresh", "logEntryIds": [next(iter(world.store)).log_entry_id]})
+    world.planner.tick()
+    world.drain()
+    world.planner.tick()
+    held = [page for page in world.pages if page.reserved_by]
+    assert [page.window for page in held] == [first.window]
+    world.command(SWEEP)
+    world.planner.tick()
+    swept = [one.window for one in works(world.queue) if isinstance(one, PageMessage)]
+    assert all(page.reserved_by for page in world.pages)
+    assert first.window.start in [request.at for request in world.timeline.sweep_requests()]
+    assert len(swept) > 1
+    world.export()
+    assert world.at_rest
