@@ -18,11 +18,11 @@ from rich import progress as bars
 from rich.console import Console
 from rich.text import Text
 
-from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
+from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from local import lake
 from local.driving import PATIENCE_SECONDS, Progress, export_all, invoke
 from local.emulator import is_ready
-from local.problem import Problem
+from local.problem import UserError
 from local.sources import Foreign, Source, simulated
 from local.stack import Stack, at_port, deployed
 from local.subscriber import Subscriber, subscribed
@@ -120,7 +120,7 @@ class Choice:
             environment = self.environment or Environment.PRODUCTION
             yield Foreign(environment, self.token_audience, self.scope, parameters, self._secret())
         elif self.tenant_id:
-            raise Problem("--tenant-id needs --environment or --api-url beside it")
+            raise UserError("--tenant-id needs --environment or --api-url beside it")
         else:
             oauth2 = self.auth is Authentication.OAUTH2
             with simulated(self.entries, self.seed, parameters, oauth2=oauth2) as simulator:
@@ -129,7 +129,7 @@ class Choice:
     def _parameters(self) -> dict[str, str]:
         """Only what is given: the rest is the template's own defaults."""
         if self.first_date and self.first_date.replace(tzinfo=UTC) > datetime.now(UTC):
-            raise Problem("--first-date is in the future: there is nothing to export")
+            raise UserError("--first-date is in the future: there is nothing to export")
         given = {
             "Environment": self.environment,
             "ApiUrl": self.api_url,
@@ -239,7 +239,7 @@ def demo(
     )
     first.demand_completeness()
     if new:
-        raise Problem("the second export found something new")
+        raise UserError("the second export found something new")
 
 
 @app.command()
@@ -302,7 +302,7 @@ def up(
             print(json.dumps(ready), flush=True)
             while is_ready(account.endpoint):
                 time.sleep(_WATCH_SECONDS)
-            raise Problem(f"MiniStack ended (its log: {stack.log})")
+            raise UserError(f"MiniStack ended (its log: {stack.log})")
 
 
 @app.command()
@@ -314,7 +314,7 @@ def send(
     answer = invoke(at_port(port), _event(command))
     print(json.dumps(answer, indent=2))
     if error := answer.get("error"):
-        raise Problem(error["message"])
+        raise UserError(error["message"])
 
 
 def _event(command: str) -> dict[str, Any]:
@@ -322,11 +322,11 @@ def _event(command: str) -> dict[str, Any]:
         is_json = command.lstrip().startswith("{")
         event = json.loads(command if is_json else Path(command).read_text("utf-8"))
     except OSError as error:
-        raise Problem(f"the command is neither a JSON object nor a file: {error}") from None
+        raise UserError(f"the command is neither a JSON object nor a file: {error}") from None
     except ValueError as error:
-        raise Problem(f"the command is not JSON: {error}") from None
+        raise UserError(f"the command is not JSON: {error}") from None
     if not isinstance(event, dict):
-        raise Problem("the command is not a JSON object: see events/")
+        raise UserError("the command is not a JSON object: see events/")
     return event
 
 
@@ -384,7 +384,7 @@ def _from_environment(variable: str, name: str, *, hidden: bool = True) -> str:
 
 def _asked(given_by: str, name: str, *, hidden: bool) -> str:
     if not sys.stdin.isatty():
-        raise Problem(f"{name} is missing: give it by {given_by}")
+        raise UserError(f"{name} is missing: give it by {given_by}")
     return str(typer.prompt(name, hide_input=hidden, err=True))
 
 
@@ -407,7 +407,7 @@ def main() -> None:
         signal.signal(end, _interrupt)
     try:
         app()
-    except Problem as problem:
+    except UserError as problem:
         message = Text.assemble(("Error: ", "bold red"), str(problem))
         console.print(message, soft_wrap=True)
         sys.exit(1)

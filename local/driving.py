@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from local.problem import Problem
+from local.problem import UserError
 from local.stack import Stack
 
 PATIENCE_SECONDS = 180
@@ -67,7 +67,7 @@ def invoke(stack: Stack, event: dict[str, Any]) -> dict[str, Any]:
     )
     result = json.load(answer["Payload"])
     if "FunctionError" in answer:
-        raise Problem(f"the planner crashed: {result.get('errorMessage')} (its log: {stack.log})")
+        raise UserError(f"the planner crashed: {result.get('errorMessage')} (its log: {stack.log})")
     return dict(result)
 
 
@@ -75,7 +75,7 @@ def look(stack: Stack) -> Progress | None:
     """Where the export is; ``None`` if it has not begun."""
     answer = invoke(stack, {"command": "status"})
     if error := answer.get("error"):
-        raise Problem(error["message"])
+        raise UserError(error["message"])
     (status,) = answer["tenants"]
     return Progress.of(status) if status["exportedThrough"] else None
 
@@ -88,7 +88,7 @@ def export_all(
 ) -> Progress:
     """Export until the watermark is where the plan was when it had caught up with the clock.
 
-    That point stays put, while new entries go on arriving. ``Problem`` for what an operator has to
+    That point stays put, while new entries go on arriving. ``UserError`` for what an operator has to
     mend, and if nothing happens for ``patience`` seconds.
     """
     target: datetime | None = None
@@ -100,7 +100,7 @@ def export_all(
         ticked_at = time.monotonic()
         error = invoke(stack, {"command": "export"}).get("error")
         if error and error["type"] in _HOPELESS:
-            raise Problem(error["message"])
+            raise UserError(error["message"])
         progress = look(stack)
         is_first = (
             error and error["type"] in _HOPELESS_AT_FIRST and not (progress and progress.done)
@@ -134,10 +134,10 @@ def _had_caught_up(before: Progress | None, after: Progress | None, seconds: flo
 
 def _stuck(
     stack: Stack, progress: Progress | None, patience: float, error: dict[str, str] | None
-) -> Problem:
+) -> UserError:
     waiting = progress.waiting if progress else 0
     reason = error["message"] if error else "The workers say why"
-    return Problem(
+    return UserError(
         f"nothing happened for {patience:.0f} s, with {waiting} pages waiting. {reason} "
         f"(their log: {stack.log})"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.account import Account
 from local.places import ROOT, TOOLS
-from local.problem import Problem
+from local.problem import UserError
 from local.processes import running, tail
 
 REGION = "us-east-1"
@@ -28,11 +28,11 @@ def emulator(port: int, folder: Path) -> Iterator[Account]:
     """A new and empty account; port 0 takes a free one. All that it writes is in the folder."""
     port = port or _free_port()
     if _answers(port):
-        raise Problem(f"port {port} is taken; name another one with --port")
+        raise UserError(f"port {port} is taken; name another one with --port")
     python = TOOLS / "python/bin/python"
     packages = next((TOOLS / "ministack/lib").glob("python3*/site-packages"), None)
     if packages is None or not python.exists():
-        raise Problem("Python 3.13 or the emulator is missing; `make tools` installs them")
+        raise UserError("Python 3.13 or the emulator is missing; `make tools` installs them")
     scratch = folder / "tmp"
     scratch.mkdir(parents=True)
     env = inherited_environment() | {
@@ -58,7 +58,7 @@ def emulator(port: int, folder: Path) -> Iterator[Account]:
         deadline = time.monotonic() + _READY_WITHIN_SECONDS
         while not is_ready(endpoint):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise Problem(f"MiniStack did not start on port {port}:\n{tail(log)}")
+                raise UserError(f"MiniStack did not start on port {port}:\n{tail(log)}")
             time.sleep(0.1)
         yield _administrator(Account(endpoint, REGION, _ROOT_KEY, _ROOT_KEY))
 
@@ -66,7 +66,7 @@ def emulator(port: int, folder: Path) -> Iterator[Account]:
 def account_at(port: int) -> Account:
     """The account of an emulator that somebody else keeps up, as its root user."""
     if not _answers(port):
-        raise Problem(f"nothing answers at port {port}: is `up` running, with --port {port}?")
+        raise UserError(f"nothing answers at port {port}: is `up` running, with --port {port}?")
     return Account(f"http://{HOST}:{port}", REGION, _ROOT_KEY, _ROOT_KEY)
 
 

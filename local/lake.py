@@ -10,7 +10,7 @@ from pathlib import Path
 
 import simplejson
 
-from local.problem import Problem
+from local.problem import UserError
 from local.stack import Stack
 
 _MARK = ".cpd-lake"
@@ -30,7 +30,7 @@ def check(folder: Path) -> None:
     if folder.exists() and (
         not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).exists())
     ):
-        raise Problem(f"{folder} holds something else; name another folder with --output")
+        raise UserError(f"{folder} holds something else; name another folder with --output")
 
 
 def copy(stack: Stack, folder: Path) -> Copy:

@@ -1,5 +1,5 @@
 """What goes wrong on one machine in a way that the user can understand and mend."""
 
 
-class Problem(Exception):  # noqa: N818 - it is one, and reads so
+class UserError(Exception):  # noqa: N818 - it is one, and reads so
     """Its text is all that the user is told."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from local.problem import Problem
+from local.problem import UserError
 
 _GONE_WITHIN_SECONDS = 5
 
@@ -41,7 +41,7 @@ def run(command: Sequence[str | Path], env: Mapping[str, str], log: Path, doing:
     """Runs the command to its end; a failure is a problem that shows the last of its output."""
     with running(command, env, log) as process:
         if process.wait():
-            raise Problem(f"{doing} failed (all of it: {log}):\n{tail(log)}")
+            raise UserError(f"{doing} failed (all of it: {log}):\n{tail(log)}")
 
 
 def tail(log: Path, lines: int = 12) -> str:

@@ -9,21 +9,23 @@ from typing import Protocol
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from cpd_exporter.adapters.access import Access, BasicAccess, ClientCredentialsAccess
-from cpd_exporter.adapters.credentials import ApiSecret, ClientSecret, SecretsManagerCredentials
-from cpd_exporter.adapters.environments import Audience, Environment, Scope, endpoints
-from cpd_exporter.adapters.http import Http, new_client
-from cpd_exporter.adapters.thrive import ThriveApi
+from cpd_exporter.adapters.aws.secret import ApiSecret, ClientSecret, SecretsManagerCredentials
+from cpd_exporter.adapters.thrive.api import ThriveApi
+from cpd_exporter.adapters.thrive.auth import Access, BasicAccess, ClientCredentialsAccess
+from cpd_exporter.adapters.thrive.endpoints import endpoints
+from cpd_exporter.adapters.thrive.http import Http, new_client
 from cpd_exporter.errors import ExporterError
-from cpd_exporter.model.entries import Entry
-from cpd_exporter.model.instants import SECOND
-from cpd_exporter.model.windows import Window
-from cpd_exporter.reading import Reading, count, read_window
+from cpd_exporter.model.entry import Entry
+from cpd_exporter.model.options import Audience, Environment, Scope
+from cpd_exporter.model.timestamps import SECOND
+from cpd_exporter.model.window import Window
+from cpd_exporter.source.counter import count
+from cpd_exporter.source.window_reader import Reading, read_window
 from local.driving import Progress
-from local.problem import Problem
-from local.simulator import Simulator, demo_profile, running, seeded
-from local.simulator.source import to_ms
+from local.problem import UserError
 from local.stack import Stack
+from simulator import Simulator, demo_profile, running, seeded
+from simulator.source import to_ms
 
 _PARTS = 8
 
@@ -108,7 +110,7 @@ class Foreign:
                 return Comparison(len(lake), ())
             ids = {entry.id for entry in _entries(api, window, slack)}
         except ExporterError as error:
-            raise Problem(f"the export cannot be checked: {error}") from error
+            raise UserError(f"the export cannot be checked: {error}") from error
         return Comparison(len(ids), tuple(sorted(ids - set(lake))))
 
     def _api(self, stack: Stack) -> ThriveApi:
@@ -133,7 +135,7 @@ def _entries(api: ThriveApi, window: Window, slack: timedelta) -> Iterator[Entry
     if isinstance(reading, Reading):
         yield from reading.entries
     else:
-        for part in window.cut(_PARTS, floor=slack):
+        for part in window.split(_PARTS, floor=slack):
             yield from _entries(api, part, slack)
 
 

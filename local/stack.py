@@ -12,7 +12,7 @@ from local.account import Account
 from local.building import architecture, build, sam_environment
 from local.emulator import account_at, emulator
 from local.places import ROOT, SCRATCH, TOOLS
-from local.problem import Problem
+from local.problem import UserError
 from local.processes import run
 
 _STACK = "cpd-exporter-local"  # as samconfig.toml has them
@@ -52,7 +52,7 @@ def deployed(
             _deploy(account, template, parameters, folder / "sam-deploy.log")
             _restore_number(account)
             yield Stack(account, _outputs(account), folder / "ministack.log")
-    except Problem:
+    except UserError:
         shutil.rmtree(folder / "tmp", ignore_errors=True)
         if not any(folder.iterdir()):
             folder.rmdir()

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from local.driving import Progress
 from local.lake import Copy
-from local.problem import Problem
+from local.problem import UserError
 from local.sources import Comparison
 from local.subscriber import Subscriber
 
@@ -105,7 +105,7 @@ class Summary:
 
     def demand_completeness(self) -> None:
         if self.problems:
-            raise Problem("the export is not complete:\n  " + "\n  ".join(self.problems))
+            raise UserError("the export is not complete:\n  " + "\n  ".join(self.problems))
 
 
 def _named(what: str, ids: set[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from local.places import ROOT
-from local.problem import Problem
+from local.problem import UserError
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,4 +50,4 @@ def check(values: Mapping[str, str]) -> None:
             and all(re.fullmatch(rule.get("AllowedPattern", ".*"), item) for item in items)
             and (low is None or low <= float(value) <= high)
         ):
-            raise Problem(f"{name} is {value!r}, but must be {rule['ConstraintDescription']}")
+            raise UserError(f"{name} is {value!r}, but must be {rule['ConstraintDescription']}")

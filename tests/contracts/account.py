@@ -14,7 +14,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 
-from cpd_exporter.adapters.aws import CLIENT_CONFIG
+from cpd_exporter.adapters.aws.client import CLIENT_CONFIG
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -130,6 +130,6 @@ _Template.add_multi_constructor("!", lambda *_: None)
 
 def _state_table() -> dict[str, Any]:
     template = yaml.load(_TEMPLATE.read_text(), Loader=_Template)  # noqa: S506  # a SafeLoader
-    table = template["Resources"]["StateTable"]["Properties"]
+    table = template["Resources"]["TimelineTable"]["Properties"]
     wanted = ("AttributeDefinitions", "BillingMode", "KeySchema", "LocalSecondaryIndexes")
     return {name: table[name] for name in wanted}

@@ -6,19 +6,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpd_exporter.adapters.access import BasicAccess
-from cpd_exporter.adapters.credentials import ApiSecret
-from cpd_exporter.adapters.environments import Audience, Environment, endpoints
-from cpd_exporter.adapters.http import Http, new_client
-from cpd_exporter.adapters.thrive import ThriveApi
+from cpd_exporter.adapters.aws.secret import ApiSecret
+from cpd_exporter.adapters.thrive.api import ThriveApi
+from cpd_exporter.adapters.thrive.auth import BasicAccess
+from cpd_exporter.adapters.thrive.endpoints import endpoints
+from cpd_exporter.adapters.thrive.http import Http, new_client
 from cpd_exporter.errors import AccessError, PermanentError, TransientError
-from cpd_exporter.model.entries import Entry, FaultyEntry
-from cpd_exporter.model.windows import Window
+from cpd_exporter.model.entry import Entry, FaultyEntry
+from cpd_exporter.model.options import Audience, Environment
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from local.simulator import Fault, Profile, Simulator, running, seeded
-from local.simulator.source import to_ms
-from tests.fakes import FakeApi
-from tests.fakes.credentials import FakeCredentials
+from simulator import Fault, Profile, Simulator, running, seeded
+from simulator.source import to_ms
+from tests.support.fakes import FakeApi
+from tests.support.fakes.credentials import FakeCredentials
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 END = FIRST + timedelta(days=10)
@@ -51,7 +52,7 @@ def case(request: pytest.FixtureRequest, simulator: Simulator) -> Iterator[Case]
             endpoints(Environment.STAGING, Audience.PUBLIC, api_url=url),
             BasicAccess(FakeCredentials(secret)),
             clock=lambda: NOW,
-            volatile=frozenset({VOLATILE}),
+            fingerprint_exclude=frozenset({VOLATILE}),
             sleep=lambda _: None,
         )
         yield Case(api, simulator)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cpd_exporter.adapters.s3 import S3Lake
+from cpd_exporter.adapters.aws.lake import S3Lake
 from cpd_exporter.ports import Lake
 from tests.contracts.account import BUCKET
-from tests.fakes import FakeLake
+from tests.support.fakes import FakeLake
 
 KEY = "entries/tenant=t/entry_month=2026-01/20260101T000000Z_20260102T000000Z_g1_e.jsonl.gz"
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.adapters.sns import LARGEST, SnsTopic
-from cpd_exporter.adapters.subscriber import SqsMailbox
+from cpd_exporter.adapters.aws.replay_queue import SqsReplayQueue
+from cpd_exporter.adapters.aws.topic import MAX_MESSAGE_BYTES, SnsTopic
 from cpd_exporter.errors import PermanentError, TransientError
-from cpd_exporter.model.events import Event
-from cpd_exporter.ports import Mailbox
+from cpd_exporter.model.event import Event
+from cpd_exporter.ports import ReplayQueue
 from tests.contracts.account import REGION, Account, lost_answers
-from tests.fakes import FakeMailbox
+from tests.support.fakes import FakeReplayQueue
 
 THEIRS = f"arn:aws:sqs:{REGION}:123456789012:subscriber"
 NOBODYS = f"arn:aws:sqs:{REGION}:123456789012:nobodys"
@@ -24,14 +24,14 @@ NOBODYS = f"arn:aws:sqs:{REGION}:123456789012:nobodys"
 class Case:
     """``received``: bodies and attributes, in order of the bodies."""
 
-    mailbox: Mailbox
+    replay_queue: ReplayQueue
     received: Callable[[], list[tuple[str, dict[str, str]]]]
 
 
 @pytest.fixture(params=["in memory", "SQS"])
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     if request.param == "in memory":
-        fake = FakeMailbox(THEIRS)
+        fake = FakeReplayQueue(THEIRS)
         yield Case(
             fake,
             lambda: [
@@ -42,7 +42,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         return
     account: Account = request.getfixturevalue("account")
     yield Case(
-        SqsMailbox(account.sqs, sleep=lambda _: None),
+        SqsReplayQueue(account.sqs, sleep=lambda _: None),
         lambda: taken(account),
     )
 
@@ -67,25 +67,25 @@ def event(number: int, size: int = 0, **attributes: str) -> Event:
 @pytest.mark.parametrize("count", [0, 1, 10, 11, 95])
 def test_any_number_arrives(case: Case, count: int) -> None:
     events = [event(n, change="created", activityType="vidéo") for n in range(count)]
-    assert case.mailbox.deliver(THEIRS, events) == {}
+    assert case.replay_queue.deliver(THEIRS, events) == {}
     assert case.received() == [(e.body, e.attributes) for e in events]
 
 
 def test_large_events_arrive_though_ten_are_too_much_for_a_batch(case: Case) -> None:
-    events = [event(n, size=LARGEST) for n in range(9)]
-    assert case.mailbox.deliver(THEIRS, events) == {}
+    events = [event(n, size=MAX_MESSAGE_BYTES) for n in range(9)]
+    assert case.replay_queue.deliver(THEIRS, events) == {}
     assert [body for body, _ in case.received()] == [e.body for e in events]
 
 
 def test_what_the_topic_would_not_take_is_refused_and_its_neighbours_are_not(case: Case) -> None:
-    large = event(5, size=LARGEST, change="created")
-    assert case.mailbox.deliver(THEIRS, [event(1), large, event(9)]).keys() == {large.id}
+    large = event(5, size=MAX_MESSAGE_BYTES, change="created")
+    assert case.replay_queue.deliver(THEIRS, [event(1), large, event(9)]).keys() == {large.id}
     assert [body for body, _ in case.received()] == [event(1).body, event(9).body]
 
 
 def test_a_queue_that_is_not_there_is_nobody_elses_trouble(case: Case) -> None:
     with pytest.raises(PermanentError, match="nobodys"):
-        case.mailbox.deliver(NOBODYS, [event(1)])
+        case.replay_queue.deliver(NOBODYS, [event(1)])
     assert case.received() == []
 
 
@@ -93,20 +93,22 @@ def test_it_is_what_the_topic_delivers_without_an_envelope(account: Account) -> 
     one = event(1, change="updated", isVerified="true")
     SnsTopic(account.sns, account.topic_arn).publish([one])
     [published] = taken(account)
-    SqsMailbox(account.sqs).deliver(THEIRS, [one])
+    SqsReplayQueue(account.sqs).deliver(THEIRS, [one])
     assert taken(account) == [published]
 
 
 def test_a_queue_of_another_region_is_refused(account: Account) -> None:
     with pytest.raises(PermanentError, match="queues of eu-west-2 only"):
-        SqsMailbox(account.sqs).deliver("arn:aws:sqs:eu-west-1:123456789012:subscriber", [event(1)])
+        SqsReplayQueue(account.sqs).deliver(
+            "arn:aws:sqs:eu-west-1:123456789012:subscriber", [event(1)]
+        )
     assert taken(account) == []
 
 
 @contextmanager
 def failing(
     account: Account, code: str, *, is_senders: bool = False, times: int = 99
-) -> Iterator[SqsMailbox]:
+) -> Iterator[SqsReplayQueue]:
     """A mailbox whose next answers name the first event of each batch as failed."""
     left = [None] * times
 
@@ -120,36 +122,36 @@ def failing(
     events = account.sqs.meta.events
     events.register("after-call.sqs.SendMessageBatch", spoil)
     try:
-        yield SqsMailbox(account.sqs, sleep=lambda _: None)
+        yield SqsReplayQueue(account.sqs, sleep=lambda _: None)
     finally:
         events.unregister("after-call.sqs.SendMessageBatch", spoil)
 
 
 def test_what_failed_in_a_batch_is_sent_again(account: Account) -> None:
-    with failing(account, "InternalError", times=1) as mailbox:
-        assert mailbox.deliver(THEIRS, [event(1), event(2)]) == {}
+    with failing(account, "InternalError", times=1) as replay_queue:
+        assert replay_queue.deliver(THEIRS, [event(1), event(2)]) == {}
     bodies = [body for body, _ in taken(account)]
     assert bodies == [event(1).body, event(1).body, event(2).body]
 
 
 def test_what_fails_for_long_is_an_outage(account: Account) -> None:
     with (
-        failing(account, "InternalError") as mailbox,
+        failing(account, "InternalError") as replay_queue,
         pytest.raises(TransientError, match="InternalError"),
     ):
-        mailbox.deliver(THEIRS, [event(1)])
+        replay_queue.deliver(THEIRS, [event(1)])
 
 
 @pytest.mark.parametrize("code", ["InvalidMessageContents", "AccessDenied"])
 def test_what_is_the_requests_own_fault_is_permanent(account: Account, code: str) -> None:
     with (
-        failing(account, code, is_senders=True) as mailbox,
+        failing(account, code, is_senders=True) as replay_queue,
         pytest.raises(PermanentError, match=code),
     ):
-        mailbox.deliver(THEIRS, [event(1)])
+        replay_queue.deliver(THEIRS, [event(1)])
 
 
 def test_a_lost_answer_may_repeat_but_loses_nothing(account: Account) -> None:
     with lost_answers(account.sqs, "SendMessageBatch"):
-        SqsMailbox(account.sqs).deliver(THEIRS, [event(1), event(2)])
+        SqsReplayQueue(account.sqs).deliver(THEIRS, [event(1), event(2)])
     assert {body for body, _ in taken(account)} == {event(1).body, event(2).body}

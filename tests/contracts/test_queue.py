@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpd_exporter.adapters.sqs import SqsQueue
-from cpd_exporter.model.messages import ErrandWork, Message, Work, read_work
-from cpd_exporter.model.timeline import Kind
+from cpd_exporter.adapters.aws.queue import SqsQueue
+from cpd_exporter.model.message import JobMessage, Message, PageMessage, read_message
+from cpd_exporter.model.page import WorkKind
 from cpd_exporter.ports import Queue
-from tests.fakes import FakeQueue
+from tests.support.fakes import FakeQueue
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -30,14 +30,20 @@ def case(request: pytest.FixtureRequest) -> Case:
     queue = SqsQueue(account.sqs, account.queue_url)
     return Case(
         queue,
-        lambda: [read_work(message["Body"]) for message in account.received(account.queue_url)],
+        lambda: [read_message(message["Body"]) for message in account.received(account.queue_url)],
     )
 
 
-def work(count: int) -> list[Work]:
+def work(count: int) -> list[PageMessage]:
     hour = timedelta(hours=1)
     return [
-        Work(tenant_id="t", start=START + n * hour, end=START + (n + 1) * hour, generation=1, hop=2)
+        PageMessage(
+            tenant_id="t",
+            start=START + n * hour,
+            end=START + (n + 1) * hour,
+            generation=1,
+            chain_length=2,
+        )
         for n in range(count)
     ]
 
@@ -58,9 +64,9 @@ def test_a_message_may_be_sent_again(case: Case) -> None:
 def test_every_kind_of_message_arrives(case: Case) -> None:
     page = work(1)[0]
     messages: list[Message] = [
-        ErrandWork(tenant_id="t", name="replay:" + "n" * 505),
+        JobMessage(tenant_id="t", name="replay:" + "n" * 505),
         page,
-        page.model_copy(update={"kind": Kind.SWEEP}),
+        page.model_copy(update={"kind": WorkKind.SWEEP}),
     ]
     assert case.queue.send(messages) == messages
     assert sorted(case.received(), key=str) == sorted(messages, key=str)

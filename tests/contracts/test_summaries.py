@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpd_exporter.adapters.access import BasicAccess
-from cpd_exporter.adapters.credentials import ApiSecret
-from cpd_exporter.adapters.environments import Audience, Environment, endpoints
-from cpd_exporter.adapters.http import Http, new_client
-from cpd_exporter.adapters.thrive import ThriveApi
+from cpd_exporter.adapters.aws.secret import ApiSecret
+from cpd_exporter.adapters.thrive.api import ThriveApi
+from cpd_exporter.adapters.thrive.auth import BasicAccess
+from cpd_exporter.adapters.thrive.endpoints import endpoints
+from cpd_exporter.adapters.thrive.http import Http, new_client
 from cpd_exporter.errors import (
     AccessError,
     InconsistentListingError,
@@ -19,14 +19,15 @@ from cpd_exporter.errors import (
     PermanentError,
     TransientError,
 )
-from cpd_exporter.model.summaries import read_summaries
-from cpd_exporter.model.windows import Window
+from cpd_exporter.model.minutes import read_summaries
+from cpd_exporter.model.options import Audience, Environment
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.summing import minutes_by_user
-from local.simulator import Fault, Profile, Simulator, running, seeded
-from local.simulator.source import to_ms
-from tests.fakes import FakeApi
-from tests.fakes.credentials import FakeCredentials
+from cpd_exporter.source.minutes_reader import minutes_by_user
+from simulator import Fault, Profile, Simulator, running, seeded
+from simulator.source import to_ms
+from tests.support.fakes import FakeApi
+from tests.support.fakes.credentials import FakeCredentials
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 1, 12, 8, 30, tzinfo=UTC)

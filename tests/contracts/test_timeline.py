@@ -3,31 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from cpd_exporter.adapters.dynamodb import DynamoDbTimeline
-from cpd_exporter.model.timeline import (
-    Ask,
-    DeletionQuota,
-    Errand,
-    Kind,
-    Missing,
+from cpd_exporter.adapters.aws.timeline import DynamoDbTimeline
+from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.job import Job, JobKind
+from cpd_exporter.model.page import (
+    ConditionalWrite,
+    MissingEntry,
     Page,
-    Refusal,
-    Request,
-    State,
-    Tick,
-    Watermark,
-    Write,
+    PageState,
+    WorkKind,
     replacing,
     reserving,
     sweep_of,
 )
-from cpd_exporter.model.windows import Window
+from cpd_exporter.model.refusal import Refusal
+from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.watermark import Tick, Watermark
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Timeline
 from tests.contracts.account import TABLE
-from tests.fakes import FakeTimeline
+from tests.support.fakes import FakeTimeline
 
 TENANT = "eu-west-2_AbcdEfghI"
 ORIGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,7 +34,7 @@ DAY = timedelta(days=1)
 # Clocks have microseconds, and none may be lost: the core compares what it wrote and what it read.
 NOW = datetime(2026, 3, 15, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
-START = Watermark("epoch", ORIGIN, ORIGIN, ORIGIN, ORIGIN)
+START = Watermark("timeline", ORIGIN, ORIGIN, ORIGIN, ORIGIN)
 
 
 @pytest.fixture(params=["in memory", "DynamoDB"])
@@ -48,7 +47,7 @@ def timeline(request: pytest.FixtureRequest) -> Timeline:
 
 def days(first: int, end: int, *, revision: str = "planned") -> list[Page]:
     return [
-        Page(Window(ORIGIN + day * DAY, ORIGIN + (day + 1) * DAY), 1, "epoch", revision)
+        Page(Window(ORIGIN + day * DAY, ORIGIN + (day + 1) * DAY), 1, "timeline", revision)
         for day in range(first, end)
     ]
 
@@ -72,58 +71,61 @@ class TestWatermark:
 
     def test_begins_once(self, timeline: Timeline) -> None:
         assert timeline.begin(START) == START
-        assert timeline.begin(replace(START, epoch="another")) == START
+        assert timeline.begin(replace(START, timeline_id="another")) == START
         assert timeline.watermark() == START
 
-    def test_advances_from_where_it_stands(self, timeline: Timeline) -> None:
-        timeline.begin(START)
-        assert timeline.advance(before=ORIGIN, through=ORIGIN + DAY)
-        assert timeline.watermark() == replace(START, exported_through=ORIGIN + DAY)
+    @pytest.mark.parametrize(
+        ("member", "there", "elsewhere"),
+        [
+            ("exported_through", ORIGIN + DAY, ORIGIN + 2 * DAY),
+            ("exported_from", ORIGIN - DAY, ORIGIN - 2 * DAY),
+            ("filter_checked_at", NOW, LATER),
+            ("last_tick", Tick(NOW), Tick(LATER, "the secret is empty")),
+        ],
+    )
+    class TestUpdate:
+        def test_moves_from_where_it_is(
+            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+        ) -> None:
+            timeline.begin(START)
+            for before, after in ((None, there), (there, elsewhere)):
+                was = replace(START, **{member: before}) if before else START
+                becomes = replace(START, **{member: after})
+                assert timeline.update_watermark(was, becomes)
+                assert timeline.watermark() == becomes
 
-    def test_does_not_advance_from_elsewhere(self, timeline: Timeline) -> None:
-        timeline.begin(START)
-        timeline.advance(before=ORIGIN, through=ORIGIN + 2 * DAY)
-        assert not timeline.advance(before=ORIGIN, through=ORIGIN + DAY)
-        assert timeline.watermark() == replace(START, exported_through=ORIGIN + 2 * DAY)
+        def test_does_not_move_from_elsewhere(
+            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+        ) -> None:
+            timeline.begin(START)
+            timeline.update_watermark(START, replace(START, **{member: elsewhere}))
+            assert not timeline.update_watermark(START, replace(START, **{member: there}))
+            assert timeline.watermark() == replace(START, **{member: elsewhere})
 
-    def test_an_advance_whose_answer_was_lost_is_one(self, timeline: Timeline) -> None:
-        timeline.begin(START)
-        timeline.advance(before=ORIGIN, through=ORIGIN + DAY)
-        assert timeline.advance(before=ORIGIN, through=ORIGIN + DAY)
+        def test_a_move_whose_answer_was_lost_is_one(
+            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+        ) -> None:
+            timeline.begin(START)
+            for _ in range(2):
+                assert timeline.update_watermark(START, replace(START, **{member: there}))
+            assert elsewhere != there
 
-    def test_retreats_from_where_it_stands(self, timeline: Timeline) -> None:
-        timeline.begin(START)
-        assert timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
-        assert timeline.watermark() == replace(START, exported_from=ORIGIN - DAY)
+        def test_leaves_all_else_as_it_is(
+            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+        ) -> None:
+            timeline.begin(START)
+            timeline.append(days(0, 3), after=ORIGIN)
+            timeline.update_watermark(START, replace(START, **{member: there}))
+            moved = replace(START, planned_through=ORIGIN + 3 * DAY, **{member: there})
+            assert timeline.watermark() == moved
+            assert elsewhere != there
 
-    def test_does_not_retreat_from_elsewhere(self, timeline: Timeline) -> None:
-        timeline.begin(START)
-        timeline.retreat(before=ORIGIN, through=ORIGIN - 2 * DAY)
-        assert not timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
-        assert timeline.watermark() == replace(START, exported_from=ORIGIN - 2 * DAY)
-
-    def test_a_retreat_whose_answer_was_lost_is_one(self, timeline: Timeline) -> None:
-        timeline.begin(START)
-        timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
-        assert timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
-
-    def test_does_not_move_where_there_is_none(self, timeline: Timeline) -> None:
-        assert not timeline.advance(before=ORIGIN, through=ORIGIN + DAY)
-        assert not timeline.retreat(before=ORIGIN, through=ORIGIN - DAY)
-        assert timeline.watermark() is None
-
-    @pytest.mark.parametrize("error", [None, "the secret is empty"])
-    def test_notes_ticks_and_proofs(self, timeline: Timeline, error: str | None) -> None:
-        timeline.begin(START)
-        timeline.prove(NOW)
-        timeline.note_tick(Tick(NOW, "an earlier error"))
-        timeline.note_tick(Tick(LATER, error))
-        assert timeline.watermark() == replace(START, proven_at=NOW, last_tick=Tick(LATER, error))
-
-    def test_notes_do_not_make_one(self, timeline: Timeline) -> None:
-        timeline.prove(NOW)
-        timeline.note_tick(Tick(NOW))
-        assert timeline.watermark() is None
+        def test_moves_nothing_where_there_is_none(
+            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+        ) -> None:
+            assert not timeline.update_watermark(START, replace(START, **{member: there}))
+            assert timeline.watermark() is None
+            assert elsewhere != there
 
 
 class TestAppending:
@@ -168,9 +170,9 @@ class TestAppending:
         full = Page(
             window=Window(ORIGIN, ORIGIN + DAY),
             generation=7,
-            epoch="epoch",
+            timeline_id="timeline",
             revision="r",
-            state=State.STORED,
+            state=PageState.STORED,
             object="entries/größe.jsonl.gz",
             entries=1000,
             quarantined=3,
@@ -180,13 +182,13 @@ class TestAppending:
             sent_at=LATER,
             lease_until=NOW + DAY,
             updated_at=LATER,
-            known="known/größe.jsonl.gz",
+            index_key="index/größe.jsonl.gz",
             reserved_by="a sweep",
-            told_at=NOW,
+            stored_at=NOW,
             missing={
-                "64b7f0c2a1": Missing(NOW),
-                "64b7f0c2a2": Missing(NOW, moved_to=LATER),
-                "größe #/.": Missing(LATER),
+                "64b7f0c2a1": MissingEntry(NOW),
+                "64b7f0c2a2": MissingEntry(NOW, moved_to=LATER),
+                "größe #/.": MissingEntry(LATER),
             },
             held=2,
             confirmed_at=LATER,
@@ -259,7 +261,7 @@ class TestReading:
 
     def test_no_page_holds_an_instant_of_an_empty_timeline(self, timeline: Timeline) -> None:
         timeline.begin(START)
-        timeline.ask(Ask(ORIGIN, NOW))
+        timeline.request_sweep(SweepRequest(ORIGIN, NOW))
         assert timeline.page_at(ORIGIN) is None
 
     @pytest.mark.parametrize(
@@ -279,10 +281,10 @@ class TestReading:
 
     def test_pages_are_no_sweeps(self, timeline: Timeline, planned: list[Page]) -> None:
         whole = sweep(planned)
-        assert timeline.page(ORIGIN, Kind.SWEEP) is None
-        assert timeline.commit([Write(None, whole)])
+        assert timeline.page(ORIGIN, WorkKind.SWEEP) is None
+        assert timeline.commit([ConditionalWrite(None, whole)])
         assert timeline.page(ORIGIN) == planned[0]
-        assert timeline.page(ORIGIN, Kind.SWEEP) == whole
+        assert timeline.page(ORIGIN, WorkKind.SWEEP) == whole
         assert list(timeline.pages(ORIGIN)) == planned
         assert list(timeline.pages_before(ORIGIN + 9 * DAY)) == planned[::-1]
         assert list(timeline.undone()) == planned
@@ -290,7 +292,7 @@ class TestReading:
     def test_all_sweeps_in_order(self, timeline: Timeline, planned: list[Page]) -> None:
         sweeps = [sweep([page]) for page in planned]
         assert list(timeline.sweeps()) == []
-        assert timeline.commit([Write(None, sweep) for sweep in reversed(sweeps)])
+        assert timeline.commit([ConditionalWrite(None, sweep) for sweep in reversed(sweeps)])
         assert list(timeline.sweeps()) == sweeps
 
     def test_one_page(self, timeline: Timeline, planned: list[Page]) -> None:
@@ -303,13 +305,15 @@ class TestReading:
 
     def test_in_order_of_time(self, timeline: Timeline) -> None:
         timeline.begin(START)
-        hours = [Page(window, 1, "epoch", "r") for window in Window(ORIGIN, ORIGIN + DAY).cut(24)]
+        hours = [
+            Page(window, 1, "timeline", "r") for window in Window(ORIGIN, ORIGIN + DAY).split(24)
+        ]
         assert timeline.append(hours, after=ORIGIN)
         assert list(timeline.pages(ORIGIN)) == hours
         assert list(timeline.undone()) == hours
 
     def test_undone_is_what_is_not_done(self, timeline: Timeline, planned: list[Page]) -> None:
-        done = replace(planned[1], state=State.DONE, revision="done")
+        done = replace(planned[1], state=PageState.DONE, revision="done")
         assert timeline.update(planned[1], done)
         assert list(timeline.undone()) == [planned[0], planned[2]]
         assert list(timeline.pages(ORIGIN)) == [planned[0], done, planned[2]]
@@ -317,7 +321,7 @@ class TestReading:
     def test_a_page_that_begins_done_is_never_undone(self, timeline: Timeline) -> None:
         timeline.begin(START)
         empty, full = days(0, 2)
-        assert timeline.append([replace(empty, state=State.DONE), full], after=ORIGIN)
+        assert timeline.append([replace(empty, state=PageState.DONE), full], after=ORIGIN)
         assert list(timeline.undone()) == [full]
 
     def test_more_than_one_response_of_a_store_holds(self, timeline: Timeline) -> None:
@@ -379,12 +383,12 @@ class TestUpdating:
         self, timeline: Timeline, planned: list[Page]
     ) -> None:
         page = planned[0]
-        for state in (State.WRITING, State.STORED):
+        for state in (PageState.WRITING, PageState.STORED):
             changed = replace(page, state=state, revision=state.value)
             assert timeline.update(page, changed)
             assert list(timeline.undone()) == [changed, *planned[1:]]
             page = changed
-        assert timeline.update(page, replace(page, state=State.DONE, revision="end"))
+        assert timeline.update(page, replace(page, state=PageState.DONE, revision="end"))
         assert list(timeline.undone()) == planned[1:]
 
 
@@ -393,7 +397,7 @@ class TestUpdatingSweeps:
         self, timeline: Timeline, planned: list[Page]
     ) -> None:
         whole = sweep(planned)
-        timeline.commit([Write(None, whole)])
+        timeline.commit([ConditionalWrite(None, whole)])
         claimed = replace(whole, revision="claimed", attempts=1, lease_until=NOW)
         assert timeline.update(whole, claimed)
         assert not timeline.update(whole, replace(whole, revision="late"))
@@ -402,14 +406,16 @@ class TestUpdatingSweeps:
 
     def test_sweeps_are_marked_as_sent(self, timeline: Timeline, planned: list[Page]) -> None:
         whole = sweep(planned)
-        timeline.commit([Write(None, whole)])
+        timeline.commit([ConditionalWrite(None, whole)])
         timeline.mark_sent([whole], NOW)
         assert list(timeline.sweeps()) == [replace(whole, sent_at=NOW)]
         assert list(timeline.pages(ORIGIN)) == planned
 
     def test_what_is_missing_comes_and_goes(self, timeline: Timeline, planned: list[Page]) -> None:
-        first = replace(planned[0], revision="2", missing={"a": Missing(NOW), "b": Missing(NOW)})
-        second = replace(first, revision="3", missing={"b": Missing(NOW, LATER)}, held=1)
+        first = replace(
+            planned[0], revision="2", missing={"a": MissingEntry(NOW), "b": MissingEntry(NOW)}
+        )
+        second = replace(first, revision="3", missing={"b": MissingEntry(NOW, LATER)}, held=1)
         third = replace(second, revision="4", missing={}, held=0)
         for before, after in ((planned[0], first), (first, second), (second, third)):
             assert timeline.update(before, after)
@@ -418,8 +424,8 @@ class TestUpdatingSweeps:
 
 def parts(page: Page, count: int, revision: str = "split") -> list[Page]:
     return [
-        Page(window, page.generation + 1, "epoch", revision, attempts=4)
-        for window in page.window.cut(count)
+        Page(window, page.generation + 1, "timeline", revision, attempts=4)
+        for window in page.window.split(count)
     ]
 
 
@@ -473,15 +479,21 @@ class TestCommitting:
     @pytest.fixture
     def done(self, timeline: Timeline) -> list[Page]:
         timeline.begin(START)
-        pages = [replace(page, state=State.DONE) for page in days(0, 3)]
+        pages = [replace(page, state=PageState.DONE) for page in days(0, 3)]
         assert timeline.append(pages, after=ORIGIN)
         return pages
 
     @staticmethod
-    def merging(pages: list[Page], whole: Page, revision: str = "merged") -> list[Write]:
-        merged = replace(whole, kind=Kind.PAGE, state=State.DONE, revision=revision, known="k")
+    def merging(pages: list[Page], whole: Page, revision: str = "merged") -> list[ConditionalWrite]:
+        merged = replace(
+            whole, kind=WorkKind.PAGE, state=PageState.DONE, revision=revision, index_key="k"
+        )
         first, *rest = pages
-        return [Write(first, merged), *(Write(page, None) for page in rest), Write(whole, None)]
+        return [
+            ConditionalWrite(first, merged),
+            *(ConditionalWrite(page, None) for page in rest),
+            ConditionalWrite(whole, None),
+        ]
 
     def test_reserves(self, timeline: Timeline, done: list[Page]) -> None:
         whole = sweep(done)
@@ -499,8 +511,8 @@ class TestCommitting:
         assert timeline.page(done[2].window.start) == done[2]
 
     def test_two_do_not_begin_one_sweep(self, timeline: Timeline, done: list[Page]) -> None:
-        assert timeline.commit([Write(None, sweep(done, "first"))])
-        assert not timeline.commit([Write(None, sweep(done, "second"))])
+        assert timeline.commit([ConditionalWrite(None, sweep(done, "first"))])
+        assert not timeline.commit([ConditionalWrite(None, sweep(done, "second"))])
         assert list(timeline.sweeps()) == [sweep(done, "first")]
 
     def test_merges(self, timeline: Timeline, done: list[Page]) -> None:
@@ -527,8 +539,10 @@ class TestCommitting:
         self, timeline: Timeline, done: list[Page]
     ) -> None:
         low, high = sweep(done[1:2]), sweep(done[2:])
-        timeline.commit([Write(None, low)])
-        assert not timeline.commit([Write(low, replace(low, revision="2")), Write(high, None)])
+        timeline.commit([ConditionalWrite(None, low)])
+        assert not timeline.commit(
+            [ConditionalWrite(low, replace(low, revision="2")), ConditionalWrite(high, None)]
+        )
         assert list(timeline.sweeps()) == [low]
 
     def test_the_same_again_is_a_lost_answer(self, timeline: Timeline, done: list[Page]) -> None:
@@ -580,12 +594,14 @@ class TestCommitting:
 
     def test_takes_100_and_no_more(self, timeline: Timeline) -> None:
         timeline.begin(START)
-        missing = {f"{number:024x}": Missing(NOW) for number in range(10)}
-        pages = [replace(page, state=State.DONE, missing=missing) for page in days(0, 99)]
+        missing = {f"{number:024x}": MissingEntry(NOW) for number in range(10)}
+        pages = [replace(page, state=PageState.DONE, missing=missing) for page in days(0, 99)]
         assert timeline.append(pages, after=ORIGIN)
         whole = sweep(pages)
         with pytest.raises(ValueError, match="100"):
-            timeline.commit([*reserving(pages, whole, revision="r2"), Write(None, whole)])
+            timeline.commit(
+                [*reserving(pages, whole, revision="r2"), ConditionalWrite(None, whole)]
+            )
         assert timeline.commit(reserving(pages, whole, revision="r2"))
         assert timeline.commit(self.merging(list(timeline.pages(ORIGIN)), whole))
         assert len(list(timeline.pages(ORIGIN))) == 1
@@ -593,13 +609,13 @@ class TestCommitting:
     def test_a_page_with_everything_missing_still_fits(
         self, timeline: Timeline, done: list[Page]
     ) -> None:
-        missing = {f"{number:024x}": Missing(NOW) for number in range(8000)}
+        missing = {f"{number:024x}": MissingEntry(NOW) for number in range(8000)}
         emptied = replace(done[0], revision="2", missing=missing)
-        assert timeline.commit([Write(done[0], emptied)])
+        assert timeline.commit([ConditionalWrite(done[0], emptied)])
         assert timeline.page(ORIGIN) == emptied
 
     def test_the_first_write_must_leave_an_item(self, timeline: Timeline, done: list[Page]) -> None:
-        for writes in ([], [Write(done[0], None)]):
+        for writes in ([], [ConditionalWrite(done[0], None)]):
             with pytest.raises(ValueError, match="write"):
                 timeline.commit(writes)
         assert list(timeline.pages(ORIGIN)) == done
@@ -645,73 +661,84 @@ class TestAsks:
     )
 
     def test_are_kept_in_order(self, timeline: Timeline) -> None:
-        asks = [Ask(at, NOW) for at in self.INSTANTS]
-        for ask in reversed(asks):
-            timeline.ask(ask)
-        assert list(timeline.asks()) == asks
+        sweep_requests = [SweepRequest(at, NOW) for at in self.INSTANTS]
+        for request in reversed(sweep_requests):
+            timeline.request_sweep(request)
+        assert list(timeline.sweep_requests()) == sweep_requests
 
     def test_those_of_a_window(self, timeline: Timeline) -> None:
-        asks = [Ask(at, NOW, "64b7f0c2a1") for at in self.INSTANTS]
-        for ask in asks:
-            timeline.ask(ask)
-        assert list(timeline.asks(Window(ORIGIN, ORIGIN + DAY))) == asks[:-1]
+        sweep_requests = [SweepRequest(at, NOW, "64b7f0c2a1") for at in self.INSTANTS]
+        for request in sweep_requests:
+            timeline.request_sweep(request)
+        assert list(timeline.sweep_requests(Window(ORIGIN, ORIGIN + DAY))) == sweep_requests[:-1]
         second = Window(ORIGIN + timedelta(seconds=1), ORIGIN + timedelta(seconds=2))
-        assert list(timeline.asks(second)) == [asks[3]]
-        assert list(timeline.asks(Window(ORIGIN + DAY, ORIGIN + 2 * DAY))) == [asks[-1]]
+        assert list(timeline.sweep_requests(second)) == [sweep_requests[3]]
+        assert list(timeline.sweep_requests(Window(ORIGIN + DAY, ORIGIN + 2 * DAY))) == [
+            sweep_requests[-1]
+        ]
 
     def test_keep_everything(self, timeline: Timeline) -> None:
-        ask = Ask(LATER, NOW, "安" * 256, told_after=NOW)
-        timeline.ask(ask)
-        assert list(timeline.asks()) == [ask]
+        request = SweepRequest(LATER, NOW, "安" * 256, stored_after=NOW)
+        timeline.request_sweep(request)
+        assert list(timeline.sweep_requests()) == [request]
 
     def test_one_for_each_entry(self, timeline: Timeline) -> None:
-        asks = [Ask(ORIGIN, NOW, entry_id) for entry_id in ("", "a", "b", "a#b/")]
-        for ask in asks:
-            timeline.ask(ask)
-        assert sorted(timeline.asks(), key=lambda ask: ask.entry_id) == sorted(
-            asks, key=lambda ask: ask.entry_id
+        sweep_requests = [
+            SweepRequest(ORIGIN, NOW, entry_id) for entry_id in ("", "a", "b", "a#b/")
+        ]
+        for request in sweep_requests:
+            timeline.request_sweep(request)
+        assert sorted(timeline.sweep_requests(), key=lambda one: one.entry_id) == sorted(
+            sweep_requests, key=lambda one: one.entry_id
         )
-        timeline.forget(asks[1])
-        assert {ask.entry_id for ask in timeline.asks()} == {"", "b", "a#b/"}
+        timeline.drop_sweep_request(sweep_requests[1])
+        assert {request.entry_id for request in timeline.sweep_requests()} == {"", "b", "a#b/"}
 
     def test_asking_again_renews(self, timeline: Timeline) -> None:
-        timeline.ask(Ask(ORIGIN, NOW, "a"))
-        timeline.ask(Ask(ORIGIN, LATER, "a", told_after=NOW))
-        assert list(timeline.asks()) == [Ask(ORIGIN, LATER, "a", told_after=NOW)]
+        timeline.request_sweep(SweepRequest(ORIGIN, NOW, "a"))
+        timeline.request_sweep(SweepRequest(ORIGIN, LATER, "a", stored_after=NOW))
+        assert list(timeline.sweep_requests()) == [
+            SweepRequest(ORIGIN, LATER, "a", stored_after=NOW)
+        ]
 
     @pytest.mark.parametrize(
         "renewed",
-        [Ask(ORIGIN, LATER), Ask(ORIGIN, NOW, told_after=NOW)],
+        [SweepRequest(ORIGIN, LATER), SweepRequest(ORIGIN, NOW, stored_after=NOW)],
         ids=["later", "for another reason"],
     )
-    def test_a_renewed_one_is_not_forgotten(self, timeline: Timeline, renewed: Ask) -> None:
-        for read, renewal in ((Ask(ORIGIN, NOW), renewed), (renewed, Ask(ORIGIN, NOW))):
-            timeline.ask(read)
-            timeline.ask(renewal)
-            timeline.forget(read)
-            assert list(timeline.asks()) == [renewal]
+    def test_a_renewed_one_is_not_forgotten(
+        self, timeline: Timeline, renewed: SweepRequest
+    ) -> None:
+        for read, renewal in (
+            (SweepRequest(ORIGIN, NOW), renewed),
+            (renewed, SweepRequest(ORIGIN, NOW)),
+        ):
+            timeline.request_sweep(read)
+            timeline.request_sweep(renewal)
+            timeline.drop_sweep_request(read)
+            assert list(timeline.sweep_requests()) == [renewal]
 
     def test_one_that_is_gone_needs_no_forgetting(self, timeline: Timeline) -> None:
-        timeline.forget(Ask(ORIGIN, NOW))
-        assert list(timeline.asks()) == []
+        timeline.drop_sweep_request(SweepRequest(ORIGIN, NOW))
+        assert list(timeline.sweep_requests()) == []
 
     def test_are_forgotten_while_they_are_read(self, timeline: Timeline) -> None:
         for at in self.INSTANTS:
-            timeline.ask(Ask(at, NOW))
-        for ask in timeline.asks():
-            timeline.forget(ask)
-        assert list(timeline.asks()) == []
+            timeline.request_sweep(SweepRequest(at, NOW))
+        for request in timeline.sweep_requests():
+            timeline.drop_sweep_request(request)
+        assert list(timeline.sweep_requests()) == []
 
 
 class TestRequests:
-    SWEEP = Request("sweep:1", Errand.SWEEP, ORIGIN, ORIGIN + DAY, ORIGIN, NOW, "asked")
-    FULL = Request(
+    SWEEP = Job("sweep:1", JobKind.SWEEP, ORIGIN, ORIGIN + DAY, ORIGIN, NOW, "asked")
+    FULL = Job(
         name="replay:2026@arn:aws:sqs:eu-west-2:123456789012:again",
-        errand=Errand.REPLAY,
+        kind=JobKind.REPLAY,
         start=ORIGIN,
         end=ORIGIN + DAY,
         cursor=ORIGIN + timedelta(hours=3),
-        asked_at=NOW,
+        requested_at=NOW,
         revision="asked",
         queue_arn="arn:aws:sqs:eu-west-2:123456789012:again",
         sent_at=NOW,
@@ -721,65 +748,65 @@ class TestRequests:
     )
 
     def test_are_kept_whole_and_by_name(self, timeline: Timeline) -> None:
-        for request in (self.SWEEP, self.FULL):
-            timeline.request(request)
-        assert list(timeline.requests()) == [self.FULL, self.SWEEP]
+        for job in (self.SWEEP, self.FULL):
+            timeline.add_job(job)
+        assert list(timeline.jobs()) == [self.FULL, self.SWEEP]
 
     @pytest.mark.parametrize("length", [1, 512])
     def test_names_of_any_length(self, timeline: Timeline, length: int) -> None:
-        request = replace(self.SWEEP, name="n" * length)
-        timeline.request(request)
-        timeline.mark_request_sent(request, LATER)
-        assert list(timeline.requests()) == [replace(request, sent_at=LATER)]
+        job = replace(self.SWEEP, name="n" * length)
+        timeline.add_job(job)
+        timeline.mark_job_sent(job, LATER)
+        assert list(timeline.jobs()) == [replace(job, sent_at=LATER)]
 
     def test_asking_again_changes_nothing(self, timeline: Timeline) -> None:
-        timeline.request(self.SWEEP)
-        timeline.request(replace(self.SWEEP, revision="again", cursor=ORIGIN + DAY))
-        assert list(timeline.requests()) == [self.SWEEP]
+        timeline.add_job(self.SWEEP)
+        timeline.add_job(replace(self.SWEEP, revision="again", cursor=ORIGIN + DAY))
+        assert list(timeline.jobs()) == [self.SWEEP]
 
     def test_go_on(self, timeline: Timeline) -> None:
-        timeline.request(self.FULL)
+        timeline.add_job(self.FULL)
         further = replace(
             self.FULL, cursor=ORIGIN + DAY, revision="2", lease_until=None, error=None
         )
-        assert timeline.continue_request(self.FULL, further)
-        assert list(timeline.requests()) == [further]
+        assert timeline.update_job(self.FULL, further)
+        assert list(timeline.jobs()) == [further]
 
     def test_of_two_that_go_on_one_does(self, timeline: Timeline) -> None:
-        timeline.request(self.SWEEP)
+        timeline.add_job(self.SWEEP)
         first, second = (replace(self.SWEEP, revision=name, attempts=1) for name in ("1", "2"))
-        assert timeline.continue_request(self.SWEEP, first)
-        assert not timeline.continue_request(self.SWEEP, second)
-        assert not timeline.continue_request(self.SWEEP, None)
-        assert list(timeline.requests()) == [first]
+        assert timeline.update_job(self.SWEEP, first)
+        assert not timeline.update_job(self.SWEEP, second)
+        assert not timeline.update_job(self.SWEEP, None)
+        assert list(timeline.jobs()) == [first]
 
     def test_the_same_again_is_a_lost_answer(self, timeline: Timeline) -> None:
-        timeline.request(self.SWEEP)
+        timeline.add_job(self.SWEEP)
         further = replace(self.SWEEP, revision="2", cursor=ORIGIN + DAY)
         for _ in range(2):
-            assert timeline.continue_request(self.SWEEP, further)
-        assert list(timeline.requests()) == [further]
+            assert timeline.update_job(self.SWEEP, further)
+        assert list(timeline.jobs()) == [further]
 
     def test_end(self, timeline: Timeline) -> None:
-        timeline.request(self.SWEEP)
-        timeline.request(self.FULL)
-        assert timeline.continue_request(self.SWEEP, None)
-        assert list(timeline.requests()) == [self.FULL]
+        timeline.add_job(self.SWEEP)
+        timeline.add_job(self.FULL)
+        assert timeline.update_job(self.SWEEP, None)
+        assert list(timeline.jobs()) == [self.FULL]
 
     def test_what_has_ended_does_not_go_on(self, timeline: Timeline) -> None:
-        timeline.request(self.SWEEP)
-        timeline.continue_request(self.SWEEP, None)
-        assert not timeline.continue_request(self.SWEEP, replace(self.SWEEP, revision="2"))
-        assert not timeline.continue_request(self.SWEEP, None)
-        timeline.mark_request_sent(self.SWEEP, NOW)
-        assert list(timeline.requests()) == []
+        timeline.add_job(self.SWEEP)
+        timeline.update_job(self.SWEEP, None)
+        assert not timeline.update_job(self.SWEEP, replace(self.SWEEP, revision="2"))
+        assert not timeline.update_job(self.SWEEP, None)
+        timeline.mark_job_sent(self.SWEEP, NOW)
+        assert list(timeline.jobs()) == []
 
     def test_sending_is_no_write_that_a_worker_loses_to(self, timeline: Timeline) -> None:
-        timeline.request(self.SWEEP)
-        timeline.mark_request_sent(self.SWEEP, NOW)
+        timeline.add_job(self.SWEEP)
+        timeline.mark_job_sent(self.SWEEP, NOW)
         further = replace(self.SWEEP, revision="2", cursor=ORIGIN + DAY)
-        assert timeline.continue_request(self.SWEEP, further)
-        assert list(timeline.requests()) == [replace(further, sent_at=NOW)]
+        assert timeline.update_job(self.SWEEP, further)
+        assert list(timeline.jobs()) == [replace(further, sent_at=NOW)]
 
 
 class TestDeletionQuota:
@@ -846,12 +873,12 @@ def test_tenants_do_not_see_each_other(request: pytest.FixtureRequest) -> None:
     theirs.begin(START)
     theirs.append(days(0, 2), after=ORIGIN)
     theirs.record_refusal(Refusal(Window(ORIGIN, ORIGIN + DAY), "id", "e", NOW))
-    theirs.commit([Write(None, sweep(days(0, 2)))])
-    theirs.ask(Ask(ORIGIN, NOW))
-    theirs.request(TestRequests.SWEEP)
+    theirs.commit([ConditionalWrite(None, sweep(days(0, 2)))])
+    theirs.request_sweep(SweepRequest(ORIGIN, NOW))
+    theirs.add_job(TestRequests.SWEEP)
     theirs.update_deletion_quota(None, TestDeletionQuota.FIRST)
     assert ours.watermark() is None
     assert ours.page_at(ORIGIN) is None
     assert ours.deletion_quota(TestDeletionQuota.FIRST.day) is None
     assert [*ours.pages(ORIGIN), *ours.pages_before(LATER), *ours.undone()] == []
-    assert [*ours.sweeps(), *ours.asks(), *ours.requests(), *ours.refusals()] == []
+    assert [*ours.sweeps(), *ours.sweep_requests(), *ours.jobs(), *ours.refusals()] == []

@@ -6,10 +6,10 @@ from operator import attrgetter, itemgetter
 
 import pytest
 
-from cpd_exporter.adapters.sns import LARGEST, SnsTopic
-from cpd_exporter.model.events import Event
+from cpd_exporter.adapters.aws.topic import MAX_MESSAGE_BYTES, SnsTopic
+from cpd_exporter.model.event import Event
 from cpd_exporter.ports import Topic
-from tests.fakes import FakeTopic
+from tests.support.fakes import FakeTopic
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ def test_large_events_arrive_though_ten_are_too_much_for_a_batch(case: Case) -> 
 
 
 def test_the_largest_event_arrives(case: Case) -> None:
-    largest = event(1, size=LARGEST)
+    largest = event(1, size=MAX_MESSAGE_BYTES)
     assert case.topic.publish([largest]) == {}
     assert [body for body, _ in case.received()] == [largest.body]
 
 
 @pytest.mark.parametrize(
     "large",
-    [event(5, size=LARGEST + 1), event(5, size=LARGEST, change="created")],
+    [event(5, size=MAX_MESSAGE_BYTES + 1), event(5, size=MAX_MESSAGE_BYTES, change="created")],
     ids=["body", "attributes"],
 )
 def test_one_that_is_too_large_is_refused_and_its_neighbours_are_not(

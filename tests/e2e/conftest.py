@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.driving import Progress, export_all
-from local.simulator import Behaviour, Profile, Simulator, StoredEntry, running, seeded
-from local.simulator.source import to_ms
 from local.stack import Stack, deployed
 from local.subscriber import subscribe
+from simulator import Behaviour, Profile, Simulator, StoredEntry, running, seeded
+from simulator.source import to_ms
 
 ENTRIES = 1500
 PATIENCE_SECONDS = 60

@@ -21,14 +21,14 @@ from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
-from cpd_exporter.model.instants import parse_instant
-from cpd_exporter.model.messages import Work
-from cpd_exporter.model.timeline import Kind
+from cpd_exporter.model.message import PageMessage
+from cpd_exporter.model.page import WorkKind
+from cpd_exporter.model.timestamps import parse_instant
 from local.driving import Progress, invoke, look
-from local.problem import Problem
-from local.simulator import Behaviour, Call, Change, Fault, Simulator
+from local.problem import UserError
 from local.stack import Stack
 from local.subscriber import subscribe
+from simulator import Behaviour, Call, Change, Fault, Simulator
 
 WORKER_TIMEOUT_SECONDS = 3
 """What the functions are told instead of the template's 120 s: a lease then ends after 8 s, and a
@@ -198,8 +198,8 @@ class Thief:
     def __init__(self, stack: Stack, rng: random.Random) -> None:
         self.thefts: Counter[str] = Counter()
         self._sqs, self._rng = stack.account.sqs, rng
-        self._queue_url = stack.outputs["PagesQueueUrl"]
-        self._dead_url = stack.outputs["PagesDeadLetterQueueUrl"]
+        self._queue_url = stack.outputs["WorkQueueUrl"]
+        self._dead_url = stack.outputs["WorkDeadLetterQueueUrl"]
         self._bodies: list[str] = []
 
     def steal_until(self, stop: threading.Event) -> None:
@@ -297,7 +297,7 @@ def hurry(stack: Stack) -> None:
         )
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
     stack.account.sqs.set_queue_attributes(
-        QueueUrl=stack.outputs["PagesQueueUrl"],
+        QueueUrl=stack.outputs["WorkQueueUrl"],
         Attributes={"VisibilityTimeout": str(6 * WORKER_TIMEOUT_SECONDS)},
     )
 
@@ -357,7 +357,7 @@ class Ordeal:
     def _tick(self, event: dict[str, Any]) -> None:
         try:
             error = invoke(self.stack, event).get("error")
-        except Problem:
+        except UserError:
             self.ticks["died"] += 1
         else:
             self.ticks[error["type"] if error else "went well"] += 1
@@ -383,15 +383,15 @@ class Ordeal:
         for page in pages(self.stack):
             if "holeSince" in page and page["revision"]["S"] not in self.redriven:
                 self.redriven.add(page["revision"]["S"])
-                work = Work(
-                    kind=Kind.PAGE,
+                work = PageMessage(
+                    kind=WorkKind.PAGE,
                     tenant_id=self.simulator.credentials.tenant_id,
                     start=parse_instant(page["start"]["S"]),
                     end=parse_instant(page["end"]["S"]),
                     generation=int(page["generation"]["N"]),
                 )
                 self.stack.account.sqs.send_message(
-                    QueueUrl=self.stack.outputs["PagesQueueUrl"],
+                    QueueUrl=self.stack.outputs["WorkQueueUrl"],
                     MessageBody=work.model_dump_json(by_alias=True),
                 )
 
@@ -415,7 +415,7 @@ def pages(stack: Stack) -> Sequence[dict[str, Any]]:
     scan = stack.account.dynamodb.get_paginator("scan")
     items = [
         item
-        for answer in scan.paginate(TableName=stack.outputs["StateTableName"])
+        for answer in scan.paginate(TableName=stack.outputs["TimelineTableName"])
         for item in answer["Items"]
         if item["sk"]["S"].startswith("PAGE#")
     ]

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from local.driving import invoke
-from local.simulator import Profile, Simulator, StoredEntry, running, seeded
 from local.stack import Stack, deployed
+from simulator import Profile, Simulator, StoredEntry, running, seeded
 from tests.e2e.ordeal import FAIR, WEATHERS, Ordeal, hurry, listening, pages
 from tests.e2e.test_export import OWN, parse, read_rows
 from tests.e2e.test_sweeps import reports

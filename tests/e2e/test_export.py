@@ -130,14 +130,14 @@ def test_a_second_export_finds_nothing_new(
 
 def page_with_rows(stack: Stack) -> dict[str, Any]:
     """The item of a page that is done and has an object, as DynamoDB gives it."""
-    items = stack.account.dynamodb.scan(TableName=stack.outputs["StateTableName"])["Items"]
+    items = stack.account.dynamodb.scan(TableName=stack.outputs["TimelineTableName"])["Items"]
     return next(item for item in items if "object" in item)
 
 
 def die_in(stack: Stack, page: dict[str, Any], state: str) -> None:
     """Put a page back to where a worker that died in this state would have left it."""
     stack.account.dynamodb.update_item(
-        TableName=stack.outputs["StateTableName"],
+        TableName=stack.outputs["TimelineTableName"],
         Key={"pk": page["pk"], "sk": page["sk"]},
         UpdateExpression="SET #state = :state, undone = :start REMOVE sentAt, leaseUntil",
         ExpressionAttributeNames={"#state": "state"},
@@ -183,11 +183,11 @@ def test_a_message_that_cannot_be_understood_ends_in_the_dead_letter_queue(
     stack: Stack, exported: Progress
 ) -> None:
     sqs, poison = stack.account.sqs, '{"kind": "page", "start": "yesterday"}'
-    sqs.send_message(QueueUrl=stack.outputs["PagesQueueUrl"], MessageBody=poison)
+    sqs.send_message(QueueUrl=stack.outputs["WorkQueueUrl"], MessageBody=poison)
     deadline, dead = time.monotonic() + 90, list[str]()
     while not dead and time.monotonic() < deadline:
         answer = sqs.receive_message(
-            QueueUrl=stack.outputs["PagesDeadLetterQueueUrl"], WaitTimeSeconds=2
+            QueueUrl=stack.outputs["WorkDeadLetterQueueUrl"], WaitTimeSeconds=2
         )
         dead = [message["Body"] for message in answer.get("Messages", [])]
     assert dead == [poison]

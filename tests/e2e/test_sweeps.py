@@ -14,9 +14,9 @@ import pytest
 
 from local.driving import export_all, invoke
 from local.lake import keys
-from local.simulator import Profile, Simulator, running, seeded
 from local.stack import Stack, deployed
 from local.subscriber import subscribe
+from simulator import Profile, Simulator, running, seeded
 from tests.e2e.conftest import PATIENCE_SECONDS
 from tests.e2e.test_export import read, read_rows, receive
 

@@ -9,29 +9,28 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
 
-from cpd_exporter.adapters.aws import in_parallel, translated
-from cpd_exporter.adapters.dynamodb import DynamoDbTimeline
-from cpd_exporter.adapters.s3 import S3Lake
-from cpd_exporter.adapters.sns import LARGEST, SnsTopic, batches, size
-from cpd_exporter.adapters.sqs import LONGEST_POSTPONEMENT, SqsQueue
+from cpd_exporter.adapters.aws.client import in_parallel, translated
+from cpd_exporter.adapters.aws.lake import S3Lake
+from cpd_exporter.adapters.aws.queue import MAX_POSTPONEMENT_SECONDS, SqsQueue
+from cpd_exporter.adapters.aws.timeline import DynamoDbTimeline
+from cpd_exporter.adapters.aws.topic import MAX_MESSAGE_BYTES, SnsTopic, batches, size
 from cpd_exporter.errors import ConfigurationError, TransientError
-from cpd_exporter.model.events import Event
-from cpd_exporter.model.messages import Work
-from cpd_exporter.model.timeline import (
-    Ask,
-    DeletionQuota,
-    Errand,
-    Kind,
+from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.event import Event
+from cpd_exporter.model.job import Job, JobKind
+from cpd_exporter.model.message import PageMessage
+from cpd_exporter.model.page import (
+    ConditionalWrite,
     Page,
-    Request,
-    State,
-    Watermark,
-    Write,
+    PageState,
+    WorkKind,
     replacing,
     reserving,
     sweep_of,
 )
-from cpd_exporter.model.windows import Window
+from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.model.window import Window
 from tests.contracts.account import BUCKET, TABLE, Account, lost_answers, opened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,19 +54,19 @@ class TestTimeline:
     @pytest.fixture
     def timeline(self, account: Account, waits: list[float]) -> DynamoDbTimeline:
         timeline = DynamoDbTimeline(account.dynamodb, TABLE, "t", sleep=waits.append)
-        timeline.begin(Watermark("epoch", START, START, START, START))
+        timeline.begin(Watermark("timeline", START, START, START, START))
         return timeline
 
     @pytest.fixture
     def page(self, timeline: DynamoDbTimeline) -> Page:
-        page = Page(Window(START, START + DAY), 1, "epoch", "planned")
+        page = Page(Window(START, START + DAY), 1, "timeline", "planned")
         timeline.append([page], after=START)
         return page
 
     def test_an_update_whose_answer_is_lost(
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
-        changed = replace(page, revision="changed", state=State.WRITING)
+        changed = replace(page, revision="changed", state=PageState.WRITING)
         with lost_answers(account.dynamodb, "UpdateItem"):
             assert timeline.update(page, changed)
         assert timeline.page(START) == changed
@@ -75,7 +74,7 @@ class TestTimeline:
     def test_an_update_whose_answer_is_lost_for_good(
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
-        changed = replace(page, revision="changed", state=State.WRITING)
+        changed = replace(page, revision="changed", state=PageState.WRITING)
         with (
             lost_answers(account.dynamodb, "UpdateItem", FOR_GOOD),
             pytest.raises(TransientError),
@@ -87,7 +86,7 @@ class TestTimeline:
     def test_an_append_whose_answer_is_lost(
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
-        more = Page(Window(START + DAY, START + 2 * DAY), 1, "epoch", "planned")
+        more = Page(Window(START + DAY, START + 2 * DAY), 1, "timeline", "planned")
         with lost_answers(account.dynamodb, "TransactWriteItems"):
             assert timeline.append([more], after=START + DAY)
         assert list(timeline.pages(START)) == [page, more]
@@ -95,7 +94,7 @@ class TestTimeline:
     def test_an_append_whose_answer_is_lost_for_good(
         self, account: Account, timeline: DynamoDbTimeline
     ) -> None:
-        page = Page(Window(START, START + DAY), 1, "epoch", "planned")
+        page = Page(Window(START, START + DAY), 1, "timeline", "planned")
         with (
             lost_answers(account.dynamodb, "TransactWriteItems", FOR_GOOD),
             pytest.raises(TransientError),
@@ -107,7 +106,7 @@ class TestTimeline:
     def test_a_split_whose_answer_is_lost(
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
-        parts = [Page(window, 2, "epoch", "split") for window in page.window.cut(3)]
+        parts = [Page(window, 2, "timeline", "split") for window in page.window.split(3)]
         with lost_answers(account.dynamodb, "TransactWriteItems"):
             assert timeline.commit(replacing(page, parts))
         assert list(timeline.pages(START)) == parts
@@ -115,7 +114,7 @@ class TestTimeline:
     def test_a_prepend_whose_answer_is_lost_for_good(
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
-        past = Page(Window(START - DAY, START), 1, "epoch", "planned")
+        past = Page(Window(START - DAY, START), 1, "timeline", "planned")
         with (
             lost_answers(account.dynamodb, "TransactWriteItems", FOR_GOOD),
             pytest.raises(TransientError),
@@ -130,8 +129,8 @@ class TestTimeline:
         sweep = sweep_of([page], revision="swept")
         timeline.commit(reserving([page], sweep, revision="reserved"))
         reserved = next(timeline.pages(START))
-        merged = replace(sweep, kind=Kind.PAGE, state=State.DONE, revision="merged")
-        writes = [Write(reserved, merged), Write(sweep, None)]
+        merged = replace(sweep, kind=WorkKind.PAGE, state=PageState.DONE, revision="merged")
+        writes = [ConditionalWrite(reserved, merged), ConditionalWrite(sweep, None)]
         with (
             lost_answers(account.dynamodb, "TransactWriteItems", FOR_GOOD),
             pytest.raises(TransientError),
@@ -144,25 +143,29 @@ class TestTimeline:
         self, account: Account, timeline: DynamoDbTimeline
     ) -> None:
         with lost_answers(account.dynamodb, "UpdateItem"):
-            assert timeline.advance(before=START, through=START + DAY)
+            assert timeline.update_watermark(
+                WATERMARK, replace(WATERMARK, exported_through=START + DAY)
+            )
         with lost_answers(account.dynamodb, "UpdateItem"):
-            assert timeline.retreat(before=START, through=START - DAY)
+            assert timeline.update_watermark(
+                WATERMARK, replace(WATERMARK, exported_from=START - DAY)
+            )
 
     def test_a_request_that_goes_on_though_the_answer_is_lost(
         self, account: Account, timeline: DynamoDbTimeline
     ) -> None:
-        further = replace(REQUEST, revision="2", cursor=START + DAY)
+        further = replace(JOB, revision="2", cursor=START + DAY)
         with lost_answers(account.dynamodb, "PutItem"):
-            timeline.request(REQUEST)
+            timeline.add_job(JOB)
         with lost_answers(account.dynamodb, "UpdateItem"):
-            assert timeline.continue_request(REQUEST, further)
-        assert list(timeline.requests()) == [further]
+            assert timeline.update_job(JOB, further)
+        assert list(timeline.jobs()) == [further]
 
     def test_deletions_are_counted_once_though_the_answer_is_lost(
         self, account: Account, timeline: DynamoDbTimeline
     ) -> None:
         first = DeletionQuota("2026-01-01", {"sweep": 1}, "1")
-        second = replace(first, revision="2", told={"sweep": 2})
+        second = replace(first, revision="2", published={"sweep": 2})
         with lost_answers(account.dynamodb, "PutItem"):
             assert timeline.update_deletion_quota(None, first)
         with lost_answers(account.dynamodb, "PutItem"):
@@ -171,7 +174,7 @@ class TestTimeline:
 
     def test_a_beginning_whose_answer_is_lost(self, account: Account) -> None:
         other = DynamoDbTimeline(account.dynamodb, TABLE, "other")
-        watermark = Watermark("epoch", START, START, START, START)
+        watermark = Watermark("timeline", START, START, START, START)
         with lost_answers(account.dynamodb, "PutItem"):
             assert other.begin(watermark) == watermark
 
@@ -191,7 +194,7 @@ class TestTimeline:
             self.cancelled(stub, "None", "TransactionConflict")
             self.cancelled(stub, "ConditionalCheckFailed", "TransactionConflict")
             stub.add_response("transact_write_items", {})
-            assert timeline.commit([Write(page, replace(page, revision="2"))])
+            assert timeline.commit([ConditionalWrite(page, replace(page, revision="2"))])
         assert len(waits) == 2
 
     def test_a_transaction_that_stays_in_anothers_way_is_left_to_the_queue(
@@ -210,7 +213,7 @@ class TestTimeline:
         with Stubber(account.dynamodb) as stub:
             self.cancelled(stub, "ConditionalCheckFailed", reason)
             with pytest.raises(TransientError, match=reason):
-                timeline.commit([Write(page, replace(page, revision="2"))])
+                timeline.commit([ConditionalWrite(page, replace(page, revision="2"))])
 
     def test_a_single_write_in_a_transactions_way_is_tried_again(
         self, account: Account, timeline: DynamoDbTimeline, page: Page, waits: list[float]
@@ -226,7 +229,7 @@ class TestTimeline:
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
         timeline.append(
-            [Page(Window(START + DAY, START + 2 * DAY), 1, "epoch", "r")], after=START + DAY
+            [Page(Window(START + DAY, START + 2 * DAY), 1, "timeline", "r")], after=START + DAY
         )
         answers: list[int] = []
 
@@ -250,14 +253,14 @@ class TestTimeline:
         def tear(parsed: dict[str, Any], **_: Any) -> None:
             parsed["Items"] = torn.pop() if torn else parsed["Items"]
 
-        later = Page(Window(START + DAY, START + 2 * DAY), 1, "epoch", "planned")
-        merged = Page(Window(START, START + 2 * DAY), 2, "epoch", "merged")
+        later = Page(Window(START + DAY, START + 2 * DAY), 1, "timeline", "planned")
+        merged = Page(Window(START, START + 2 * DAY), 2, "timeline", "merged")
         timeline.append([later], after=START + DAY)
         events = account.dynamodb.meta.events
         events.register("after-call.dynamodb.Query", keep)
         assert timeline.page_at(START) == page
         events.unregister("after-call.dynamodb.Query", keep)
-        assert timeline.commit([Write(page, merged), Write(later, None)])
+        assert timeline.commit([ConditionalWrite(page, merged), ConditionalWrite(later, None)])
         events.register("after-call.dynamodb.Query", tear)
         found = timeline.page_at(START + timedelta(hours=30))
         events.unregister("after-call.dynamodb.Query", tear)
@@ -278,12 +281,12 @@ class TestTimeline:
             account.dynamodb.meta.events.register(f"provide-client-params.dynamodb.{event}", note)
         timeline.watermark()
         timeline.page(START)
-        timeline.page(START, Kind.SWEEP)
+        timeline.page(START, WorkKind.SWEEP)
         timeline.page_at(START)
         timeline.deletion_quota("2026-01-01")
         reads = [*timeline.pages(START), *timeline.pages_before(START + DAY), *timeline.undone()]
         assert reads == [page] * 3
-        others = (timeline.sweeps, timeline.asks, timeline.requests, timeline.refusals)
+        others = (timeline.sweeps, timeline.sweep_requests, timeline.jobs, timeline.refusals)
         assert [read for other in others for read in other()] == []
         for event in events:
             account.dynamodb.meta.events.unregister(f"provide-client-params.dynamodb.{event}", note)
@@ -293,7 +296,11 @@ class TestTimeline:
     def test_pages_are_streamed(self, account: Account, timeline: DynamoDbTimeline) -> None:
         large = [
             Page(
-                Window(START + n * DAY, START + (n + 1) * DAY), 1, "epoch", "r", error="e" * 30_000
+                Window(START + n * DAY, START + (n + 1) * DAY),
+                1,
+                "timeline",
+                "r",
+                error="e" * 30_000,
             )
             for n in range(99)
         ]
@@ -317,8 +324,10 @@ class TestTimeline:
     def test_done_pages_leave_the_index(
         self, account: Account, timeline: DynamoDbTimeline, page: Page
     ) -> None:
-        timeline.update(page, replace(page, revision="done", state=State.DONE))
-        timeline.commit([Write(None, sweep_of([page], revision="sweeps are never in it"))])
+        timeline.update(page, replace(page, revision="done", state=PageState.DONE))
+        timeline.commit(
+            [ConditionalWrite(None, sweep_of([page], revision="sweeps are never in it"))]
+        )
         indexed = account.dynamodb.scan(TableName=TABLE, IndexName="undone")
         assert indexed["Items"] == []
 
@@ -367,9 +376,11 @@ class TestQueue:
         return SqsQueue(account.sqs, account.queue_url, sleep=waits.append)
 
     @staticmethod
-    def work(count: int) -> list[Work]:
+    def work(count: int) -> list[PageMessage]:
         return [
-            Work(tenant_id="t", start=START + n * DAY, end=START + (n + 1) * DAY, generation=1)
+            PageMessage(
+                tenant_id="t", start=START + n * DAY, end=START + (n + 1) * DAY, generation=1
+            )
             for n in range(count)
         ]
 
@@ -448,7 +459,7 @@ class TestQueue:
         assert len(account.received(account.queue_url)) == 1
 
     @pytest.mark.parametrize(
-        ("seconds", "asked"), [(-5, 0), (12.4, 12), (1e9, LONGEST_POSTPONEMENT)]
+        ("seconds", "asked"), [(-5, 0), (12.4, 12), (1e9, MAX_POSTPONEMENT_SECONDS)]
     )
     def test_no_longer_than_is_allowed(
         self, account: Account, queue: SqsQueue, seconds: float, asked: int
@@ -493,12 +504,12 @@ class TestTopic:
 
     def test_no_batch_holds_more_than_one_call_takes(self) -> None:
         # The emulator takes any number of bytes.
-        sizes = [100_000] * 5 + [LARGEST] * 2 + [1] * 25
+        sizes = [100_000] * 5 + [MAX_MESSAGE_BYTES] * 2 + [1] * 25
         events = [Event(str(n), "e", "x" * length, {}) for n, length in enumerate(sizes)]
         cut = list(batches(events))
         assert [event for batch in cut for event in batch] == events
         assert [len(batch) for batch in cut] == [2, 2, 1, 1, 1, 10, 10, 5]
-        assert all(sum(map(size, batch)) <= LARGEST for batch in cut)
+        assert all(sum(map(size, batch)) <= MAX_MESSAGE_BYTES for batch in cut)
 
     def test_what_is_refused_for_good_is_named_and_the_rest_tried_again(
         self, account: Account, topic: SnsTopic, waits: list[float]
@@ -575,9 +586,9 @@ class TestTopic:
         assert sorted(bodies) == sorted(["body 0", "body 1", "body 2"] * 2)
 
 
-PAGE = Page(Window(START, START + DAY), 1, "epoch", "planned")
-WATERMARK = Watermark("epoch", START, START, START, START)
-REQUEST = Request("sweep:1", Errand.SWEEP, START, START + DAY, START, START, "asked")
+PAGE = Page(Window(START, START + DAY), 1, "timeline", "planned")
+WATERMARK = Watermark("timeline", START, START, START, START)
+JOB = Job("sweep:1", JobKind.SWEEP, START, START + DAY, START, START, "asked")
 
 CALLS: dict[str, tuple[str, str, Callable[[Account], object]]] = {
     "dynamodb:GetItem": (
@@ -603,7 +614,9 @@ CALLS: dict[str, tuple[str, str, Callable[[Account], object]]] = {
     "dynamodb:DeleteItem": (
         "dynamodb",
         "delete_item",
-        lambda a: DynamoDbTimeline(a.dynamodb, TABLE, "t").forget(Ask(START, START)),
+        lambda a: DynamoDbTimeline(a.dynamodb, TABLE, "t").drop_sweep_request(
+            SweepRequest(START, START)
+        ),
     ),
     "dynamodb:TransactWriteItems": (
         "dynamodb",

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 from botocore.stub import Stubber
 
-from cpd_exporter.adapters.credentials import ApiSecret, ClientSecret, SecretsManagerCredentials
-from cpd_exporter.adapters.environments import Audience, Environment, endpoints
+from cpd_exporter.adapters.aws.secret import ApiSecret, ClientSecret, SecretsManagerCredentials
+from cpd_exporter.adapters.thrive.endpoints import endpoints
 from cpd_exporter.errors import ConfigurationError, TransientError
+from cpd_exporter.model.options import Audience, Environment
 from tests.contracts.account import Account, opened
 
 SECRET = "cpd/credentials"

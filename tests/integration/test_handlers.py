@@ -20,7 +20,7 @@ import simplejson
 from moto.sqs.models import sqs_backends
 
 from cpd_exporter import bootstrap
-from cpd_exporter.adapters.http import new_client
+from cpd_exporter.adapters.thrive.http import new_client
 from cpd_exporter.errors import (
     AccessError,
     ConfigurationError,
@@ -30,16 +30,7 @@ from cpd_exporter.errors import (
     MalformedResponseError,
     TransientError,
 )
-from local.simulator import (
-    Behaviour,
-    Credentials,
-    EntryStore,
-    Fault,
-    Profile,
-    Simulator,
-    running,
-    seeded,
-)
+from simulator import Behaviour, Credentials, EntryStore, Fault, Profile, Simulator, running, seeded
 from tests.contracts.account import BUCKET, REGION, TABLE, Account, opened
 
 ROOT = Path(__file__).parents[2]
@@ -219,7 +210,7 @@ class Stack:
 
     def _load(self, name: str) -> ModuleType:
         """The function's module anew, as in a cold start."""
-        for cached in (bootstrap.planner, bootstrap.worker, bootstrap.pages_queue):
+        for cached in (bootstrap.planner, bootstrap.worker, bootstrap.work_queue):
             cached.cache_clear()
         # Powertools keeps a logger, and where it writes to, by the name of its service.
         self.monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"{name}-{next(_names)}")
@@ -284,7 +275,7 @@ def stack(
             FIRST_DATE=f"{datetime.now(UTC) - timedelta(days=4):%Y-%m-%d}",
             SETTLE_SECONDS="120",
             SECRET_ARN=arn,
-            STATE_TABLE=TABLE,
+            TIMELINE_TABLE=TABLE,
             LAKE_BUCKET=BUCKET,
             TOPIC_ARN=account.topic_arn,
             QUEUE_URL=account.queue_url,
@@ -440,7 +431,7 @@ def test_the_sample_message_of_a_sweep_is_what_the_planner_sends(stack: Stack) -
     assert json.loads(sent["Body"]) == json.loads(event["Records"][0]["body"])
     stack.invoke_worker(event)
     assert stack.told() == [("updated", edited)]
-    assert stack.outcomes()[-1]["told"] == {"updated": 1}
+    assert stack.outcomes()[-1]["changes"] == {"updated": 1}
 
 
 def test_a_backfill_extends_the_export_into_the_past(stack: Stack) -> None:
@@ -466,7 +457,7 @@ def test_a_refresh_tells_what_was_edited_and_names_what_is_unknown(stack: Stack)
     stack.simulator.store.edit(edited, durationMinutes=7)
     unknown = sample("planner-refresh")["logEntryIds"]
     answer = stack.run(sample("planner-refresh") | {"logEntryIds": [edited, *unknown]})
-    assert (answer["asked"], answer["unknown"]) == (1, unknown)
+    assert (answer["sweepsRequested"], answer["unknown"]) == (1, unknown)
     assert stack.told() == [("updated", edited)]
 
 
@@ -537,7 +528,7 @@ def test_the_sample_message_of_an_errand_is_what_the_planner_sends(stack: Stack)
     export(stack)
     stack.planner(sample("planner-verify"))
     sent = stack.receive()
-    event = sample("worker-errand")
+    event = sample("worker-job")
     assert sent is not None
     assert json.loads(sent["Body"]) == json.loads(event["Records"][0]["body"])
     stack.invoke_worker(event)
@@ -547,7 +538,7 @@ def test_the_sample_message_of_an_errand_is_what_the_planner_sends(stack: Stack)
 def test_deletions_beyond_a_days_number_wait_for_the_operator(stack: Stack) -> None:
     january(stack)
     export(stack)
-    stack.say(MOST_DELETIONS_A_DAY="0", DELETION_DELAY_SECONDS="0")
+    stack.say(MAX_DELETIONS_PER_DAY="0", DELETION_DELAY_SECONDS="0")
     deleted = next(iter(stack.simulator.store)).log_entry_id
     stack.simulator.store.delete(deleted)
     for _ in range(2):
@@ -572,8 +563,8 @@ def test_a_command_that_was_taken_outlives_its_failed_tick(stack: Stack) -> None
     stack.simulator.behave(faults=(Fault(kind="html"),))
     answer = stack.planner(sample("planner-sweep"))
     assert answer["error"]["type"] == "MalformedResponseError"
-    assert answer["taken"]["requested"].startswith("sweep:")
-    assert the_error(stack)["taken"] == answer["taken"]
+    assert answer["accepted"]["requested"].startswith("sweep:")
+    assert the_error(stack)["accepted"] == answer["accepted"]
     assert stack.metrics()["TickFailed"] == 1
     stack.simulator.behaviour = Behaviour()
     stack.run(sample("planner-schedule"))
@@ -650,7 +641,7 @@ def test_the_planner_says_what_to_mend(
     spoil(stack)
     answer = stack.planner(sample("planner-export"))
     assert answer["error"]["type"] == kind.__name__
-    assert "taken" not in answer
+    assert "accepted" not in answer
     assert remedy in answer["error"]["message"]
     assert the_error(stack)["message"] == answer["error"]["message"]
     assert stack.metrics()["TickFailed"] == 1

@@ -17,16 +17,7 @@ import httpx
 import pytest
 import simplejson
 
-from local.simulator import (
-    Behaviour,
-    Call,
-    Credentials,
-    EntryStore,
-    Profile,
-    Simulator,
-    running,
-    seeded,
-)
+from simulator import Behaviour, Call, Credentials, EntryStore, Profile, Simulator, running, seeded
 
 START = datetime(2025, 3, 3, 12, tzinfo=UTC)
 LISTING = "/rest/v1/cpdEntries"
@@ -470,7 +461,7 @@ def test_a_taken_port_is_an_error(served: tuple[Simulator, Clock, str]) -> None:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "local.simulator", *arguments]
+    return [sys.executable, "-m", "simulator", *arguments]
 
 
 @pytest.mark.parametrize("stopped_by", [signal.SIGTERM, signal.SIGINT])

@@ -10,21 +10,17 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from cpd_exporter.adapters import http as adapters_http
-from cpd_exporter.adapters.access import Access, BasicAccess, ClientCredentialsAccess
-from cpd_exporter.adapters.credentials import ApiSecret, ClientSecret
-from cpd_exporter.adapters.environments import Audience, Endpoints, Environment, Scope, endpoints
-from cpd_exporter.adapters.http import Http, new_client
-from cpd_exporter.adapters.thrive import LOOKUPS_AT_ONCE, ThriveApi
-from cpd_exporter.errors import (
-    AccessError,
-    MalformedResponseError,
-    PermanentError,
-    TransientError,
-)
-from cpd_exporter.model.windows import Window
-from local.simulator import Behaviour, Credentials, Fault, Profile, Simulator, running, seeded
-from tests.fakes.credentials import FakeCredentials
+from cpd_exporter.adapters.aws.secret import ApiSecret, ClientSecret
+from cpd_exporter.adapters.thrive import http as adapters_http
+from cpd_exporter.adapters.thrive.api import MAX_PARALLEL_LOOKUPS, ThriveApi
+from cpd_exporter.adapters.thrive.auth import Access, BasicAccess, ClientCredentialsAccess
+from cpd_exporter.adapters.thrive.endpoints import Endpoints, endpoints
+from cpd_exporter.adapters.thrive.http import Http, new_client
+from cpd_exporter.errors import AccessError, MalformedResponseError, PermanentError, TransientError
+from cpd_exporter.model.options import Audience, Environment, Scope
+from cpd_exporter.model.window import Window
+from simulator import Behaviour, Credentials, Fault, Profile, Simulator, running, seeded
+from tests.support.fakes.credentials import FakeCredentials
 
 NOW = datetime(2026, 1, 12, 8, 30, tzinfo=UTC)
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -385,13 +381,13 @@ class TestOutages:
             assert api.calls == 2
 
     def test_several_entries_are_asked_for_at_once(self) -> None:
-        together = threading.Barrier(LOOKUPS_AT_ONCE, timeout=5)
+        together = threading.Barrier(MAX_PARALLEL_LOOKUPS, timeout=5)
 
         def answer(_: httpx.Request) -> httpx.Response:
             together.wait()
             return httpx.Response(404)
 
-        ids = [f"{number:024x}" for number in range(2 * LOOKUPS_AT_ONCE)]
+        ids = [f"{number:024x}" for number in range(2 * MAX_PARALLEL_LOOKUPS)]
         with answering(answer) as api:
             assert api.entries([*ids, ids[0]]) == dict.fromkeys(ids)
             assert api.calls == len(ids)
@@ -515,7 +511,7 @@ class TestOnTheWire:
             assert api.calls == 4
 
     def test_a_body_without_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(adapters_http, "LARGEST_BODY", 10_000)
+        monkeypatch.setattr(adapters_http, "MAX_BODY_BYTES", 10_000)
         with (
             answering(lambda _: httpx.Response(200, stream=Stream(b"x" * 100))) as api,
             pytest.raises(MalformedResponseError, match="more than 10000 bytes"),

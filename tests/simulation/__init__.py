@@ -1,19 +1,19 @@
-"""The proof: the real planner and worker in a world where anything may go wrong at any point.
+"""The proof: the real planner and worker in a simulated world where any call can fail at any point.
 
-processes   processes that stand still at every call of a port
-source      the entries, and what others do to them
-scenario    what a run begins with
+processes   processes that stop at every call of a port
+source      the entries, and the changes that others make to them
+scenario    the state that a run begins with
 simulation  one simulated deployment
-schedules   who runs when, and what goes wrong
-invariants  the invariants of the design, by name
-lake_text   the lake's objects as anybody reads them
-oracle      what must be true of the export
-sweep_oracle  what must be true of sweeps
-trials      single runs by name, and all of a kind
-replay      one trial again, to look at
-mutants     deliberate faults in the core, which the trials must catch
-baseline    what most scripts do, in the same world
-examples    how many examples Hypothesis tries
-prove       the long version
-report      its figures, and the page that shows them
+schedules   the order of processes, and the faults they meet
+invariants  the invariants of docs/architecture.md, by name
+lake_text   the lake's objects, read without the package's code
+oracle      judges the export after every effect, and at rest
+sweep_oracle  judges sweeps
+trials      single runs by name, and all runs of a kind
+replay      runs one trial again and prints each point
+mutants     deliberate faults in the package, which the trials must catch
+baseline    the usual export script, in the same world
+examples    the number of examples that Hypothesis tries
+prove       the long version, `make prove`
+report      its figures, and docs/proof.md
 """

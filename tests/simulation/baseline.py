@@ -1,20 +1,20 @@
-"""What most scripts do, in the same world: date watermark, offset pages, publish, then commit."""
+"""The usual export script in the same world: date watermark, offset pages, publish, then commit."""
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any, cast
 
-from cpd_exporter.model import json_text
-from cpd_exporter.model.entries import Entry
-from cpd_exporter.model.events import Event
-from cpd_exporter.model.instants import SECOND, floor_second
-from cpd_exporter.model.timeline import Watermark
-from cpd_exporter.model.windows import Window
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.entry import Entry
+from cpd_exporter.model.event import Event
+from cpd_exporter.model.timestamps import SECOND, floor_second
+from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Clock, EntriesApi, Lake, NewToken, Timeline, Topic
-from tests.simulation.processes import Call, Port, Process
+from tests.simulation.processes import Port, PortCall, Process
 from tests.simulation.scenario import at_random
 from tests.simulation.schedules import Chaos
 from tests.simulation.simulation import Simulation
@@ -25,8 +25,8 @@ PER_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Asks for all that is dated after the last entry seen, stores and tells each page, and notes
-    the latest date at the end. Well meant: it retries nothing twice and loses nothing on purpose.
+    """Reads all entries after the last date, stores and publishes each offset page, and then stores
+    the latest date. It is well meant: it loses nothing on purpose.
     """
 
     api: EntriesApi
@@ -37,30 +37,31 @@ class Script:
     new_token: NewToken
 
     def run(self, start: Watermark) -> None:
-        stands = self.timeline.watermark() or self.timeline.begin(start)
-        since = latest = stands.exported_through
+        watermark = self.timeline.watermark() or self.timeline.begin(start)
+        since = latest = watermark.exported_through
         now = max(self.clock(), since)
         asked = Window(floor_second(since), floor_second(now) + SECOND)
-        run, page = self.new_token(), 1
+        run, offset_page = self.new_token(), 1
         while True:
-            listing = self.api.query(asked, page=page, per_page=PER_PAGE)
+            listing = self.api.query(asked, page=offset_page, per_page=PER_PAGE)
             entries = [record for record in listing.records if isinstance(record, Entry)]
             lines = [json_text.dump(entry.content) for entry in entries]
-            self.lake.put_new(f"{run}/{page}.jsonl", "\n".join(lines).encode())
+            self.lake.put_new(f"{run}/{offset_page}.jsonl", "\n".join(lines).encode())
             events = zip(entries, lines, strict=True)
             self.topic.publish([Event(self.new_token(), e.id, line, {}) for e, line in events])
             latest = max([latest, *(entry.date for entry in entries)])
-            if page * listing.per_page >= listing.total or not listing.records:
+            if offset_page * listing.per_page >= listing.total or not listing.records:
                 break
-            page += 1
+            offset_page += 1
         if latest > since:
-            self.timeline.advance(before=since, through=latest)
+            self.timeline.update_watermark(watermark, replace(watermark, exported_through=latest))
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """``entries`` were there in time and never changed; of them, ``lost`` are neither stored nor
-    told. ``repeated_rows`` and ``repeated_events`` say a version again, with nothing to know it by.
+    """Of ``entries``, which were there in time and never changed, ``lost`` were never published.
+
+    ``repeated_rows`` and ``repeated_events`` repeat a version without an ID to recognise it by.
     """
 
     runs: int
@@ -80,15 +81,15 @@ class Losses:
 
 
 class _Onlooker:
-    """In the oracle's place: has seen worse."""
+    """Stands in for the oracle and judges nothing."""
 
     outages_only = False
 
-    def observe(self, process: Process, call: Call, answer: Any) -> None: ...
+    def observe(self, process: Process, call: PortCall, answer: Any) -> None: ...
 
 
 def run_baseline(seed: int, *, steps: int = 250) -> Losses:
-    """The script under the schedule, the source and the faults of a random trial's seed."""
+    """Run the script under the schedule, the source and the faults of a random trial's seed."""
     simulation = _ScriptSimulation(at_random(seed), seed)
     Chaos(simulation, Random(f"chaos {seed}")).run(steps)
     for _ in range(3):
@@ -126,7 +127,7 @@ def _losses(simulation: Simulation) -> Losses:
         for line in body.splitlines()
     )
     events = Counter(hashlib.sha256(e.body.encode()).digest() for e in simulation.topic.published)
-    told = {event.entry_id for event in simulation.topic.published}
+    published = {event.entry_id for event in simulation.topic.published}
     due = [
         entry.log_entry_id
         for entry in simulation.source.store
@@ -136,7 +137,7 @@ def _losses(simulation: Simulation) -> Losses:
     return Losses(
         runs=1,
         entries=len(due),
-        lost=sum(entry_id not in told for entry_id in due),
+        lost=sum(entry_id not in published for entry_id in due),
         repeated_rows=sum(rows.values()) - len(rows),
         repeated_events=sum(events.values()) - len(events),
     )

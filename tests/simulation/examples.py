@@ -1,11 +1,11 @@
-"""How many examples Hypothesis tries: few and always the same in `make test`, more in the proof."""
+"""How many examples Hypothesis tries: few and fixed in `make test`, more in `make prove`."""
 
 import os
 
 from hypothesis import HealthCheck, settings
 
 SCALE = "PROOF_SCALE"
-"""The environment variable that says how many times as many."""
+"""The environment variable that multiplies the number of examples."""
 
 
 def examples(count: int, *, steps: int = 30) -> settings:

@@ -1,24 +1,24 @@
-"""The invariants of the design by name, and how it is said that one does not hold."""
+"""The invariants of the design by name, and the error that reports a violation."""
 
 from enum import Enum
 
 
 class Invariant(Enum):
-    """The invariants of the design, by their numbers, and what follows from all of them."""
+    """The invariants of docs/architecture.md by number, and two consequences of all of them."""
 
     TILES = "1: the timeline tiles"
     OUTBOX = "2: the plan is the outbox"
-    STORED_FIRST = "3: stored before announced"
-    FROM_STORAGE = "4: announced from storage"
+    STORED_FIRST = "3: stored before published"
+    FROM_STORAGE = "4: published from storage"
     WRITE_ONCE = "5: write once, to a reserved key"
     PURE_EVENTS = "6: an event is a function of its stored row"
     DONE_IS_A_STATE = "7: done is a state of one item"
     WATERMARK = "8: the watermark moves only outward, over what is done or a hole"
     CLOCKS = "9: the watermark comes from clocks"
-    KNOWN_FROM_LAKE = "10: known follows from the lake"
+    INDEX_FROM_LAKE = "10: a page's index follows from the lake"
     NO_LEASE = "11: correctness never rests on a lease"
     KEPT = "12: what cannot be understood is kept"
-    NEVER_UNDONE = "13: a done is never undone"
+    NEVER_UNDONE = "7: done is never undone"
     EXACT = "nothing lost, nothing twice"
     REST = "the system comes to rest"
 

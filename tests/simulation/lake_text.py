@@ -1,4 +1,4 @@
-"""The lake's objects as anybody reads them who has only the design to go by."""
+"""The lake's objects, read by the design alone, without the package's code."""
 
 import gzip
 import re
@@ -9,14 +9,14 @@ from typing import Any
 
 import simplejson
 
-from cpd_exporter.model.timeline import Page
+from cpd_exporter.model.page import Page
 from tests.simulation.invariants import Invariant, check
 
-type Row = dict[str, Any]
+type StoredRow = dict[str, Any]
 
 _KEY = re.compile(
     r"entries/tenant=(?P<tenant>[^/]+)/entry_month=(?P<month>\d{4}-\d\d)"
-    r"/(?P<start>\d{8}T\d{6}Z)_(?P<end>\d{8}T\d{6}Z)_g(?P<generation>\d+)_(?P<epoch>[0-9a-f]{16})"
+    r"/(?P<start>\d{8}T\d{6}Z)_(?P<end>\d{8}T\d{6}Z)_g(?P<generation>\d+)_(?P<timeline_id>[0-9a-f]{16})"
     r"\.jsonl\.gz"
 )
 _OWN = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion", "shadowed")
@@ -24,27 +24,27 @@ _OWN = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion", "sha
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a key of rows says of the work that they belong to."""
+    """The piece of work that a key of rows names."""
 
     tenant: str
     month: str
     start: datetime
     end: datetime
     generation: int
-    epoch: str
+    timeline_id: str
 
     def is_of(self, page: Page, tenant: str) -> bool:
-        return (page.window.start, page.window.end, page.generation, page.epoch, tenant) == (
+        return (page.window.start, page.window.end, page.generation, page.timeline_id, tenant) == (
             self.start,
             self.end,
             self.generation,
-            self.epoch,
+            self.timeline_id,
             self.tenant,
         ) and self.month == f"{self.start:%Y-%m}"
 
 
 def place_of(key: str) -> Place | None:
-    """``None`` where the key is none of rows."""
+    """``None`` if the key is not a key of rows."""
     found = _KEY.fullmatch(key)
     if found is None:
         return None
@@ -54,13 +54,13 @@ def place_of(key: str) -> Place | None:
         _instant(found["start"]),
         _instant(found["end"]),
         int(found["generation"]),
-        found["epoch"],
+        found["timeline_id"],
     )
 
 
-def rows_in(body: bytes) -> dict[str, Row]:
-    """The rows of an object by entry, each being one and whole."""
-    rows: dict[str, Row] = {}
+def rows_in(body: bytes) -> dict[str, StoredRow]:
+    """The rows of an object by entry ID; each entry has one row."""
+    rows: dict[str, StoredRow] = {}
     for line in _lines(body):
         row = simplejson.loads(line, use_decimal=True)
         check(Invariant.EXACT, row["logEntryId"] not in rows, "an object holds a row twice")
@@ -68,26 +68,26 @@ def rows_in(body: bytes) -> dict[str, Row]:
     return rows
 
 
-def known_in(page: Page, objects: Mapping[str, bytes]) -> dict[str, Row]:
-    """What the lake says of a done page: for each entry, its last row."""
-    if page.known is not None:
-        known = [simplejson.loads(line) for line in _lines(objects[page.known])]
+def known_in(page: Page, objects: Mapping[str, bytes]) -> dict[str, StoredRow]:
+    """The last row of each entry of a done page, found through its index."""
+    if page.index_key is not None:
+        index = [simplejson.loads(line) for line in _lines(objects[page.index_key])]
         return {
-            one["logEntryId"]: rows_in(objects[one["object"]])[one["logEntryId"]] for one in known
+            one["logEntryId"]: rows_in(objects[one["object"]])[one["logEntryId"]] for one in index
         }
     if page.object is None:
         return {}
     return {id_: r for id_, r in rows_in(objects[page.object]).items() if r["change"] != "deleted"}
 
 
-def content_of_row(row: Row) -> Row:
+def content_of_row(row: StoredRow) -> StoredRow:
     """The entry as the API gave it."""
-    shadowed: Row = row.get("shadowed", {})
+    shadowed: StoredRow = row.get("shadowed", {})
     return {name: value for name, value in row.items() if name not in _OWN} | shadowed
 
 
-def attributes_of(row: Row) -> dict[str, str]:
-    """What subscribers of a row's event may filter by."""
+def attributes_of(row: StoredRow) -> dict[str, str]:
+    """The attributes by which subscribers filter a row's event."""
     content = content_of_row(row)
     attributes = {
         "change": row["change"],
@@ -100,7 +100,7 @@ def attributes_of(row: Row) -> dict[str, str]:
 
 
 def canonical_json(value: Any) -> str:
-    """The one spelling by which two values are compared."""
+    """The one spelling in which two values are compared."""
     return simplejson.dumps(value, use_decimal=True, sort_keys=True, separators=(",", ":"))
 
 

@@ -55,14 +55,14 @@ def _mutant(name: str, why: str, *patches: tuple[str, str, str]) -> Mutant:
     return Mutant(name, why, tuple(Patch(*patch) for patch in patches))
 
 
-def _sweep_mutant(name: str, why: str, old: str, new: str, file: str = "sweeping.py") -> Mutant:
+def _sweep_mutant(name: str, why: str, old: str, new: str, file: str) -> Mutant:
     return Mutant(name, why, (Patch(file, old, new),), of_sweeps=True)
 
 
-_FETCH_AGAIN = """    if claim.page.state is State.STORED:
-        tools = claim.tools
-        reading = read_window(tools.api, claim.page.window, tools.effort.slack, may_split=False)
-        return _announce(claim, _rows(reading, tools.timeline.tenant_id, tools.clock()))
+_FETCH_AGAIN = """    if claim.page.state is PageState.STORED:
+        context = claim.context
+        reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=False)
+        return _publish(claim, _rows(reading, context.timeline.tenant_id, context.clock()))
     rows = resume(claim)
 """
 
@@ -72,8 +72,8 @@ _EXPORT_MUTANTS = (
         "watermark first",
         "what is planned will be exported soon enough",
         (
-            "planning.py",
-            "if page.window.start != through or not page.passable:",
+            "planner/planner.py",
+            "if page.window.start != through or not page.watermark_may_pass:",
             "if page.window.start != through:",
         ),
     ),
@@ -81,12 +81,12 @@ _EXPORT_MUTANTS = (
         "a counter for done",
         "as many pages as are done, from the start",
         (
-            "planning.py",
-            """                if page.window.start != through or not page.passable:
+            "planner/planner.py",
+            """                if page.window.start != through or not page.watermark_may_pass:
                     break
                 through = page.window.end
 """,
-            """                if page.passable:
+            """                if page.watermark_may_pass:
                     through += page.window.length
 """,
         ),
@@ -95,28 +95,28 @@ _EXPORT_MUTANTS = (
         "no settling",
         "an entry is there as soon as it is dated",
         (
-            "planning.py",
-            "horizon = floor_second(self.clock() - self.plan.cutting.settle)",
+            "planner/page_planner.py",
+            "horizon = floor_second(self.clock() - self.limits.slice_policy.settle)",
             "horizon = floor_second(self.clock())",
         ),
     ),
     _mutant(
         "only the own clock",
         "clocks agree",
-        ("cutting.py", "if counted.served_at is not None:", "if False:"),
+        ("planner/slicer.py", "if counted.served_at is not None:", "if False:"),
     ),
     _mutant(
-        "no proof of the filter",
+        "no check of the filter",
         "a filter filters",
-        ("planning.py", "self._prove(watermark)\n", "pass\n"),
+        ("planner/planner.py", "self._check_filter(watermark)\n", "pass\n"),
     ),
     _mutant(
         "months do not matter",
         "a page is a page",
         (
-            "cutting.py",
+            "planner/slicer.py",
             """    if not window.within_one_month:
-        return Cut([], window.halved_by_month(), end)
+        return Slices([], window.halves_by_month(), end)
 """,
             "",
         ),
@@ -125,7 +125,7 @@ _EXPORT_MUTANTS = (
         "trusting totalResults: nothing there",
         "a total of zero is zero",
         (
-            "reading.py",
+            "source/counter.py",
             "return Count(max(listing.total, len(listing.records)), listing.served_at)",
             "return Count(listing.total, listing.served_at)",
         ),
@@ -134,26 +134,26 @@ _EXPORT_MUTANTS = (
         "what is sent arrives",
         "a queue does not lose messages",
         (
-            "model/timeline.py",
-            "return now > touched + patience.in_queue",
+            "model/page.py",
+            "return now > touched + resend_policy.in_queue",
             "return False",
         ),
     ),
     _mutant(
-        "who claims ends",
+        "every claim ends",
         "a worker does not die",
         (
-            "model/timeline.py",
-            "+ patience.lease_grace\n        return now > touched",
-            "+ 100 * patience.hole_most\n        return now > touched",
+            "model/page.py",
+            "+ resend_policy.lease_grace\n        return now > touched",
+            "+ 100 * resend_policy.hole_most\n        return now > touched",
         ),
     ),
     _mutant(
         "holes stay holes",
         "what failed so often will always fail",
         (
-            "model/timeline.py",
-            "return now > touched + patience.after_failures(self.attempts)",
+            "model/page.py",
+            "return now > touched + resend_policy.after_failures(self.attempts)",
             "return False",
         ),
     ),
@@ -161,13 +161,13 @@ _EXPORT_MUTANTS = (
         "sent, whatever the queue took",
         "a batch succeeds or fails as a whole; and what is sent arrives",
         (
-            "sending.py",
-            "timeline.mark_sent([named[work] for work in accepted], clock())",
+            "dispatch.py",
+            "timeline.mark_sent([named[message] for message in accepted], clock())",
             "timeline.mark_sent(pages, clock())",
         ),
         (
-            "model/timeline.py",
-            "return now > touched + patience.in_queue",
+            "model/page.py",
+            "return now > touched + resend_policy.in_queue",
             "return False",
         ),
     ),
@@ -175,10 +175,10 @@ _EXPORT_MUTANTS = (
         "the watermark is set, not moved",
         "what I have seen is the latest",
         (
-            "planning.py",
-            "self.timeline.advance(before=watermark.exported_through, through=through)",
-            "self.timeline.advance(\n"
-            "                before=self._watermark().exported_through, through=through\n"
+            "planner/planner.py",
+            "update_watermark(watermark, replace(watermark, exported_through=through))",
+            "update_watermark(\n"
+            "                self._watermark(), replace(watermark, exported_through=through)\n"
             "            )",
         ),
     ),
@@ -187,7 +187,7 @@ _EXPORT_MUTANTS = (
         "a window closed on both ends",
         "between means between",
         (
-            "model/windows.py",
+            "model/window.py",
             "return self.start <= instant < self.end",
             "return self.start <= instant <= self.end",
         ),
@@ -196,16 +196,16 @@ _EXPORT_MUTANTS = (
         "a window open on both ends",
         "after means after",
         (
-            "model/windows.py",
+            "model/window.py",
             "return self.start <= instant < self.end",
             "return self.start < instant < self.end",
         ),
     ),
     _mutant(
-        "windows cut with a gap",
+        "windows with a gap between them",
         "a second more or less",
         (
-            "model/windows.py",
+            "model/window.py",
             "return [type(self)(*bounds) for bounds in pairwise(cuts)]",
             "return [type(self)(a, max(a + SECOND, b - SECOND)) for a, b in pairwise(cuts)]",
         ),
@@ -214,36 +214,36 @@ _EXPORT_MUTANTS = (
         "one key for two generations",
         "start and end say it all",
         (
-            "model/timeline.py",
-            'return f"{start}_{end}_g{self.generation}_{self.epoch}"',
-            'return f"{start}_{end}_g1_{self.epoch}"',
+            "model/page.py",
+            'return f"{start}_{end}_g{self.generation}_{self.timeline_id}"',
+            'return f"{start}_{end}_g1_{self.timeline_id}"',
         ),
     ),
     _mutant(
         "one key for two timelines",
         "a tenant has one timeline",
         (
-            "model/timeline.py",
-            'return f"{start}_{end}_g{self.generation}_{self.epoch}"',
+            "model/page.py",
+            'return f"{start}_{end}_g{self.generation}_{self.timeline_id}"',
             'return f"{start}_{end}_g{self.generation}_{0:016x}"',
         ),
     ),
     _mutant(
         "parts of a hole are like any other page",
         "they are open, after all",
-        ("model/timeline.py", "            hole_since=page.hole_since,\n", ""),
+        ("model/page.py", "            hole_since=page.hole_since,\n", ""),
     ),
     # ── reading ──────────────────────────────────────────────────────────────────────────────
     _mutant(
         "no widening of the query",
         "the bounds are what they should be",
-        ("reading.py", "    asked = window.widened(slack)\n", "    asked = window\n"),
+        ("source/window_reader.py", "    asked = window.widened(slack)\n", "    asked = window\n"),
     ),
     _mutant(
         "trusting totalResults: no overflow",
         "a full response is full only if the total says so",
         (
-            "reading.py",
+            "source/window_reader.py",
             "        if len(listing.records) >= listing.per_page:\n            return Overflow",
             "        if listing.total > listing.per_page:\n            return Overflow",
         ),
@@ -252,7 +252,7 @@ _EXPORT_MUTANTS = (
         "trusting the page size",
         "a short response is the whole, whatever the total",
         (
-            "reading.py",
+            "source/window_reader.py",
             "        if listing.total <= len(records) or versions == agreed:\n",
             "        if versions is not None:\n",
         ),
@@ -261,7 +261,7 @@ _EXPORT_MUTANTS = (
         "rows count, whether they repeat or not",
         "as many rows as the total",
         (
-            "reading.py",
+            "source/window_reader.py",
             "        if listing.total <= len(records) or versions == agreed:\n",
             "        if listing.total <= len(listing.records) or versions == agreed:\n",
         ),
@@ -270,7 +270,7 @@ _EXPORT_MUTANTS = (
         "one of two versions will be right",
         "the first one, say",
         (
-            "reading.py",
+            "source/window_reader.py",
             "_version(distinct.setdefault(_identity(record), record)) != _version(record):",
             "not distinct.setdefault(_identity(record), record):",
         ),
@@ -279,99 +279,110 @@ _EXPORT_MUTANTS = (
         "two equal reads prove a dense page",
         "what is read twice alike is true",
         (
-            "reading.py",
-            """        if totals != {total} or len(union) > total:
-            union = {}
-        union |= records
+            "source/union.py",
+            """        if anew or totals != {self.total} or len(self.members) > self.total:
+            self.members = {}
+        self.members |= reading
+        self.total = max(totals)
+        return totals == {len(self.members)}
 """,
-            """        if records.keys() == union.keys():
-            return union.values()
-        union = records
+            """        same = reading.keys() == self.members.keys()
+        self.members = dict(reading)
+        return same
 """,
+        ),
+        (
+            "source/window_reader.py",
+            "            if union.members.keys() == earlier.keys():\n",
+            "            if union.members is not earlier:\n",
         ),
     ),
     _mutant(
         "one reading proves a dense page",
         "as many different IDs as the total",
         (
-            "reading.py",
-            "            if union.keys() == earlier.keys():\n",
-            "            if union:\n",
+            "source/window_reader.py",
+            "            if union.members.keys() == earlier.keys():\n",
+            "            if union.members:\n",
         ),
     ),
     _mutant(
         "a dense page is its first response",
         "the rest will come",
         (
-            "reading.py",
+            "source/window_reader.py",
             """        yield listing
 """,
             """        yield listing
         return
 """,
         ),
-        ("reading.py", "        if totals == {len(union)}:\n", "        if union:\n"),
+        (
+            "source/union.py",
+            "        return totals == {len(self.members)}\n",
+            "        return bool(self.members)\n",
+        ),
     ),
     _mutant(
         "rows outside are none of our business",
         "they are filtered anyway",
-        ("reading.py", "record.date not in believable:", "False:"),
+        ("source/response.py", "record.date not in believable:", "False:"),
     ),
     _mutant(
-        "a proof by being listed anywhere",
+        "a check by being listed anywhere",
         "the entry is there without a filter, so it is with one",
-        ("reading.py", "    if full or any(", "    if True or any("),
+        ("source/filter_check.py", "    if full or any(", "    if True or any("),
     ),
     # ── the worker ───────────────────────────────────────────────────────────────────────────
     _mutant(
-        "done before announced",
-        "announcing cannot fail",
+        "done before published",
+        "publishing cannot fail",
         (
-            "exporting.py",
-            """    tell(claim, rows)
-    told_at = max((row.exported_at for row in rows), default=None)
-    return _finish(claim, entries=len(rows), told_at=told_at)
+            "worker/export.py",
+            """    publish_rows(claim, rows)
+    stored_at = max((row.exported_at for row in rows), default=None)
+    return _finish(claim, entries=len(rows), stored_at=stored_at)
 """,
-            """    told_at = max((row.exported_at for row in rows), default=None)
-    report = _finish(claim, entries=len(rows), told_at=told_at)
-    tell(claim, rows)
+            """    stored_at = max((row.exported_at for row in rows), default=None)
+    report = _finish(claim, entries=len(rows), stored_at=stored_at)
+    publish_rows(claim, rows)
     return report
 """,
         ),
     ),
     _mutant(
-        "announced before stored",
+        "published before stored",
         "sooner is better",
         (
-            "storing.py",
+            "worker/publish.py",
             "    body = encode(rows)\n",
-            "    body = encode(rows)\n    tell(claim, rows)\n",
+            "    body = encode(rows)\n    publish_rows(claim, rows)\n",
         ),
     ),
     _mutant(
         "412 is a failure",
         "somebody else was there first",
         (
-            "storing.py",
-            "        body = _require(claim)\n",
+            "worker/publish.py",
+            "        body = _read_stored(claim)\n",
             "        raise PermanentError('exists')\n",
         ),
         (
-            "storing.py",
-            "    if claim.page.state is State.OPEN:\n        return None\n",
-            "    if claim.page.state is not State.STORED:\n        return None\n",
+            "worker/publish.py",
+            "    if claim.page.state is PageState.OPEN:\n        return None\n",
+            "    if claim.page.state is not PageState.STORED:\n        return None\n",
         ),
     ),
     _mutant(
         "412 is a success, without reading back",
         "what is there is what I would have put",
-        ("storing.py", "        body = _require(claim)\n", "        pass\n"),
+        ("worker/publish.py", "        body = _read_stored(claim)\n", "        pass\n"),
     ),
     _mutant(
-        "announcing what was fetched again",
+        "publishing a second reading",
         "the source knows best",
         (
-            "exporting.py",
+            "worker/export.py",
             _FETCH_AGAIN.splitlines(keepends=True)[-1],
             _FETCH_AGAIN,
         ),
@@ -380,8 +391,8 @@ _EXPORT_MUTANTS = (
         "a put without a reservation",
         "the state can wait",
         (
-            "exporting.py",
-            "        claim.move(state=State.WRITING, quarantined=len(reading.faulty))\n",
+            "worker/export.py",
+            "        claim.update(state=PageState.WRITING, quarantined=len(reading.faulty))\n",
             "",
         ),
     ),
@@ -389,26 +400,26 @@ _EXPORT_MUTANTS = (
         "stored before the put",
         "the put cannot fail",
         (
-            "storing.py",
+            "worker/publish.py",
             "    body = encode(rows)\n",
-            "    body = encode(rows)\n    claim.move(state=State.STORED, object=claim.key)\n",
+            "    body = encode(rows)\n    claim.update(state=PageState.STORED, object=claim.key)\n",
         ),
     ),
     _mutant(
         "a put to a key of one's own where there is one already",
         "never mind the old one",
         (
-            "storing.py",
-            "        body = _require(claim)\n",
-            "        claim.tools.lake.put_new(claim.key.replace('_g', '_g1'), body)\n",
+            "worker/publish.py",
+            "        body = _read_stored(claim)\n",
+            "        claim.context.lake.put_new(claim.key.replace('_g', '_g1'), body)\n",
         ),
     ),
     _mutant(
         "a split of work that is writing",
         "an overflow is an overflow",
         (
-            "exporting.py",
-            "may_split = claim.page.state is State.OPEN and ",
+            "worker/export.py",
+            "may_split = claim.page.state is PageState.OPEN and ",
             "may_split = ",
         ),
     ),
@@ -416,27 +427,27 @@ _EXPORT_MUTANTS = (
         "nothing to write, from writing",
         "now it is empty",
         (
-            "exporting.py",
-            """    if claim.page.state is State.OPEN:
+            "worker/export.py",
+            """    if claim.page.state is PageState.OPEN:
         if not reading.entries:
             return _finish(claim, quarantined=len(reading.faulty))
         claim""",
             """    if not reading.entries:
         return _finish(claim, quarantined=len(reading.faulty))
-    if claim.page.state is State.OPEN:
+    if claim.page.state is PageState.OPEN:
         claim""",
         ),
     ),
     _mutant(
         "no quarantine",
         "who wants faulty entries",
-        ("exporting.py", "    for faulty in reading.faulty:\n", "    for faulty in ():\n"),
+        ("worker/export.py", "    for faulty in reading.faulty:\n", "    for faulty in ():\n"),
     ),
     _mutant(
         "a faulty entry spoils its page",
         "better nothing than half",
         (
-            "exporting.py",
+            "worker/export.py",
             "    for faulty in reading.faulty:\n",
             "    if reading.faulty:\n        raise PermanentError('faulty')\n"
             "    for faulty in reading.faulty:\n",
@@ -446,64 +457,68 @@ _EXPORT_MUTANTS = (
         "conditions are for cowards: update",
         "the lease protects",
         (
-            "claiming.py",
-            "        if not self.tools.timeline.update(self.page, changed):\n",
-            "        if not self.tools.timeline.update(self.page, changed) and False:\n",
+            "worker/attempt.py",
+            "        if not self.context.timeline.update(self.page, changed):\n",
+            "        if not self.context.timeline.update(self.page, changed) and False:\n",
         ),
     ),
     _mutant(
         "a done page can be claimed",
         "once more does no harm",
         (
-            "working.py",
-            "not work.names(page) or page.state is State.DONE:",
-            "not work.names(page):",
+            "worker/worker.py",
+            "not message.names(page) or page.state is PageState.DONE:",
+            "not message.names(page):",
         ),
     ),
     _mutant(
         "an outage counts as an attempt",
         "a failure is a failure",
         (
-            "working.py",
-            "claim.move(attempts=claim.page.attempts - 1, lease_until=None, error=str(error))",
-            "claim.move(lease_until=None, error=str(error))",
+            "worker/attempt.py",
+            "            taken_back = max(0, self.attempts - 1)\n",
+            "            taken_back = self.attempts\n",
         ),
     ),
     _mutant(
         "a hole at the first failure",
         "do not waste time",
         (
-            "working.py",
-            "            if claim.page.attempts < self.effort.attempts:\n",
-            "            if claim.page.attempts < 1:\n",
+            "worker/attempt.py",
+            "            if self.attempts >= self.context.limits.attempts:\n                return give_up",
+            "            if self.attempts >= 1:\n                return give_up",
         ),
     ),
     _mutant(
         "a poisoned page is never split",
         "it failed, so it is a hole",
-        ("exporting.py", "        if suspects > 1:\n", "        if suspects < 0:\n"),
+        (
+            "worker/export.py",
+            "        if suspects > 1:\n",
+            "        if suspects < 0:\n",
+        ),
     ),
     _mutant(
         "no holes",
         "try until it works",
         (
-            "exporting.py",
-            "hole_since=page.hole_since or claim.tools.clock()\n",
-            "hole_since=None\n",
+            "worker/export.py",
+            "error=str(error), hole_since=since)\n",
+            "error=str(error), hole_since=None)\n",
         ),
     ),
     _mutant(
         "what cannot be counted stops the planning",
         "an answer that is no JSON is the API's fault",
-        ("cutting.py", "        if part is None:\n            raise\n", "        raise\n"),
+        ("planner/slicer.py", "        if part is None:\n            raise\n", "        raise\n"),
     ),
     _mutant(
         "what cannot be counted is not looked into",
         "the API is down",
         (
-            "claiming.py",
-            "            return MOST_PARTS if count_part(*asked) else 0\n",
-            "            return 0\n",
+            "worker/suspects.py",
+            "        return MAX_SPLIT_PARTS if count_part(*query) else 0\n",
+            "        return 0\n",
         ),
     ),
     # ── rows and events ──────────────────────────────────────────────────────────────────────
@@ -511,7 +526,7 @@ _EXPORT_MUTANTS = (
         "a random event ID",
         "IDs are unique",
         (
-            "model/events.py",
+            "model/event.py",
             '    event_id = hashlib.sha256(f"{key}',
             '    import uuid\n    event_id = uuid.uuid4().hex or hashlib.sha256(f"{key}',
         ),
@@ -519,23 +534,23 @@ _EXPORT_MUTANTS = (
     _mutant(
         "an event ID of the content alone",
         "equal content, equal event",
-        ("model/events.py", '{key}\\n{row.entry_id}"', '{row.fingerprint}"'),
+        ("model/event.py", '{key}\\n{row.entry_id}"', '{row.fingerprint}"'),
     ),
     _mutant(
         "an event ID of the entry alone",
         "one entry, one event",
-        ("model/events.py", '{key}\\n{row.entry_id}"', '{row.entry_id}"'),
+        ("model/event.py", '{key}\\n{row.entry_id}"', '{row.entry_id}"'),
     ),
     _mutant(
         "an event ID of the object alone",
         "one object, one event",
-        ("model/events.py", '{key}\\n{row.entry_id}"', '{key}"'),
+        ("model/event.py", '{key}\\n{row.entry_id}"', '{key}"'),
     ),
     _mutant(
         "the clock in the event",
         "an event's time is when it is sent",
         (
-            "model/events.py",
+            "model/event.py",
             "format_timestamp(row.exported_at)",
             "__import__('datetime').datetime.now().isoformat()",
         ),
@@ -543,18 +558,22 @@ _EXPORT_MUTANTS = (
     _mutant(
         "a refused event is forgotten",
         "the topic knows why",
-        ("storing.py", "    if not refused:\n", "    if refused or not refused:\n"),
+        ("worker/publish.py", "    if not refused:\n", "    if refused or not refused:\n"),
     ),
     _mutant(
         "a refused reference is forgotten",
         "it was tried twice",
-        ("storing.py", "        tools.timeline.record_refusal(refusal)\n", "        del refusal\n"),
+        (
+            "worker/publish.py",
+            "        context.timeline.record_refusal(refusal)\n",
+            "        del refusal\n",
+        ),
     ),
     _mutant(
         "numbers as floats",
         "1.10 is 1.1",
         (
-            "model/json_text.py",
+            "model/exact_json.py",
             "        return Decimal(text)\n    except Arith",
             "        return float(text)\n    except Arith",
         ),
@@ -562,7 +581,7 @@ _EXPORT_MUTANTS = (
     _mutant(
         "a row's own members win",
         "nobody has a member of that name",
-        ("model/rows.py", '        line["shadowed"] = shadowed\n', "        pass\n"),
+        ("model/row.py", '        line["shadowed"] = shadowed\n', "        pass\n"),
     ),
 )
 
@@ -570,138 +589,156 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "deleted when first missed",
         "what is not listed is gone",
-        "        if id_ in earlier and now - earlier[id_].since >= tools.effort.deletion_delay:\n",
-        "        if True:\n",
+        "        if id_ in before.missing and now - before.missing[id_].since >= delay\n",
+        "        if True\n",
+        file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "deleted when missed twice, however soon",
         "twice is proof",
-        "        if id_ in earlier and now - earlier[id_].since >= tools.effort.deletion_delay:\n",
-        "        if id_ in earlier:\n",
+        "        if id_ in before.missing and now - before.missing[id_].since >= delay\n",
+        "        if id_ in before.missing\n",
+        file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "deleted without asking for it by its ID",
         "the list is right",
-        "        if found is None:\n            gone",
-        "        if found is None or found is not None:\n            gone",
+        "    if found is None:\n        return Verdict.GONE",
+        "    if found is None or found is not None:\n        return Verdict.GONE",
+        file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "deleted without a control",
         "404 is 404",
-        "return gone if gone and _finds_control(tools) else []",
-        "return gone",
+        "confirmed = gone if gone and _find_control(claim.context) else []",
+        "confirmed = gone",
+        file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "no guard against mass deletion",
         "what is gone is gone",
-        "    if counted and not _within_quota(claim, len(counted)):\n",
+        "    if counted and not _count_against_quota(claim, len(counted)):\n",
         "    if counted and not counted:\n",
+        file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "one confirmation is for all times",
         "the operator knows",
-        "if confirmed_at and sight.missing[id_].since <= confirmed_at]",
-        "if confirmed_at]",
+        "if confirmed_at and result.missing[id_].since <= confirmed_at",
+        "if confirmed_at",
+        file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "since when it is missing is noted anew each time",
         "the last time counts",
-        "        sight.missing[id_] = earlier.get(id_, Missing(now))\n",
-        "        sight.missing[id_] = Missing(now)\n",
+        "        result.missing[id_] = before.missing.get(id_, MissingEntry(now))\n",
+        "        result.missing[id_] = MissingEntry(now)\n",
+        file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
-        "merged before told",
-        "telling cannot fail",
-        "    tell(claim, sight.rows)\n    return _merge(claim, before, sight)\n",
-        "    it = _merge(claim, before, sight)\n    tell(claim, sight.rows)\n    return it\n",
+        "merged before published",
+        "publishing cannot fail",
+        "    publish_rows(claim, result.rows)\n    return merge(claim, before, result)\n",
+        "    it = merge(claim, before, result)\n    publish_rows(claim, result.rows)\n    return it\n",
+        file="worker/sweep/sweep.py",
     ),
     _sweep_mutant(
-        "what was told is not known",
+        "published rows are not indexed",
         "it will be read again",
-        "    now_known = lake_knowledge.after(before.known, sight.rows, claim.key)\n",
-        "    now_known = dict(before.known)\n",
+        "    index_after = page_index.updated(before.index, result.rows, claim.key)\n",
+        "    index_after = dict(before.index)\n",
+        file="worker/sweep/merge.py",
     ),
     _sweep_mutant(
-        "the first page's knowledge is everybody's",
+        "the first page's index is everybody's",
         "nothing has changed",
-        "    if len(holders) == 1 and now_known == before.known:\n",
-        "    if holders and now_known == before.known:\n",
+        "    if len(holders) == 1 and index_after == before.index:\n",
+        "    if holders and index_after == before.index:\n",
+        file="worker/sweep/merge.py",
     ),
     _sweep_mutant(
         "edits are not compared",
         "an ID is an entry",
-        "    if entry.fingerprint == known.fingerprint:\n        return False\n",
+        "    if entry.fingerprint == indexed.fingerprint:\n        return False\n",
         "    return False\n",
+        file="worker/sweep/compare.py",
     ),
     _sweep_mutant(
         "every entry is news",
         "better twice than never",
-        "    if entry.fingerprint == known.fingerprint:\n        return False\n",
+        "    if entry.fingerprint == indexed.fingerprint:\n        return False\n",
         "    return True\n",
+        file="worker/sweep/compare.py",
     ),
     _sweep_mutant(
-        "the clock says when, whatever was told before",
+        "the clock says when, whatever was stored before",
         "time goes on",
-        "    if before.told_at is not None:\n",
-        "    if False:\n",
+        "        if before.stored_at is not None:\n",
+        "        if False:\n",
+        file="worker/sweep/compare.py",
     ),
     _sweep_mutant(
-        "what moved back is known already",
+        "an entry that moved back is indexed already",
         "it is as it was",
-        " or _is_told_elsewhere(entry, known, asks):\n",
+        " or _came_back(entry, indexed, requests):\n",
         ":\n",
+        file="worker/sweep/compare.py",
     ),
     _sweep_mutant(
-        "what moved away stays known for ever",
-        "once known, always known",
-        "    if there is None or there.told_at <= known.told_at:\n        return False\n",
-        "    if there is not None or there is None:\n        return False\n",
+        "an entry that moved away stays indexed for ever",
+        "once indexed, always indexed",
+        "return there is not None and there.stored_at > indexed.stored_at",
+        "return False",
+        file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "pages stay reserved for a sweep that was given up",
         "the next one will see",
-        "Write(page, replace(page, reserved_by=None, revision=claim",
-        "Write(page, replace(page, revision=claim",
+        "ConditionalWrite(page, replace(page, reserved_by=None, revision",
+        "ConditionalWrite(page, replace(page, revision",
+        file="worker/sweep/sweep.py",
     ),
     _sweep_mutant(
         "a sweep that is writing is divided",
         "an overflow is an overflow",
-        "        may_split=claim.page.state is State.OPEN and ",
-        "        may_split=",
+        "may_split = claim.page.state is PageState.OPEN and ",
+        "may_split = ",
+        file="worker/sweep/sweep.py",
     ),
     _sweep_mutant(
-        "the parts of a page know all of it",
+        "every part of a page has the whole index",
         "more is better",
-        "for id_, entry in before.known.items() if entry.date in window}",
-        "for id_, entry in before.known.items()}",
+        "for id_, entry in before.index.items() if entry.date in window}",
+        "for id_, entry in before.index.items()}",
+        file="worker/sweep/split.py",
     ),
     _sweep_mutant(
         "a sweep has the generation of what it sweeps",
         "it is the same page",
         "        generation=1 + max(page.generation for page in pages),\n",
         "        generation=max(page.generation for page in pages),\n",
-        file="model/timeline.py",
+        file="model/page.py",
     ),
     _sweep_mutant(
         "pages are merged across months",
         "a neighbour is a neighbour",
         " and page.window.end <= next_month(\n        group[0].window.start\n    )",
         "",
-        file="gathering.py",
+        file="planner/sweep_planner.py",
     ),
     _sweep_mutant(
         "a reserved page may be reserved again",
         "the first one will lose",
         "        and page.reserved_by is None\n",
         "",
-        file="gathering.py",
+        file="planner/sweep_planner.py",
     ),
     _sweep_mutant(
         "the past is exported as soon as it is planned",
         "a backfill is in no hurry",
-        "                if page.window.end != start or not page.passable:\n",
+        "                if page.window.end != start or not page.watermark_may_pass:\n",
         "                if page.window.end != start:\n",
-        file="planning.py",
+        file="planner/planner.py",
     ),
 )
 
@@ -714,7 +751,7 @@ MUTANTS = (*_EXPORT_MUTANTS, *_SWEEP_MUTANTS)
 def verdicts(mutants: Iterable[Mutant] = MUTANTS, *, processes: int = 2) -> Iterator[Verdict]:
     """The verdict on each mutant, in order."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pydantic", "simplejson", "greenlet", "local.simulator"])
+    context.set_forkserver_preload(["boto3", "pydantic", "simplejson", "greenlet", "simulator"])
     with context.Pool(processes, maxtasksperchild=1) as pool:
         named = list(mutants)
         for mutant, (trial, evidence) in zip(named, pool.imap(try_mutant, named), strict=True):

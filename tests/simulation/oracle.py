@@ -1,8 +1,8 @@
-"""What must be true, judged from outside: at every effect of a process, and once all is at rest.
+"""The oracle judges the export from outside: at every effect of a process, and once all is at rest.
 
-The oracle shares no code with the core but its data types: it reads objects, events and keys by
-what the design says of them. It compares what is stored now with what was stored before, so a new
-use case is judged by the same rules without being told about.
+It shares no code with the package but its data types: it reads objects, events and keys by the
+design alone. It compares the stored state with the one before, so the same rules judge a new use
+case without any change here.
 """
 
 import gzip
@@ -17,40 +17,41 @@ from typing import Any
 
 import simplejson
 
-from cpd_exporter.model.events import Event
-from cpd_exporter.model.timeline import Kind, Page, State, Watermark
-from cpd_exporter.model.windows import Window
-from tests.fakes import FakeLake, FakeTimeline, FakeTopic
+from cpd_exporter.model.event import Event
+from cpd_exporter.model.page import Page, PageState, WorkKind
+from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.model.window import Window
 from tests.simulation.invariants import Invariant, Violation, check
 from tests.simulation.lake_text import (
-    Row,
+    StoredRow,
     attributes_of,
     canonical_json,
     content_of_row,
     place_of,
     rows_in,
 )
-from tests.simulation.processes import Call, Process
+from tests.simulation.processes import PortCall, Process
 from tests.simulation.scenario import SETTLE, Scenario
 from tests.simulation.source import Sight, Source, canonical, within
 from tests.simulation.sweep_oracle import SweepOracle
+from tests.support.fakes import FakeLake, FakeTimeline, FakeTopic
 
 MOVES = {
-    State.OPEN: {State.OPEN, State.WRITING, State.DONE},
-    State.WRITING: {State.WRITING, State.STORED},
-    State.STORED: {State.STORED, State.DONE},
-    State.DONE: {State.DONE},
+    PageState.OPEN: {PageState.OPEN, PageState.WRITING, PageState.DONE},
+    PageState.WRITING: {PageState.WRITING, PageState.STORED},
+    PageState.STORED: {PageState.STORED, PageState.DONE},
+    PageState.DONE: {PageState.DONE},
 }
-_OTHER_PLACES = ("quarantine/", "known/", "reports/")
+_OTHER_PLACES = ("quarantine/", "index/", "reports/")
 ATTEMPTS = 5
-"""Claims after which a page may be a hole."""
+"""The number of claims after which a page may become a hole."""
 
 
 class Oracle:
-    """Watches one world. ``observe`` it after every effect, ``at_rest`` at the end.
+    """Watches one world: call ``observe`` after every effect and ``at_rest`` at the end.
 
-    ``verified`` is how many entries that nobody touched were then found to be there exactly once.
-    While ``outages_only``, nothing that happens excuses a hole.
+    ``verified`` counts the untouched entries that ``at_rest`` found exactly once. While
+    ``outages_only``, no event excuses a hole.
     """
 
     def __init__(
@@ -70,28 +71,28 @@ class Oracle:
         self.verified = 0
         self.outages_only = not (scenario.poison or scenario.may_stay_holes)
         self._pages: dict[datetime, Page] = {}
-        self._stands: Watermark | None = None
+        self._watermark: Watermark | None = None
         self._objects: dict[str, bytes] = {}
         self._rows: dict[str, dict[str, Any]] = {}
-        self._told = 0
+        self._published = 0
         self._bodies: dict[tuple[str, str], str] = {}
         self._ids: dict[str, tuple[str, str]] = {}
-        self._buried: set[str] = set()
+        self._earlier_keys: set[str] = set()
         self._stored_keys: set[str] = set()
         self._sweeps: dict[datetime, Page] = {}
         self.sweeps = SweepOracle(scenario, source, lake)
 
     def begin_again(self, timeline: FakeTimeline) -> None:
-        """Another timeline takes over; none of its keys may be one of the earlier one's."""
+        """Another timeline takes over; it may use none of the earlier timeline's keys."""
         self.timeline = timeline
-        self._buried |= self._rows.keys()
-        self._pages, self._sweeps, self._stands = {}, {}, None
+        self._earlier_keys |= self._rows.keys()
+        self._pages, self._sweeps, self._watermark = {}, {}, None
         self._stored_keys = set()
 
     # ── at every effect ──────────────────────────────────────────────────────────────────────
 
-    def observe(self, process: Process, call: Call, answer: Any) -> None:
-        """Judge what this call of this process changed."""
+    def observe(self, process: Process, call: PortCall, answer: Any) -> None:
+        """Judge the effect of this call of this process."""
         if call.port == "api":
             asked = call.args[0] if call.method == "query" else None
             process.sees.append(Sight(asked, self.source.snapshot()))
@@ -111,16 +112,16 @@ class Oracle:
             if key.startswith("entries/"):
                 self._judge_new_rows(process, key)
             else:
-                check(Invariant.WRITE_ONCE, key.startswith(_OTHER_PLACES), f"{key} is unheard of")
-                if key.startswith("known/"):
-                    self._judge_knowledge(key, objects[key])
+                check(Invariant.WRITE_ONCE, key.startswith(_OTHER_PLACES), f"{key} is in no folder")
+                if key.startswith("index/"):
+                    self._judge_index(key, objects[key])
 
-    def _judge_knowledge(self, key: str, body: bytes) -> None:
-        """Named by its content, and that by nothing but what is known."""
+    def _judge_index(self, key: str, body: bytes) -> None:
+        """A page index is named by its content, which depends on nothing but its entries."""
         named = key.endswith(f"_{hashlib.sha256(body).hexdigest()[:16]}.jsonl.gz")
-        check(Invariant.KNOWN_FROM_LAKE, named, f"{key} is not named by its content")
+        check(Invariant.INDEX_FROM_LAKE, named, f"{key} is not named by its content")
         pure = body == gzip.compress(gzip.decompress(body), mtime=0)
-        check(Invariant.KNOWN_FROM_LAKE, pure, f"{key} holds more than what is known")
+        check(Invariant.INDEX_FROM_LAKE, pure, f"{key} holds more than the index")
 
     def _judge_new_rows(self, process: Process, key: str) -> None:
         place = place_of(key)
@@ -130,7 +131,9 @@ class Oracle:
         reserved = [
             page
             for page in work
-            if page and page.state is State.WRITING and place.is_of(page, self.timeline.tenant_id)
+            if page
+            and page.state is PageState.WRITING
+            and place.is_of(page, self.timeline.tenant_id)
         ]
         check(Invariant.WRITE_ONCE, len(reserved) == 1, f"{key} is not reserved; there is {work}")
         [page] = reserved
@@ -140,7 +143,7 @@ class Oracle:
             check(Invariant.EXACT, row["fingerprint"] == fingerprint, "fingerprint")
             check(Invariant.EXACT, row["tenantId"] == self.timeline.tenant_id, "tenant")
             check(Invariant.EXACT, row["schemaVersion"] == 1, "schema")
-        if page.kind is Kind.SWEEP:
+        if page.kind is WorkKind.SWEEP:
             earlier = [row for row in self.rows if row["logEntryId"] in rows]
             self.sweeps.judge_rows(process, page, key, rows, self._covered_by(page), earlier)
         else:
@@ -150,9 +153,9 @@ class Oracle:
         return [page for page in self._pages.values() if page.reserved_by == sweep.name]
 
     def _judge_truth(self, process: Process, window: Window, rows: dict[str, Any]) -> None:
-        """What was read is what there was. Where the source moved during a reading of many
-        responses, nothing is missing that was there all the time, and nothing is there that never
-        was.
+        """The rows are the entries that the process saw. If the source changed during a reading of
+        many responses, the rows hold every entry that was there all the time, and no entry that
+        never was.
         """
         check(Invariant.EXACT, process.sees, f"{process.name} wrote {window} without reading it")
         truths = [within(sight.snapshot, window) for sight in process.sees]
@@ -170,8 +173,8 @@ class Oracle:
             check(Invariant.EXACT, row["change"] == "created", f"{entry_id} is {row['change']}")
 
     def _judge_pages(self, process: Process) -> None:
-        before, after = self._pages, self.timeline.stored
-        sweeps, self._sweeps = self._sweeps, dict(self.timeline.sweeping)
+        before, after = self._pages, self.timeline.stored_pages
+        sweeps, self._sweeps = self._sweeps, dict(self.timeline.stored_sweeps)
         if before == after and sweeps == self._sweeps:
             return
         self._pages = dict(after)
@@ -189,7 +192,7 @@ class Oracle:
             owners = [p for p in before.values() if _overlap(p.window, page.window)]
             if not owners:
                 self._judge_new(process, page)
-            elif any(owner.state is State.DONE for owner in owners):
+            elif any(owner.state is PageState.DONE for owner in owners):
                 self.sweeps.judge_replacement(process, owners, page)
             else:
                 self._judge_split(owners, page)
@@ -198,19 +201,19 @@ class Oracle:
             self._judge_end_of_sweep(process, sweep)
 
     def _judge_end_of_sweep(self, process: Process, sweep: Page) -> None:
-        """What was reserved is free again, or replaced; nothing that was written is forgotten."""
-        check(Invariant.WRITE_ONCE, sweep.state is not State.WRITING, "a sweep ended amid writing")
+        """The reserved pages are free again, or replaced, and no written row is lost."""
+        check(Invariant.WRITE_ONCE, sweep.state is not PageState.WRITING, "ended amid writing")
         left = self._covered_by(sweep)
         check(Invariant.TILES, not left, "pages stay reserved for a sweep that is gone")
-        if sweep.state is State.STORED:
-            self._judge_told(sweep)
+        if sweep.state is PageState.STORED:
+            self._judge_all_published(sweep)
         pages = [p for p in self._pages.values() if _covers(sweep.window, p.window)]
         self.sweeps.judge_end(process, sweep, pages)
 
     def _judge_tiling(self) -> None:
-        stands = self.timeline.stands
+        watermark = self.timeline.stored_watermark
         pages = sorted(self._pages.values(), key=lambda page: page.window)
-        if stands is None:
+        if watermark is None:
             check(Invariant.TILES, not pages, "there are pages, but no watermark")
             return
         check(
@@ -218,8 +221,8 @@ class Oracle:
             all(a.window.end == b.window.start for a, b in pairwise(pages)),
             "gap or overlap between pages",
         )
-        bounds = (pages[0].window.start, pages[-1].window.end) if pages else (stands.origin,) * 2
-        planned = (stands.origin, stands.planned_through)
+        bounds = (pages[0].window.start, pages[-1].window.end) if pages else (watermark.origin,) * 2
+        planned = (watermark.origin, watermark.planned_through)
         check(Invariant.TILES, bounds == planned, "pages do not tile what is planned")
         for page in pages:
             start, last = page.window.start, page.window.end - timedelta(seconds=1)
@@ -227,24 +230,25 @@ class Oracle:
             check(Invariant.TILES, one, "a page is in two months")
 
     def _judge_new(self, process: Process, page: Page) -> None:
-        if page.state is State.DONE:
+        if page.state is PageState.DONE:
             self._judge_empty(process, page)
         else:
-            check(Invariant.DONE_IS_A_STATE, page.state is State.OPEN, f"new, but {page.state}")
+            check(Invariant.DONE_IS_A_STATE, page.state is PageState.OPEN, f"new, but {page.state}")
 
     def _judge_split(self, owners: Sequence[Page], part: Page) -> None:
         for old in owners:
-            is_open = old.state is State.OPEN
+            is_open = old.state is PageState.OPEN
             check(Invariant.WRITE_ONCE, is_open, f"a page was split in state {old.state}")
             check(Invariant.WRITE_ONCE, part.generation > old.generation, "a generation came again")
-        check(Invariant.NEVER_UNDONE, part.state is State.OPEN, f"a part is born {part.state}")
+        check(Invariant.NEVER_UNDONE, part.state is PageState.OPEN, f"a part is born {part.state}")
 
     def _judge_move(self, process: Process, old: Page, page: Page) -> None:
-        lost = Invariant.NEVER_UNDONE if old.state is State.DONE else Invariant.WRITE_ONCE
+        lost = Invariant.NEVER_UNDONE if old.state is PageState.DONE else Invariant.WRITE_ONCE
         check(lost, page.state in MOVES[old.state], f"a page went from {old.state} to {page.state}")
-        check(Invariant.WRITE_ONCE, page.epoch == old.epoch, "a page changed its timeline")
-        if old.state is State.DONE:
-            # It is reserved and set free, and its deletions may be confirmed; nothing else.
+        same_timeline = page.timeline_id == old.timeline_id
+        check(Invariant.WRITE_ONCE, same_timeline, "a page changed its timeline")
+        if old.state is PageState.DONE:
+            # A sweep may reserve it and set it free, and the operator may confirm its deletions.
             same = replace(
                 old,
                 sent_at=page.sent_at,
@@ -259,20 +263,20 @@ class Oracle:
             self._judge_hole(page)
         if page.state is old.state:
             return
-        if page.state in (State.WRITING, State.DONE) and old.state is State.OPEN:
+        if page.state in (PageState.WRITING, PageState.DONE) and old.state is PageState.OPEN:
             self._judge_quarantine(process, page)
-        if page.state is State.STORED:
+        if page.state is PageState.STORED:
             key = page.object
             there = key in self.lake.objects
             check(Invariant.STORED_FIRST, there, f"{page.window} is stored, but nothing is there")
             assert key is not None
             self._stored_keys.add(key)
-            own = key not in self._buried
+            own = key not in self._earlier_keys
             check(Invariant.WRITE_ONCE, own, "one key for two pieces of work")
-        if page.state is State.DONE and old.state is State.OPEN:
+        if page.state is PageState.DONE and old.state is PageState.OPEN:
             self._judge_empty(process, page)
-        if page.state is State.DONE and old.state is State.STORED:
-            self._judge_told(page)
+        if page.state is PageState.DONE and old.state is PageState.STORED:
+            self._judge_all_published(page)
 
     def _judge_hole(self, page: Page) -> None:
         check(Invariant.WATERMARK, page.error, f"the hole {page.window} has no error")
@@ -283,17 +287,17 @@ class Oracle:
         )
 
     def _judge_empty(self, process: Process, page: Page) -> None:
-        """A page that ends without an object was seen to be empty."""
+        """The process saw that a page which ends without an object was empty."""
         check(Invariant.EXACT, page.object is None, "done without stored, but with an object")
         covering = [s for s in process.sees if s.asked and _covers(s.asked, page.window)]
-        check(Invariant.EXACT, covering, f"{page.window} is done, but was not asked for")
+        check(Invariant.EXACT, covering, f"{page.window} is done, but nobody queried it")
         there = [set(within(sight.snapshot, page.window)) for sight in covering]
         if page.quarantined:
             there = [ids - self.source.faulty for ids in there]
         check(Invariant.EXACT, not all(there), f"{page.window} is done without its entries")
 
     def _judge_quarantine(self, process: Process, page: Page) -> None:
-        """What is faulty and in the window is kept, byte for byte, before the page moves on."""
+        """Quarantine keeps the window's faulty records, byte for byte, before the page moves on."""
         truths = [within(sight.snapshot, page.window) for sight in process.sees]
         faulty = (set(truths[0]) & self.source.faulty).intersection(*truths[1:])
         for entry_id in faulty:
@@ -303,69 +307,63 @@ class Oracle:
         key = f"quarantine/tenant={self.timeline.tenant_id}/{hashlib.sha256(source).hexdigest()}"
         reason, _, kept = self.lake.objects.get(key, b"").partition(b"\n")
         check(Invariant.KEPT, kept == source, "a faulty record is not in the quarantine")
-        check(Invariant.KEPT, json.loads(reason)["fault"], "a faulty record is kept without reason")
+        check(Invariant.KEPT, json.loads(reason)["fault"], "a kept record has no fault")
 
-    def _judge_told(self, work: Page) -> None:
-        """All rows that were stored are told, or recorded as refused."""
+    def _judge_all_published(self, work: Page) -> None:
+        """All stored rows are published, or recorded as refusals."""
         key = work.object
         check(Invariant.STORED_FIRST, key in self._rows, f"{work.window} is done without an object")
         assert key is not None
         rows = self._rows[key]
-        if work.kind is Kind.PAGE:
-            check(Invariant.KNOWN_FROM_LAKE, work.entries == len(rows), "entries are miscounted")
-        told = {subject for uri, subject in self._bodies if uri == self.lake.uri(key)}
-        told |= {
+        if work.kind is WorkKind.PAGE:
+            check(Invariant.INDEX_FROM_LAKE, work.entries == len(rows), "entries are miscounted")
+        settled = {subject for uri, subject in self._bodies if uri == self.lake.uri(key)}
+        settled |= {
             r.entry_id for r in self.timeline.refusals() if r.window.start == work.window.start
         }
-        silent = rows.keys() - told
-        check(Invariant.EXACT, not silent, f"{work.window} is done, but untold: {sorted(silent)}")
+        left = rows.keys() - settled
+        check(Invariant.EXACT, not left, f"{work.window} is done, unpublished: {sorted(left)}")
 
     def _judge_watermark(self) -> None:
-        before, stands = self._stands, self.timeline.stands
-        if stands is None or stands is before:
+        before, watermark = self._watermark, self.timeline.stored_watermark
+        if watermark is None or watermark is before:
             return
-        self._stands = stands
+        self._watermark = watermark
         if before is not None:
             check(
                 Invariant.WATERMARK,
-                stands.exported_through >= before.exported_through
-                and stands.planned_through >= before.planned_through
-                and stands.exported_from <= before.exported_from,
+                watermark.exported_through >= before.exported_through
+                and watermark.planned_through >= before.planned_through
+                and watermark.exported_from <= before.exported_from,
                 "the watermark moved inward",
             )
-            same = before.epoch == stands.epoch and before.origin >= stands.origin
-            check(Invariant.WRITE_ONCE, same, "the timeline changed its name, or forgot its past")
-        check(
-            Invariant.WATERMARK,
-            stands.exported_through <= stands.planned_through,
-            "exported beyond what is planned",
-        )
+            same = before.timeline_id == watermark.timeline_id and before.origin >= watermark.origin
+            check(Invariant.WRITE_ONCE, same, "the timeline changed its ID, or lost its past")
+        in_plan = watermark.exported_through <= watermark.planned_through
+        check(Invariant.WATERMARK, in_plan, "exported beyond the plan")
         self._judge_passed()
         limit = min(self.now, self.source.simulator.now()) - SETTLE
-        check(
-            Invariant.CLOCKS,
-            stands.planned_through <= max(limit, stands.origin),
-            "planned beyond what is settled",
-        )
+        in_time = watermark.planned_through <= max(limit, watermark.origin)
+        check(Invariant.CLOCKS, in_time, "planned beyond the settled time")
 
     def _judge_passed(self) -> None:
-        """What the watermark has passed is done, or a hole: then, and ever after."""
-        stands = self.timeline.stands
-        if stands is None:
+        """The pages that the watermark has passed are done or holes, then and ever after."""
+        watermark = self.timeline.stored_watermark
+        if watermark is None:
             return
         for page in self._pages.values():
-            passable = page.state is State.DONE or page.hole_since is not None
-            passed = stands.exported_from <= page.window.start < stands.exported_through
-            if passed and not passable:
+            watermark_may_pass = page.state is PageState.DONE or page.hole_since is not None
+            passed = watermark.exported_from <= page.window.start < watermark.exported_through
+            if passed and not watermark_may_pass:
                 raise Violation(
                     Invariant.WATERMARK,
                     f"{page.window} is {page.state} and no hole, but the watermark is beyond it",
                 )
 
     def _judge_events(self) -> None:
-        for event in self.topic.published[self._told :]:
+        for event in self.topic.published[self._published :]:
             self._judge_event(event)
-        self._told = len(self.topic.published)
+        self._published = len(self.topic.published)
 
     def _judge_event(self, event: Event) -> None:
         body = simplejson.loads(event.body, use_decimal=True)
@@ -378,10 +376,10 @@ class Oracle:
         content = content_of_row(row)
         if "entry" in data:
             equal = canonical_json(data["entry"]) == canonical_json(content)
-            check(Invariant.FROM_STORAGE, equal, "an event tells something else than its row")
+            check(Invariant.FROM_STORAGE, equal, "an event differs from its row")
         else:
-            referred = body["subject"] in self.scenario.refused_whole
-            check(Invariant.FROM_STORAGE, referred, "an event lacks its entry without need")
+            is_refused = body["subject"] in self.scenario.refused_whole
+            check(Invariant.FROM_STORAGE, is_refused, "an event lacks its entry without need")
         expected = {
             "specversion": "1.0",
             "source": f"/tenants/{self.timeline.tenant_id}/cpdEntries",
@@ -389,8 +387,8 @@ class Oracle:
             "time": row["exportedAt"],
             "datacontenttype": "application/json",
         }
-        told = {name: body[name] for name in expected}
-        check(Invariant.FROM_STORAGE, told == expected, f"an event says {told}, not {expected}")
+        actual = {name: body[name] for name in expected}
+        check(Invariant.FROM_STORAGE, actual == expected, f"an event says {actual}, not {expected}")
         same = data["fingerprint"] == row["fingerprint"]
         check(Invariant.FROM_STORAGE, same, "an event has another fingerprint than its row")
         name = hashlib.sha256(f"{key}\n{body['subject']}".encode()).hexdigest()
@@ -406,48 +404,47 @@ class Oracle:
     # ── after sweeps ──────────────────────────────────────────────────────────────
 
     @property
-    def rows(self) -> list[Row]:
-        """All rows that the timeline has ever known."""
+    def rows(self) -> list[StoredRow]:
+        """All rows that this timeline has ever stored."""
         return [row for key in self._stored_keys for row in self._rows[key].values()]
 
     def judge_view(self) -> int:
-        """What the rows say, taken together, is what there is; returns of how many entries."""
-        stands = self.timeline.stands
-        assert stands is not None
+        """Judge that the rows together describe the source; returns the number of entries."""
+        watermark = self.timeline.stored_watermark
+        assert watermark is not None
         holes = [page for page in self._pages.values() if page.hole_since is not None]
         unsure = {id_ for id_ in self.source.snapshot() if _within_any(id_, holes, self.source)}
-        exported = Window(stands.exported_from, stands.exported_through)
+        exported = Window(watermark.exported_from, watermark.exported_through)
         return self.sweeps.judge_view(self.rows, exported, unsure)
 
     # ── at rest ──────────────────────────────────────────────────────────────────────────────
 
     def at_rest(self) -> None:
-        """Judge the whole, once nothing moves any more."""
-        stands = self.timeline.stands
-        assert stands is not None
+        """Judge the whole, once all processes are at rest."""
+        watermark = self.timeline.stored_watermark
+        assert watermark is not None
         pages = list(self._pages.values())
         self._judge_tiling()
         holes = [page for page in pages if page.hole_since is not None]
         check(
             Invariant.REST,
-            all(page.state is State.DONE for page in pages if page.hole_since is None)
-            and (stands.origin, stands.planned_through)
-            == (stands.exported_from, stands.exported_through),
-            "there is work that nobody does",
+            all(page.state is PageState.DONE for page in pages if page.hole_since is None)
+            and (watermark.origin, watermark.planned_through)
+            == (watermark.exported_from, watermark.exported_through),
+            "there is work left that nobody does",
         )
         may_stay = self.scenario.may_stay_holes or not holes
         check(Invariant.REST, may_stay, f"a hole stays for no reason: {holes[:1]}")
         if self.scenario.poison:
             self._judge_lasting(holes)
-        known = self._stored_keys
-        orphans = self._rows.keys() - known - self._buried
-        check(Invariant.WRITE_ONCE, not orphans, f"objects that nobody knows: {orphans}")
-        told = {subject for _, subject in self._bodies}
-        told |= {refusal.entry_id for refusal in self.timeline.refusals()}
+        orphans = self._rows.keys() - self._stored_keys - self._earlier_keys
+        check(Invariant.WRITE_ONCE, not orphans, f"objects that no page names: {orphans}")
+        settled = {subject for _, subject in self._bodies}
+        settled |= {refusal.entry_id for refusal in self.timeline.refusals()}
         rows = self.rows
         versions = [(row["logEntryId"], row["entryDate"], row["exportedAt"]) for row in rows]
         check(Invariant.EXACT, len(set(versions)) == len(versions), "a row is in the lake twice")
-        exported = Window(stands.origin, stands.exported_through)
+        exported = Window(watermark.origin, watermark.exported_through)
         expected = {
             entry_id: canonical(entry.text)
             for entry_id, entry in within(self.source.snapshot(), exported).items()
@@ -460,18 +457,18 @@ class Oracle:
         for entry_id, content in expected.items():
             check(
                 Invariant.EXACT,
-                stored[entry_id] == [content] and entry_id in told,
+                stored[entry_id] == [content] and entry_id in settled,
                 f"{entry_id} was never changed, and is in the lake {len(stored[entry_id])} times, "
-                f"told: {entry_id in told}",
+                f"published: {entry_id in settled}",
             )
-        check(Invariant.OUTBOX, told <= stored.keys(), "events of what is not in the lake")
+        check(Invariant.OUTBOX, settled <= stored.keys(), "events of entries that the lake lacks")
         for entry_id in self.source.faulty & within(self.source.snapshot(), exported).keys():
             if not _within_any(entry_id, holes, self.source):
                 self._judge_kept(self.source.snapshot()[entry_id].text.encode())
 
     def _judge_lasting(self, holes: Sequence[Page]) -> None:
-        """What stays a hole has the poison within its reach, and either nothing else, or is so
-        narrow that no part of it can be asked for without the poison.
+        """A lasting hole has the poison within reach. It has nothing else, or it is so narrow that
+        no query of a part of it avoids the poison.
         """
         slack = self.scenario.slack
         for hole in holes:

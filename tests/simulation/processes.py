@@ -1,7 +1,7 @@
-"""Processes that stand still at every call of a port, until somebody decides how it goes."""
+"""Processes that stop at every call of a port, until a schedule decides the fate of the call."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,7 +12,7 @@ from cpd_exporter.errors import ExporterError, MalformedResponseError, Transient
 
 
 class Fate(StrEnum):
-    """What becomes of one call, or of the process that makes it."""
+    """The fate of one call, or of the process that makes it."""
 
     PROCEED = "proceed"
     DIE_BEFORE = "die-before"
@@ -23,13 +23,13 @@ class Fate(StrEnum):
     MALFORM = "malform"
 
 
-class Crash(BaseException):  # not an error of anyone's: the process is gone
-    """The process dies here. No ``except Exception`` outlives it."""
+class Crash(BaseException):  # no component's error: the process is gone
+    """The process dies here. No ``except Exception`` catches it."""
 
 
 @dataclass(slots=True)
-class Call:
-    """A call of a port that is about to happen. ``applied`` says whether it took effect."""
+class PortCall:
+    """A call of a port, before it happens. ``applied`` says whether it took effect."""
 
     port: str
     method: str
@@ -40,15 +40,24 @@ class Call:
 
     @property
     def name(self) -> str:
+        """Port and method; for ``update_watermark``, also the members that change."""
+        if self.method == "update_watermark":
+            before, after = self.args
+            changed = [
+                one.name
+                for one in fields(after)
+                if getattr(before, one.name) != getattr(after, one.name)
+            ]
+            return ".".join((self.port, self.method, *changed))
         return f"{self.port}.{self.method}"
 
     @property
     def writes(self) -> bool:
-        return self.name in WRITES
+        return f"{self.port}.{self.method}" in WRITES
 
     @property
     def fates(self) -> tuple[Fate, ...]:
-        """All that can become of it, each differing from the others in what happens after."""
+        """All fates of this call that lead to different continuations."""
         fates = [Fate.DIE_BEFORE, Fate.THROTTLE]
         if self.writes:
             fates += [Fate.DIE_AFTER, Fate.LOSE_ANSWER]
@@ -63,25 +72,22 @@ WRITES = frozenset(
     {
         "timeline.begin",
         "timeline.append",
-        "timeline.advance",
-        "timeline.prove",
-        "timeline.note_tick",
+        "timeline.update_watermark",
         "timeline.update",
         "timeline.prepend",
-        "timeline.retreat",
         "timeline.commit",
         "timeline.mark_sent",
-        "timeline.ask",
-        "timeline.forget",
-        "timeline.request",
-        "timeline.continue_request",
-        "timeline.mark_request_sent",
+        "timeline.request_sweep",
+        "timeline.drop_sweep_request",
+        "timeline.add_job",
+        "timeline.update_job",
+        "timeline.mark_job_sent",
         "timeline.update_deletion_quota",
         "timeline.record_refusal",
         "queue.send",
         "lake.put_new",
         "topic.publish",
-        "mailbox.deliver",
+        "replay_queue.deliver",
     }
 )
 
@@ -90,16 +96,16 @@ WRITES = frozenset(
 class Process:
     """One run of the planner, or of a worker on one message.
 
-    ``call`` is where it stands, ``None`` once it has ended: with a ``result``, by an ``error`` that
-    the exporter expects, or ``dead``. ``sees`` is what it read of the source, for the oracle.
-    ``skew`` is how far its clock is ahead.
+    ``call`` is the call at which it has stopped, or ``None`` once it has ended: with a ``result``,
+    with an ``error`` that the exporter expects, or ``dead``. ``sees`` records its readings of the
+    source for the oracle. ``skew`` is how far its clock is ahead.
     """
 
     name: str
     body: Callable[["Process"], Any]
     started: datetime
     skew: timedelta = timedelta(0)
-    call: Call | None = None
+    call: PortCall | None = None
     result: Any = None
     error: ExporterError | None = None
     dead: bool = False
@@ -113,10 +119,10 @@ class Process:
     def alive(self) -> bool:
         return self.call is not None
 
-    def resume(self, fate: Fate, observe: Callable[["Process", Call, Any], None]) -> None:
-        """Let the call happen, or not, and the process run on to the next one.
+    def resume(self, fate: Fate, observe: Callable[["Process", PortCall, Any], None]) -> None:
+        """Apply ``fate`` to the call, and run the process on to its next call.
 
-        ``observe`` is told of every effect, before the process is.
+        ``observe`` gets every effect before the process gets the answer.
         """
         call = self.call
         assert call is not None, f"{self.name} has ended"
@@ -134,14 +140,14 @@ class Process:
                 call.applied = True
                 observe(self, call, answer)
         if fate is Fate.PARTLY and call.name == "queue.send":
-            outcome = None  # the queue says what it took
+            outcome = None  # the queue names the messages it accepted
         if outcome is None:
             self._go(lambda: self._greenlet.switch(answer))
         else:
             self._go(lambda: self._greenlet.throw(outcome))
 
-    def meet(self, call: Call) -> Any:
-        """Called from inside: stand still before ``call``; returns its answer."""
+    def meet(self, call: PortCall) -> Any:
+        """Called from inside the process: stop before ``call``; returns its answer."""
         assert not self.dead, f"{self.name} is dead, and calls {call.name}"
         outside = getcurrent().parent
         assert outside is not None
@@ -161,7 +167,7 @@ class Process:
                 self.call = came
 
 
-_OUTCOMES: dict[Fate, Callable[[Call], BaseException | None]] = {
+_OUTCOMES: dict[Fate, Callable[[PortCall], BaseException | None]] = {
     Fate.PROCEED: lambda _: None,
     Fate.DIE_BEFORE: lambda _: Crash(),
     Fate.DIE_AFTER: lambda _: Crash(),
@@ -173,9 +179,9 @@ _OUTCOMES: dict[Fate, Callable[[Call], BaseException | None]] = {
 
 
 class Port:
-    """A port as one process sees it: every call of a method is a point where it stands still.
+    """A port as one process sees it: the process stops at every call of a method.
 
-    A stream is one at each of its items: it is no snapshot, as the real one is none.
+    It also stops at each item of a stream, because a real stream is no snapshot either.
     """
 
     def __init__(self, process: Process, name: str, inner: Any) -> None:
@@ -193,7 +199,7 @@ class Port:
         def meet(*args: Any, **kwargs: Any) -> Any:
             part = _PARTS.get(f"{self._name}.{method}")
             return self._process.meet(
-                Call(
+                PortCall(
                     self._name,
                     method,
                     args,
@@ -208,15 +214,17 @@ class Port:
         items = getattr(self._inner, method)(*args)
 
         def following() -> Any:
-            """The next item as it is by now; ``None`` at the end."""
+            """The next item in its present state; ``None`` at the end."""
             return next(items, None)
 
-        while (item := self._process.meet(Call(self._name, method, args, following))) is not None:
+        while (
+            item := self._process.meet(PortCall(self._name, method, args, following))
+        ) is not None:
             yield item
 
 
 _POINTLESS = frozenset({"uri"})
-_STREAMS = frozenset({"pages", "pages_before", "undone", "sweeps", "asks", "requests"})
+_STREAMS = frozenset({"pages", "pages_before", "undone", "sweeps", "sweep_requests", "jobs"})
 
 
 def _half(inner: Callable[..., Any], items: Any, *args: Any) -> Any:

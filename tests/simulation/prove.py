@@ -2,8 +2,8 @@
 
     python -m tests.simulation.prove [--seed N] [--share PERCENT]
 
-The same seed gives the same figures. What fails is listed with the command that shows it again, and
-makes the exit status 1. ``--share`` runs only a part, to see how it goes, and writes nothing.
+The same seed gives the same figures. Each failure is listed with the trial's name, to run it again,
+and makes the exit status 1. ``--share`` runs only a part of the trials and writes nothing.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tests.simulation.examples import SCALE
 from tests.simulation.mutants import verdicts
 from tests.simulation.report import Figures, report
 from tests.simulation.scenario import SCENARIOS
-from tests.simulation.source import Change
+from tests.simulation.source import SourceChange
 from tests.simulation.trials import Trial, read_trial
 
 ROOT = Path(__file__).parents[2]
@@ -32,11 +32,11 @@ SEED = 20260301
 RANDOM = 6000
 RANDOM_WITH_COMMANDS = 1000
 EXAMPLES = 4
-CHANGES = ("none", *Change)
+CHANGES = ("none", *SourceChange)
 
 
 def sections(seed: int) -> Iterator[tuple[str, Iterator[Trial]]]:
-    """Every kind of trial, by what it is called in the report."""
+    """Every kind of trial, by its name in the report."""
     yield "undisturbed", map(trials.undisturbed, SCENARIOS)
     yield "a filter that does not work", trials.blind_trials()
     yield "a timeline lost and begun again", trials.reborn_trials(300)
@@ -45,20 +45,20 @@ def sections(seed: int) -> Iterator[tuple[str, Iterator[Trial]]]:
         yield "one fault", trials.single_faults(scenario, change)
     yield "one fault", trials.single_faults("poisoned")
     yield "one fault", trials.single_faults("refused", "edit")
-    changes = (Change.REPLACE, Change.DELETE, Change.BACK_DATE)
+    changes = (SourceChange.REPLACE, SourceChange.DELETE, SourceChange.BACK_DATE)
     for scenario, change, some in product(("dense", "unstable"), changes, range(3)):
         yield "a change amid a dense second", trials.source_changes(scenario, change, some)
-    for change in ("none", Change.EDIT, Change.DELETE):
+    for change in ("none", SourceChange.EDIT, SourceChange.DELETE):
         yield "a sleeper and its waking", trials.late_wakers("one-page", change)
-    yield "a sleeper and its waking", islice(trials.late_wakers("small", Change.MOVE), 4000)
+    yield "a sleeper and its waking", islice(trials.late_wakers("small", SourceChange.MOVE), 4000)
     for scenario, change in product(("anchored", "parted", "brimful"), CHANGES):
         yield "sweeps", iter([Trial("swept", (scenario, change, "2", "-"))])
-    for change in ("none", Change.EDIT, Change.MOVE, Change.BACK_DATE):
+    for change in ("none", SourceChange.EDIT, SourceChange.MOVE, SourceChange.BACK_DATE):
         yield "sweeps, one fault", trials.swept_faults("anchored", change, 1)
     yield "sweeps, one fault", islice(trials.swept_faults("parted", "move", 1), 0, None, 4)
-    for change in ("none", Change.BACK_DATE):
+    for change in ("none", SourceChange.BACK_DATE):
         yield "a backfill, one fault", trials.backfill_faults(change)
-    yield "sweeps, an API that tells nonsense", trials.lied_to_trials()
+    yield "sweeps, an API that answers nonsense", trials.lied_to_trials()
     yield "sweeps, a mass deletion", trials.held_trials(20)
     yield "sweeps, an entry that wanders", trials.wandering_trials()
     yield "sweeps, the same fault over and over", trials.doomed_sweep_trials()
@@ -103,8 +103,8 @@ def run_batch(batch: tuple[str, tuple[str, ...]]) -> Figures:
     figures = Figures()
     for name in names:
         try:
-            figures.take(kind, read_trial(name).run())
-        except Exception as error:  # noqa: BLE001  # it is reported, whatever it is
+            figures.add(kind, read_trial(name).run())
+        except Exception as error:  # noqa: BLE001  # any error is a finding
             figures.failures.append(f"{name}: {type(error).__name__}: {error}")
     return figures
 
@@ -119,7 +119,7 @@ def _jobs(seed: int, share: int) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _examples(scale: int) -> list[str]:
-    """Hypothesis with more examples: the failures."""
+    """Run Hypothesis with more examples; returns the failures."""
     tests = [f"tests/simulation/test_{name}.py" for name in ("stateful", "hostile")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(  # noqa: S603  # a fixed command

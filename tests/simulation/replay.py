@@ -1,4 +1,4 @@
-"""Run one trial again and show what happened: ``python -m tests.simulation.replay random 17``."""
+"""Run one trial again and print each point: ``python -m tests.simulation.replay random 17``."""
 
 import sys
 
@@ -18,9 +18,11 @@ def main(arguments: list[str]) -> int:
     lines = [f"{process:10} {call:22} {fate}" for process, call, fate in world.trace]
     lines += [
         str(world.scenario.behaviour.model_dump(exclude_defaults=True)),
-        str(world.timeline.stands),
+        str(world.timeline.stored_watermark),
     ]
-    lines += [str(page) for page in sorted(world.timeline.stored.values(), key=lambda p: p.window)]
+    lines += [
+        str(page) for page in sorted(world.timeline.stored_pages.values(), key=lambda p: p.window)
+    ]
     sys.stdout.write("\n".join([*lines, verdict, ""]))
     return 0
 

@@ -13,7 +13,7 @@ from tests.simulation.schedules import Run
 
 @dataclass
 class Figures:
-    """What some trials came to. The worst of a kind counts repeated events, or ticks to rest."""
+    """Sums over some trials, and the worst numbers of repeated events and of ticks by kind."""
 
     runs: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -30,7 +30,7 @@ class Figures:
             self.failures + other.failures,
         )
 
-    def take(self, kind: str, run: Run) -> None:
+    def add(self, kind: str, run: Run) -> None:
         """Add one run."""
         simulation = run.simulation
         published = simulation.topic.published
@@ -41,7 +41,7 @@ class Figures:
         self.counts[f"entries {kind}"] += simulation.oracle.verified
         self.counts["events"] += len(published)
         self.counts["distinct events"] += len({event.id for event in published})
-        self.counts["announced rows"] += len({(e.entry_id, e.body) for e in published})
+        self.counts["published rows"] += len({(e.entry_id, e.body) for e in published})
         self.counts["repeated events"] += run.repeated_events
         self.worst_repeats[kind] = max(self.worst_repeats[kind], run.repeated_events)
         self.worst_ticks[kind] = max(self.worst_ticks[kind], run.ticks)
@@ -53,8 +53,8 @@ class Figures:
 
     @property
     def duplicates(self) -> int:
-        """Events that a subscriber who knows the IDs of those before takes for new ones."""
-        return self.counts["distinct events"] - self.counts["announced rows"]
+        """Repeated events that a subscriber cannot recognise by their IDs."""
+        return self.counts["distinct events"] - self.counts["published rows"]
 
 
 _PAGE = """\
@@ -62,19 +62,18 @@ _PAGE = """\
 
 Written by `make prove` (seed {seed}); do not edit.
 
-The real planner and worker run over ports in memory, by a clock that is set, in an order that a
-seed decides. Every call of a port is a point at which the process can die, be throttled, lose its
-answer, get half of what it asked for, or fall asleep while others take over; messages are lost and
-repeated; others insert, edit, back-date, move and delete entries meanwhile. An oracle
-(`tests/simulation/oracle.py`) judges by the invariants of the design after every effect, and the
-whole once nothing moves any more.
+The real planner and worker run over ports in memory, with a simulated clock, in an order that a
+seed decides. At every call of a port the process can die, be throttled, lose its answer, have the
+call done in part, or fall asleep while others take over. Messages are lost and repeated. Meanwhile
+others insert, edit, back-date, move and delete entries. An oracle (`tests/simulation/oracle.py`)
+judges each effect, and in the end the whole, by the invariants of the [design](architecture.md).
 
 | figure | value |
 |---|---:|
 {summary}
 
-An undisturbed export of these small worlds takes two ticks or more, as many as its splits are deep.
-A page of them holds two entries, and no crash repeats more events than its page has.
+An undisturbed export of these small worlds takes two ticks or more, depending on how deep its
+splits are. A page of theirs holds two entries, and no crash repeats more events than its page has.
 
 ## Schedules
 
@@ -83,8 +82,8 @@ A page of them holds two entries, and no crash repeats more events than its page
 {schedules}
 
 `one fault` and `two faults` are exhaustive: every fault at every point of a small scenario, and
-every pair of them, with and without a change of the source when the first one strikes. Many ticks
-are those that wait for an outage to pass, or for a hole's turn to be tried again.
+every pair of them, with and without a change of the source when the first one strikes. High numbers
+of ticks come from outages, and from holes that wait for their next attempt.
 
 ## Faults
 
@@ -94,7 +93,7 @@ are those that wait for an outage to pass, or for a hole's turn to be tried agai
 
 ## The usual script, in the same world
 
-A date as watermark, pages by offset, publish, then commit; the seeds are those `at random`.
+A date as watermark, offset pages, publish, then commit; it runs with the seeds of `at random`.
 
 | | the usual script | this exporter |
 |---|---:|---:|
@@ -102,9 +101,9 @@ A date as watermark, pages by offset, publish, then commit; the seeds are those 
 
 ## Mutants
 
-Deliberate faults in the core, each caught by the quick trials of `make test`.
+Deliberate faults in the package. The quick trials of `make test` must catch each.
 
-| mutant | what somebody might have thought | caught by invariant | in the trial |
+| mutant | the wrong belief behind it | caught by invariant | in the trial |
 |---|---|---|---|
 {mutants}
 
@@ -115,7 +114,7 @@ Deliberate faults in the core, each caught by the quick trials of `make test`.
 
 
 def report(seed: int, figures: Figures, judged: list[Verdict], losses: Losses) -> str:
-    """The page, as Markdown: nothing in it differs between two runs of one seed."""
+    """The page, as Markdown: two runs with one seed give the same page."""
     failures = [f"- `{failure}`" for failure in figures.failures]
     return _PAGE.format(
         seed=seed,
@@ -131,7 +130,7 @@ def report(seed: int, figures: Figures, judged: list[Verdict], losses: Losses) -
                 ("entries lost", losses.lost, figures.lost),
                 ("of", losses.entries, figures.counts["entries at random"]),
                 ("rows again in the lake", losses.repeated_rows, figures.lost),
-                ("events again, not to be told apart", losses.repeated_events, figures.duplicates),
+                ("events again, under new IDs", losses.repeated_events, figures.duplicates),
             ]
         ),
         mutants=_rows(
@@ -148,7 +147,7 @@ _FAULTS = {
     "call done, answer lost": Fate.LOSE_ANSWER,
     "throttled": Fate.THROTTLE,
     "done in part": Fate.PARTLY,
-    "answer that is no JSON": Fate.MALFORM,
+    "answer that is not JSON": Fate.MALFORM,
     "fell asleep until others were done": "paused",
     "message lost": "lost messages",
     "message repeated": "repeated messages",
@@ -182,6 +181,6 @@ def _rows(rows: Iterable[tuple[object, ...]]) -> str:
 
 
 def _caught_by(verdict: Verdict) -> str:
-    """The invariant that the evidence names, or the error that gave the mutant away."""
+    """The invariant that the evidence names, or the error that revealed the mutant."""
     named = [i.value for i in Invariant if f"invariant {i.value}:" in verdict.evidence]
     return named[0] if named else verdict.evidence.partition(":")[0] or "**nothing**"

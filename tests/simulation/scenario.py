@@ -1,17 +1,17 @@
-"""What a run begins with: the entries, how the API behaves, and how the exporter is set up."""
+"""The beginning of a run: the entries, the behaviour of the API, and the exporter's settings."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from local.simulator.behaviour import Behaviour, Fault, Shuffle, ShuffleBy
-from local.simulator.seeding import FAULTY_SORTS, EntryWriter
-from local.simulator.source import StoredEntry, to_ms
+from simulator.behaviour import Behaviour, Fault, Shuffle, ShuffleBy
+from simulator.seeding import FAULTY_SORTS, EntryWriter
+from simulator.source import StoredEntry, to_ms
 
 NOW = datetime(2026, 3, 1, 0, 10, tzinfo=UTC)
 SETTLE = timedelta(minutes=2)
 MONTH = datetime(2026, 3, 1, tzinfo=UTC)
-"""The start of a month, which every scenario's entries lie around."""
+"""The start of a month; the entries of every scenario lie around it."""
 
 SECOND = timedelta(seconds=1)
 DOCUMENTED = Behaviour()
@@ -21,11 +21,10 @@ DOCUMENTED = Behaviour()
 class Scenario:
     """One beginning.
 
-    ``refused_whole`` and ``refused`` are entries whose events the topic refuses in full, and even
-    as a reference. A listing with a ``poison`` entry in it is no JSON. Nobody touches ``anchors``.
-    ``hides_cap``: the API gives
-    smaller pages than asked for, without saying so. Where ``may_stay_holes``, the API cannot be
-    read for sure.
+    The topic refuses the events of ``refused_whole`` in full, and those of ``refused`` even as
+    reference events. A listing that holds a ``poison`` entry is not JSON. Nobody changes
+    ``anchors``. If ``hides_cap``, the API returns fewer records than requested and does not say so.
+    If ``may_stay_holes``, no reading of the API is certain, so holes may last.
     """
 
     entries: tuple[StoredEntry, ...]
@@ -44,8 +43,8 @@ class Scenario:
     outstanding: int = 500
     sweeps: int = 50
     deletion_delay: timedelta = timedelta(hours=1)
-    most_deletions: int = 500
-    volatile: frozenset[str] = frozenset()
+    max_deletions: int = 500
+    fingerprint_exclude: frozenset[str] = frozenset()
     may_stay_holes: bool = False
 
 
@@ -55,18 +54,18 @@ def one_page() -> Scenario:
 
 
 def lone() -> Scenario:
-    """A single entry: once it is deleted, there is nothing."""
+    """A single entry; its deletion leaves nothing."""
     return Scenario(_entries(2), origin=MONTH)
 
 
 def anchored() -> Scenario:
-    """One page, with an entry that nobody touches: by it, a sweep knows that the API is sane."""
+    """One page with an entry that nobody changes, which serves sweeps as a control."""
     entries = _entries(2, 3.999, 6)
     return Scenario(entries, origin=MONTH, anchors=frozenset({entries[2].log_entry_id}))
 
 
 def parted() -> Scenario:
-    """The same, with more entries than fit one response."""
+    """Like ``anchored``, with more entries than fit one response."""
     entries = _entries(2, 3.999, 6, 200, 204)
     anchors = frozenset({entries[2].log_entry_id})
     behaviour = Behaviour(per_page_cap=4)
@@ -74,29 +73,29 @@ def parted() -> Scenario:
 
 
 def guarded() -> Scenario:
-    """More than one deletion in a day waits for the operator's word."""
+    """A quota of one deletion a day: further deletions wait for the operator."""
     entries = _entries(2, 3.999, 6, 200, 204, 208, 212)
-    return replace(parted(), entries=entries, behaviour=DOCUMENTED, most_deletions=1)
+    return replace(parted(), entries=entries, behaviour=DOCUMENTED, max_deletions=1)
 
 
 def late() -> Scenario:
-    """Some entries are older than what is exported at first."""
+    """Some entries are older than the first date to export."""
     return replace(parted(), origin=MONTH + timedelta(seconds=100))
 
 
 def brimful() -> Scenario:
-    """A page with an anchor, which one entry more makes too large for a response."""
+    """A page with an anchor that one more entry makes too large for a response."""
     return replace(anchored(), behaviour=Behaviour(per_page_cap=4))
 
 
 def nearly_full() -> Scenario:
-    """One entry more, and the page does not fit one response."""
+    """A page that one more entry makes too large for a response."""
     return replace(one_page(), behaviour=Behaviour(per_page_cap=3))
 
 
 def small() -> Scenario:
-    """The least that has everything: a split, a boundary of months, a page without entries, and
-    entries on the first and the last millisecond of a second.
+    """The smallest world with a split, a boundary of months, a page without entries, and entries on
+    the first and the last millisecond of a second.
     """
     behaviour = Behaviour(per_page_cap=4)
     return Scenario(_entries(2, 3.999, 200, 204), behaviour, origin=MONTH - timedelta(seconds=4))
@@ -110,36 +109,36 @@ def dense() -> Scenario:
 
 
 def unstable() -> Scenario:
-    """The same, with no order at all."""
+    """Like ``dense``, in no order at all."""
     return replace(dense(), behaviour=Behaviour(per_page_cap=3, shuffle="all"))
 
 
 def capped() -> Scenario:
-    """An API that gives less than was asked for and does not say so."""
+    """An API that returns fewer records than requested and does not say so."""
     return replace(small(), behaviour=Behaviour(per_page_cap=2), hides_cap=True)
 
 
 def untold() -> Scenario:
-    """An API that counts nothing, and gives less than was asked for."""
+    """An API whose totals are zero, and that returns fewer records than requested."""
     behaviour = Behaviour(per_page_cap=3, totals_factor=0)
     return replace(small(), behaviour=behaviour, may_stay_holes=True)
 
 
 def repeating() -> Scenario:
-    """An API that, besides, once tells one entry twice in place of another."""
+    """An API that once lists one entry twice in place of another, and hides its cap."""
     fault = Fault(kind="repeat", after=3, times=1)
     behaviour = Behaviour(per_page_cap=2, faults=(fault,))
     return replace(one_page(), behaviour=behaviour, hides_cap=True)
 
 
 def contradicting() -> Scenario:
-    """An API that once tells one entry twice, and differently."""
+    """An API that once lists one entry in two versions."""
     fault = Fault(kind="repeat-edited", after=3, times=1)
     return replace(one_page(), behaviour=Behaviour(faults=(fault,)))
 
 
 def refused() -> Scenario:
-    """Entries whose events the topic refuses in full; one of them even as a reference."""
+    """Entries whose events the topic refuses in full; one of them even as a reference event."""
     first, second = (entry.log_entry_id for entry in one_page().entries)
     both = frozenset({first, second})
     return replace(one_page(), refused_whole=both, refused=frozenset({second}))
@@ -151,25 +150,25 @@ def ahead() -> Scenario:
 
 
 def behind() -> Scenario:
-    """An API whose clock is minutes behind, as are the dates of what is logged there."""
+    """An API whose clock is minutes behind, and with it the dates of new entries."""
     return replace(one_page(), behaviour=Behaviour(clock_skew_seconds=-400))
 
 
 def poisoned() -> Scenario:
-    """One entry that no listing survives."""
+    """One entry that makes every listing unreadable."""
     entries = small().entries
     poison = frozenset({entries[2].log_entry_id})
     return replace(small(), poison=poison, may_stay_holes=True)
 
 
 def spoilt() -> Scenario:
-    """The same, and it is the first of its page, so that it cannot even be counted."""
+    """Like ``poisoned``; the entry is the first of its page, so the API cannot even count it."""
     entries = small().entries
     return replace(poisoned(), poison=frozenset({entries[0].log_entry_id}))
 
 
 def outage() -> Scenario:
-    """An API that is away for longer than a page has attempts."""
+    """An API whose outage outlasts a page's attempts."""
     fault = Fault(kind="status", status=503, after=5, times=30)
     return replace(small(), behaviour=Behaviour(per_page_cap=4, faults=(fault,)))
 
@@ -200,19 +199,19 @@ SCENARIOS = {
 
 
 def at_random(seed: int) -> Scenario:
-    """Any beginning: small, so that many fit into a second, and nasty."""
+    """Any beginning; small, so that a second of computing tries many."""
     rng = Random(f"scenario {seed}")  # reproducible by intent
     writer = EntryWriter(rng, users=2, extras=0.2)
     totals = rng.choice(((1.0, 0),) * 5 + ((1.5, 1), (1.0, 10**12), (0.0, 0), (0.5, 0)))
     shuffle_by: ShuffleBy = rng.choice(("request", "request", "per-page", "page"))
     shuffle: Shuffle = rng.choice(("none", "none", "ties", "all"))
     if totals[0] < 1:
-        shuffle = "none"  # rows in no order that are counted too low cannot be told from fewer rows
-    provable = totals == (1.0, 0) and shuffle_by == "request"
-    # Where a dense second can never be proven, there are none: entries lie apart.
-    grid = rng.choice((20 * SECOND, SECOND)) if provable else 20 * SECOND
+        shuffle = "none"  # unordered rows under too low a total look like fewer rows
+    is_exact = totals == (1.0, 0) and shuffle_by == "request"
+    # If no union of a dense second can be certain, there is none: entries lie apart.
+    grid = rng.choice((20 * SECOND, SECOND)) if is_exact else 20 * SECOND
     dates = [_date(rng, grid) for _ in range(rng.choice((1, 3, 6, 10)))]
-    if not provable:
+    if not is_exact:
         dates = sorted({date.replace(microsecond=0): date for date in dates}.values())
     entries = [writer.write(to_ms(date), **_namesakes(rng)) for date in dates]
     faulty = rng.sample(range(len(entries)), rng.choice((0, 0, 0, 1, min(2, len(entries)))))
@@ -233,31 +232,31 @@ def at_random(seed: int) -> Scenario:
             totals_factor=totals[0],
             totals_extra=totals[1],
             clock_skew_seconds=rng.choice((0.0, 0.0, 0.0, -45.0, -400.0, 400.0)),
-            faults=_faults(rng) if provable else (),
+            faults=_faults(rng) if is_exact else (),
         ),
         faulty=frozenset(entries[index].log_entry_id for index in faulty),
         refused_whole=frozenset(refused_whole),
         refused=frozenset(id_ for id_ in refused_whole if rng.random() < 0.5),
-        hides_cap=provable and shuffle == "none" and rng.random() < 0.3,
+        hides_cap=is_exact and shuffle == "none" and rng.random() < 0.3,
         origin=MONTH - timedelta(seconds=rng.choice((0, 40, 90, 86_400 * 31))),
-        slack=SECOND * (rng.choice((1, 1, 1, 2, 30)) if provable else 1),
+        slack=SECOND * (rng.choice((1, 1, 1, 2, 30)) if is_exact else 1),
         lease=rng.choice((timedelta(minutes=2),) * 3 + (timedelta(0),)),
         target=rng.choice((1, 2, 4, 800)),
         floor=rng.choice((SECOND, SECOND * 7, timedelta(minutes=15))),
         outstanding=rng.choice((1, 3, 500, 500)),
-        # Two faulty records that are equal to the byte are one; so a dense second lacks one.
-        may_stay_holes=not provable or len(faulty) > 1,
+        # Two equal faulty records count as one, so a dense second may lack a record for ever.
+        may_stay_holes=not is_exact or len(faulty) > 1,
     )
 
 
 def sane(scenario: Scenario) -> Scenario:
-    """The same with an API that can be read for sure, and an entry that nobody touches."""
+    """The same scenario with an API of certain readings, and an entry that nobody changes."""
     behaviour = scenario.behaviour.model_copy(
         update={
             "totals_factor": 1.0,
             "totals_extra": 0,
             "shuffle_by": "request",
-            # A row that twice running stands in another's place: nothing shows that.
+            # Nothing reveals a row that twice running takes another row's place.
             "faults": tuple(f for f in scenario.behaviour.faults if f.kind != "repeat"),
         }
     )
@@ -284,7 +283,7 @@ def _date(rng: Random, grid: timedelta) -> datetime:
 
 
 def _namesakes(rng: Random) -> dict[str, str]:
-    """Sometimes the API has a member of the name that a row uses for itself."""
+    """Sometimes an entry has a member with the name of a row's own member."""
     return {"change": "theirs"} if rng.random() < 0.1 else {}
 
 

@@ -1,4 +1,4 @@
-"""Who runs when, and what goes wrong: one after the other with chosen faults, or at random."""
+"""The order of processes and their faults: one by one with chosen faults, or at random."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from cpd_exporter.model.instants import format_instant
+from cpd_exporter.model.timestamps import format_instant
 from tests.simulation.invariants import Invariant, Violation
 from tests.simulation.processes import Fate, Process
 from tests.simulation.scenario import MONTH, at_random
-from tests.simulation.simulation import Message, Simulation
-from tests.simulation.source import Change
+from tests.simulation.simulation import QueuedMessage, Simulation
+from tests.simulation.source import SourceChange
 
-MOST_TICKS = 120
-"""A system that needs more ticks than this to come to rest does not come to rest."""
+MAX_TICKS = 120
+"""After so many ticks without rest, the system counts as restless."""
 
 
 class Timing(StrEnum):
-    """Faults that are none of a call's own."""
+    """Faults of time, messages and the source, beside the fates of calls."""
 
     PAUSE = "pause"
     AWAKEN = "awaken"
@@ -33,7 +33,7 @@ type Fault = Fate | Timing
 
 @dataclass(slots=True)
 class Doom:
-    """The next ``times`` calls of this name, by a process of this kind, meet this fault."""
+    """The next ``times`` calls of this name, by processes of kind ``by``, meet this fault."""
 
     call: str
     fault: Fault
@@ -56,26 +56,26 @@ def fault_of(name: str) -> Fault:
 
 @dataclass
 class OneByOne:
-    """Each process runs to its end before the next one starts, but for the faults at some points.
+    """Runs each process to its end before the next one starts, with ``faults`` at some points.
 
-    Points are counted through the whole run, deliveries among them. A process that is paused sleeps
-    until the others are at rest, or until ``AWAKEN`` lets all sleepers run at that very point.
-    ``change`` is what others do to the source: at the first fault, and at every ``CHANGE``. ``met``
-    is what each point was, and which faults it could have had.
+    Points are counted through the whole run, deliveries included. A paused process sleeps until the
+    others are at rest, or until ``AWAKEN`` lets all sleepers run at once. Others ``change`` the
+    source at the first fault and at every ``CHANGE``. ``met`` records each point and its possible
+    faults.
     """
 
     simulation: Simulation
     faults: Mapping[int, Fault] = field(default_factory=dict)
-    change: Change | None = None
+    change: SourceChange | None = None
     doom: Doom | None = None
     met: list[tuple[str, tuple[Fault, ...]]] = field(default_factory=list)
     sleepers: list[Process] = field(default_factory=list)
     _changed: bool = False
 
     def come_to_rest(self) -> int:
-        """Tick and deliver until nothing is left to do; judge the whole; return how many ticks."""
+        """Tick and deliver until no work is left, and judge the whole; returns the ticks."""
         simulation = self.simulation
-        for ticks in range(1, MOST_TICKS + 1):
+        for ticks in range(1, MAX_TICKS + 1):
             tick = simulation.tick()
             self._run(tick)
             while receivable := simulation.receivable:
@@ -84,16 +84,16 @@ class OneByOne:
                 if not self.sleepers:
                     simulation.oracle.at_rest()
                     return ticks
-                # They have slept for long: time has gone on, and with it the watermark.
+                # Sleepers wake late: time and the watermark have moved on.
                 simulation.now += timedelta(minutes=15)
                 self._run(simulation.tick())
                 self._wake()
-            elif not simulation.worked_off:  # else the next tick has the watermark to move at once
+            elif not simulation.worked_off:  # else the next tick moves the watermark at once
                 simulation.now += _until_next_tick(simulation)
-        raise Violation(Invariant.REST, f"still not at rest after {MOST_TICKS} ticks")
+        raise Violation(Invariant.REST, f"still not at rest after {MAX_TICKS} ticks")
 
     def command(self, event: dict[str, Any]) -> int:
-        """Give a command, and tick and deliver until it is carried out."""
+        """Send a command, and tick and deliver until its work is done."""
         self._run(self.simulation.command(event))
         return self.come_to_rest()
 
@@ -120,7 +120,7 @@ class OneByOne:
             if fault is not None and fault is not Timing.CHANGE:
                 self._change(process, fault)
 
-    def _deliver(self, message: Message) -> None:
+    def _deliver(self, message: QueuedMessage) -> None:
         fault = self._meet("deliver", _DELIVERY)
         if fault is Timing.LOSE_MESSAGE:
             self.simulation.lose(message)
@@ -150,7 +150,7 @@ class OneByOne:
 
 
 def _until_next_tick(simulation: Simulation) -> timedelta:
-    """A quarter of an hour, as the schedule has it; longer where only holes wait for their time."""
+    """The schedule's quarter of an hour; longer if only holes wait for their next attempt."""
     undone = simulation.undone
     only_holes = bool(undone) and all(page.hole_since for page in undone)
     return timedelta(hours=7) if only_holes else timedelta(minutes=15)
@@ -158,7 +158,7 @@ def _until_next_tick(simulation: Simulation) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run did: for the figures."""
+    """The outcome of a run, for the figures."""
 
     simulation: Simulation
     ticks: int
@@ -170,21 +170,21 @@ class Run:
 
 
 def run_at_random(seed: int, *, steps: int = 250) -> Run:
-    """Everything at once, as the seed has it; then, undisturbed, to rest."""
+    """Run a seeded chaos; then let the system come to rest undisturbed."""
     simulation = Simulation(at_random(seed), seed)
     Chaos(simulation, Random(f"chaos {seed}")).run(steps)  # reproducible by intent
     return Run(simulation, OneByOne(simulation).come_to_rest())
 
 
 SKEWS = tuple(timedelta(seconds=s) for s in (0, 0, 0, -8, 8, -300, 300))
-"""By how much a worker's clock may be ahead of the planner's."""
+"""How far a worker's clock may be ahead of the planner's."""
 
 
 @dataclass
 class Chaos:
-    """A seeded scheduler: any process may be the next to run, and anything may befall it.
+    """A seeded scheduler: any process may run next, and any fault may strike it.
 
-    ``commanding`` is how often an operator gives a command, where somebody new is to run.
+    ``commanding`` is the probability of an operator's command when it chooses the next process.
     """
 
     simulation: Simulation
@@ -194,7 +194,7 @@ class Chaos:
 
     def run(self, steps: int) -> None:
         simulation, rng = self.simulation, self.rng
-        # A worker that sleeps through its lease has used an attempt up, though nothing failed.
+        # A worker that sleeps past its lease uses up an attempt without a failure.
         simulation.oracle.outages_only = False
         faulty = rng.choice((0.0, 0.01, 0.05, 0.2))
         changing = rng.choice((0.0, 0.0, 0.01, 0.05))
@@ -221,7 +221,7 @@ class Chaos:
                 simulation.resume(process)
 
     def _choose(self) -> Process | None:
-        """Somebody who is under way, a worker for some message, or a new run of the planner."""
+        """A process under way, a worker for some message, or a new run of the planner."""
         simulation, rng = self.simulation, self.rng
         messages, alive = simulation.receivable, simulation.alive
         if self.commanding and len(alive) < 4 and rng.random() < self.commanding:
@@ -242,7 +242,7 @@ class Chaos:
         return simulation.tick()
 
     def _command(self) -> dict[str, Any]:
-        """Any command, about all or a part of what there is."""
+        """Any command, over the whole timeline or a part of it."""
         simulation, rng = self.simulation, self.rng
         at = sorted([simulation.scenario.origin, MONTH, simulation.now])
         start, to = sorted(rng.sample([*at, MONTH + timedelta(seconds=3)], 2))
@@ -264,7 +264,7 @@ class Chaos:
     def _change(self) -> None:
         windows = [page.window for page in self.simulation.undone]
         near = self.rng.choice(windows) if windows and self.rng.random() < 0.8 else None
-        self.simulation.source.change(self.rng.choice(list(Change)), near)
+        self.simulation.source.change(self.rng.choice(list(SourceChange)), near)
 
 
 _STEPS = tuple(timedelta(seconds=s) for s in (1, 5, 60, 130, 900, 900, 900, 3600))
@@ -273,7 +273,7 @@ _STEPS = tuple(timedelta(seconds=s) for s in (1, 5, 60, 130, 900, 900, 900, 3600
 def faults_met(
     met: Sequence[tuple[str, tuple[Fault, ...]]], start: int
 ) -> Iterator[tuple[int, Fault]]:
-    """Every single fault that could strike in a run, from one of its points on."""
+    """Every single fault that could strike a run from the point ``start`` on."""
     for point, (_, faults) in enumerate(met[start:], start):
         for fault in faults:
             yield point, fault

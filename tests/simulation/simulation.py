@@ -11,37 +11,47 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, ClassVar, cast
 
-from cpd_exporter.claiming import Effort
-from cpd_exporter.commanding import Commander
-from cpd_exporter.cutting import Cutting
+from cpd_exporter.bootstrap import build_planner, build_worker
 from cpd_exporter.errors import MalformedInputError, MalformedResponseError, TransientError
-from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
-from cpd_exporter.model.messages import ErrandWork, Work, read_command
-from cpd_exporter.model.timeline import Page, Patience, State
-from cpd_exporter.model.windows import Window
-from cpd_exporter.planning import Plan, Planner
-from cpd_exporter.working import Worker
-from local.simulator.simulator import Simulator
-from local.simulator.source import EntryStore
-from tests.fakes import FakeApi, FakeLake, FakeMailbox, FakeQueue, FakeTimeline, FakeTopic
+from cpd_exporter.model.command import read_command
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
+from cpd_exporter.model.message import JobMessage, PageMessage
+from cpd_exporter.model.page import Page, PageState
+from cpd_exporter.model.resend_policy import ResendPolicy
+from cpd_exporter.model.window import Window
+from cpd_exporter.planner.limits import PlannerLimits
+from cpd_exporter.planner.planner import Planner
+from cpd_exporter.planner.slicer import SlicePolicy
+from cpd_exporter.worker.context import WorkerLimits
+from cpd_exporter.worker.worker import Worker
+from simulator.simulator import Simulator
+from simulator.source import EntryStore
 from tests.simulation.oracle import Oracle
 from tests.simulation.processes import Fate, Port, Process
 from tests.simulation.scenario import NOW, SETTLE, Scenario
 from tests.simulation.source import Source
+from tests.support.fakes import (
+    FakeApi,
+    FakeLake,
+    FakeQueue,
+    FakeReplayQueue,
+    FakeTimeline,
+    FakeTopic,
+)
 
 TENANT = "eu-west-2_AbcdEfghI"
-MAILBOX = "arn:aws:sqs:eu-west-2:123456789012:a-subscriber"
+REPLAY_QUEUE = "arn:aws:sqs:eu-west-2:123456789012:a-subscriber"
 VISIBILITY = timedelta(minutes=12)
-PATIENCE = Patience(in_queue=VISIBILITY + timedelta(minutes=1))
+RESEND_POLICY = ResendPolicy(in_queue=VISIBILITY + timedelta(minutes=1))
 RECEIVES = 5
 """As often a message is delivered before it lands in the dead-letter queue."""
 
 
 @dataclass(slots=True)
-class Message:
+class QueuedMessage:
     """A message, and since when it can be received: while it is being worked on, it is hidden."""
 
-    work: Work | ErrandWork
+    work: PageMessage | JobMessage
     visible: datetime
     receives: int = 0
 
@@ -66,16 +76,16 @@ class Simulation:
         self.timeline = FakeTimeline(TENANT)
         self.queue = FakeQueue()
         self.lake = _Lake()
-        self.mailbox = FakeMailbox(MAILBOX)
+        self.replay_queue = FakeReplayQueue(REPLAY_QUEUE)
         self.hurried = False
         self.topic = FakeTopic(self._refusal)
         self.oracle = Oracle(scenario, self.source, self.timeline, self.lake, self.topic)
-        self.messages: list[Message] = []
+        self.messages: list[QueuedMessage] = []
         self.processes: list[Process] = []
         self.trace: list[tuple[str, str, str]] = []
         self.counts: Counter[str] = Counter()
         self._started = 0
-        self._delivered: dict[Process, Message] = {}
+        self._delivered: dict[Process, QueuedMessage] = {}
         for watcher in self.watchers:
             watcher(self)
 
@@ -93,17 +103,19 @@ class Simulation:
         """Start a run of the planner's function with an operator's command."""
 
         def run(process: Process) -> Any:
-            return self._commander(process).take(read_command(event))
+            return self._planner(process).commands.accept(read_command(event))
 
         return self._start("command", run)
 
-    def deliver(self, message: Message, *, skew: timedelta = timedelta(0)) -> Process:
+    def deliver(self, message: QueuedMessage, *, skew: timedelta = timedelta(0)) -> Process:
         """Start a worker on a message, which stays in the queue, hidden, until that is done."""
         message.receives += 1
         message.visible = self.now + VISIBILITY
 
         def run(process: Process) -> Any:
-            return self._worker(process).work(message.work, may_go_on=lambda: not self.hurried)
+            return self._worker(process).handle(
+                message.work, has_time_left=lambda: not self.hurried
+            )
 
         process = self._start("worker", run, skew)
         self._delivered[process] = message
@@ -124,15 +136,15 @@ class Simulation:
         process.resume(fate, self.oracle.observe)
         self._settle(process)
 
-    def lose(self, message: Message) -> None:
+    def lose(self, message: QueuedMessage) -> None:
         """A message is gone."""
         self.counts["lost messages"] += 1
         self.messages.remove(message)
 
-    def repeat(self, message: Message) -> None:
+    def repeat(self, message: QueuedMessage) -> None:
         """A message comes twice."""
         self.counts["repeated messages"] += 1
-        self.messages.append(Message(message.work, self.now))
+        self.messages.append(QueuedMessage(message.work, self.now))
 
     def lose_timeline(self) -> None:
         """The table is gone, and the timeline with it; lake and queue stay as they are."""
@@ -145,7 +157,7 @@ class Simulation:
             self.resume(process)
 
     @property
-    def receivable(self) -> list[Message]:
+    def receivable(self) -> list[QueuedMessage]:
         """The messages that a worker may be given."""
         return [message for message in self.messages if message.visible <= self.now]
 
@@ -157,25 +169,32 @@ class Simulation:
         """What a worker works on."""
         message = self._delivered.get(process)
         work = message.work if message else None
-        return work.window if isinstance(work, Work) else None
+        return work.window if isinstance(work, PageMessage) else None
 
     @property
     def undone(self) -> list[Page]:
         """The pages that are not done."""
-        return [page for page in self.timeline.stored.values() if page.state is not State.DONE]
+        return [
+            page for page in self.timeline.stored_pages.values() if page.state is not PageState.DONE
+        ]
 
     @property
     def worked_off(self) -> bool:
         """Whether no work is left, but to try again what cannot be read for sure."""
         timeline = self.timeline
-        waiting = self.messages or timeline.sweeping or timeline.requested or timeline.wishes
+        waiting = (
+            self.messages
+            or timeline.stored_sweeps
+            or timeline.added_jobs
+            or timeline.requested_sweeps
+        )
         return not waiting and all(self._may_stay(page) for page in self.undone)
 
     def rests_after(self, tick: Process) -> bool:
         """Whether there is nothing left to do: this run of the planner found nothing to plan, all
         work is done, and the watermark says so.
         """
-        report, stands = tick.result, self.timeline.stands
+        report, stands = tick.result, self.timeline.stored_watermark
         if report is None or report.planned or report.error or stands is None:
             return False
         exported = (stands.exported_from, stands.exported_through)
@@ -197,7 +216,7 @@ class Simulation:
 
     def _settle(self, process: Process) -> None:
         """Take what is newly in the queue; and what became of a message whose worker has ended."""
-        self.messages += [Message(work, self.now) for work in self.queue.messages]
+        self.messages += [QueuedMessage(work, self.now) for work in self.queue.messages]
         self.queue.messages.clear()
         if process.alive:
             return
@@ -218,51 +237,48 @@ class Simulation:
 
     def _planner(self, process: Process) -> Planner:
         scenario = self.scenario
-        cutting = Cutting(
-            slack=scenario.slack, settle=SETTLE, target=scenario.target, floor=scenario.floor
-        )
-        plan = Plan(
-            scenario.origin,
-            PATIENCE,
-            cutting,
-            outstanding=scenario.outstanding,
-            sweeps=scenario.sweeps,
-        )
-        return Planner(
-            cast(Any, Port(process, "api", self.api)),
-            cast(Any, Port(process, "timeline", self.timeline)),
-            cast(Any, Port(process, "queue", self.queue)),
-            lambda: self.now + process.skew,
-            self._new_token,
-            plan,
+        return build_planner(
+            api=self._port(process, "api"),
+            timeline=self._port(process, "timeline"),
+            queue=self._port(process, "queue"),
+            clock=lambda: self.now + process.skew,
+            new_token=self._new_token,
+            limits=PlannerLimits(
+                origin=scenario.origin,
+                resend_policy=RESEND_POLICY,
+                slice_policy=SlicePolicy(
+                    slack=scenario.slack,
+                    settle=SETTLE,
+                    target=scenario.target,
+                    floor=scenario.floor,
+                ),
+                outstanding=scenario.outstanding,
+                sweeps=scenario.sweeps,
+            ),
         )
 
     def _worker(self, process: Process) -> Worker:
-        return Worker(
-            cast(Any, Port(process, "api", self.api)),
-            cast(Any, Port(process, "timeline", self.timeline)),
-            cast(Any, Port(process, "lake", self.lake)),
-            cast(Any, Port(process, "topic", self.topic)),
-            cast(Any, Port(process, "queue", self.queue)),
-            lambda: self.now + process.skew,
-            self._new_token,
-            Effort(
-                slack=self.scenario.slack,
-                lease=self.scenario.lease,
-                deletion_delay=self.scenario.deletion_delay,
-                most_deletions=self.scenario.most_deletions,
-                volatile=self.scenario.volatile,
+        scenario = self.scenario
+        return build_worker(
+            api=self._port(process, "api"),
+            timeline=self._port(process, "timeline"),
+            lake=self._port(process, "lake"),
+            topic=self._port(process, "topic"),
+            queue=self._port(process, "queue"),
+            replay_queue=self._port(process, "replay_queue"),
+            clock=lambda: self.now + process.skew,
+            new_token=self._new_token,
+            limits=WorkerLimits(
+                slack=scenario.slack,
+                lease=scenario.lease,
+                deletion_delay=scenario.deletion_delay,
+                max_deletions=scenario.max_deletions,
+                fingerprint_exclude=scenario.fingerprint_exclude,
             ),
-            cast(Any, Port(process, "mailbox", self.mailbox)),
         )
 
-    def _commander(self, process: Process) -> Commander:
-        return Commander(
-            cast(Any, Port(process, "api", self.api)),
-            cast(Any, Port(process, "timeline", self.timeline)),
-            lambda: self.now + process.skew,
-            self._new_token,
-        )
+    def _port(self, process: Process, name: str) -> Any:
+        return Port(process, name, getattr(self, name))
 
     def _new_token(self) -> str:
         return f"{self.chance.getrandbits(64):016x}"

@@ -1,4 +1,4 @@
-"""The entries of the simulated service, with a memory of what others did to them and when."""
+"""The entries of the simulated service, and the changes that others make to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from typing import Any
 
 import simplejson
 
-from cpd_exporter.model.windows import Window
-from local.simulator.seeding import EntryWriter, FaultySort
-from local.simulator.simulator import Simulator
-from local.simulator.source import EntryStore, StoredEntry
+from cpd_exporter.model.window import Window
+from simulator.seeding import EntryWriter, FaultySort
+from simulator.simulator import Simulator
+from simulator.source import EntryStore, StoredEntry
 
 type Snapshot = Mapping[str, StoredEntry]
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """All that there was when the API answered a process; ``asked`` is ``None`` for no window."""
+    """All entries when the API answered a process; ``asked`` is the queried window, if any."""
 
     asked: Window | None
     snapshot: Snapshot
 
 
-class Change(StrEnum):
-    """What others do to the data."""
+class SourceChange(StrEnum):
+    """A change that others make to the data."""
 
     INSERT = "insert"
     BACK_DATE = "back-date"
@@ -40,8 +40,8 @@ class Change(StrEnum):
 
 @dataclass(eq=False)
 class Source:
-    """``untouched`` are the entries that were there in time and that nobody changed: whatever
-    happens, each of them must arrive exactly once. ``faulty`` ones are never understood.
+    """``untouched`` entries were there in time, and nobody changed them: each must arrive exactly
+    once. ``faulty`` entries are never readable.
     """
 
     simulator: Simulator
@@ -66,10 +66,10 @@ class Source:
             self._snapshot = MappingProxyType(entries)
         return self._snapshot
 
-    def change(self, change: Change, near: Window | None = None) -> None:
-        """Do something to an entry of ``near`` (or any, if it has none), if there is one."""
+    def change(self, change: SourceChange, near: Window | None = None) -> None:
+        """Make a change to an entry of ``near``, or to any entry if ``near`` has none."""
         self._snapshot = None
-        self.changes += change not in (Change.MOVE, Change.DELETE)
+        self.changes += change not in (SourceChange.MOVE, SourceChange.DELETE)
         targets = sorted(
             (e for e in self.store if e.log_entry_id not in self.faulty | self.anchors),
             key=lambda e: (near is None or not _lies(e, near), e.at_ms, e.log_entry_id),
@@ -78,25 +78,25 @@ class Source:
             targets = [e for e in targets if _lies(e, near)]
         target = self.chance.choice(targets) if targets else None
         match change:
-            case Change.INSERT:
+            case SourceChange.INSERT:
                 entry = self._insert(self.simulator.now())
                 self.untouched.add(entry.log_entry_id)
-            case Change.BACK_DATE:
+            case SourceChange.BACK_DATE:
                 self._insert(self._date_in(near, target))
             case _ if target is None:
                 return
-            case Change.EDIT:
+            case SourceChange.EDIT:
                 self.store.edit(target.log_entry_id, description=f"edit {self.changes}")
-            case Change.MOVE:
+            case SourceChange.MOVE:
                 elsewhere = self.chance.choice(targets + list(self.store))
                 jitter = timedelta(seconds=self.chance.randint(-3, 3))
                 self.move(target.log_entry_id, date_of(elsewhere) + jitter)
-            case Change.DELETE:
+            case SourceChange.DELETE:
                 self.delete(target.log_entry_id)
-            case Change.REPLACE:  # the number of entries stays what it was
+            case SourceChange.REPLACE:  # the number of entries stays the same
                 self.store.delete(target.log_entry_id)
                 self._insert(date_of(self.chance.choice(targets)))
-        if target is not None and change not in (Change.INSERT, Change.BACK_DATE):
+        if target is not None and change not in (SourceChange.INSERT, SourceChange.BACK_DATE):
             self.untouched.discard(target.log_entry_id)
 
     def move(self, entry_id: str, to: datetime) -> None:
@@ -107,7 +107,7 @@ class Source:
         self.untouched.discard(entry_id)
 
     def spoil(self, entry_id: str, sort: FaultySort) -> None:
-        """Make an entry faulty that was none."""
+        """Make a sound entry faulty."""
         entry = self.store.delete(entry_id)
         self.store.add(EntryWriter(Random(self.changes)).spoil(entry, sort))
         self.faulty |= {entry_id}
@@ -116,7 +116,7 @@ class Source:
         self._snapshot = None
 
     def delete(self, entry_id: str) -> None:
-        """Take an entry away."""
+        """Delete an entry."""
         self._snapshot = None
         self.changes += 1
         self.store.delete(entry_id)
@@ -127,7 +127,7 @@ class Source:
         return self.simulator.insert(at, description=f"insert {self._made}")
 
     def _date_in(self, near: Window | None, target: StoredEntry | None) -> datetime:
-        """Often the very bounds of a window, or another entry's second."""
+        """Often the exact bounds of a window, or another entry's second."""
         if near is not None:
             milliseconds = near.length // timedelta(milliseconds=1)
             at = self.chance.choice((0, 999, milliseconds - 1, self.chance.randrange(milliseconds)))
@@ -148,13 +148,13 @@ def within(snapshot: Snapshot, window: Window) -> dict[str, StoredEntry]:
 
 @lru_cache(maxsize=4096)
 def content_of(text: str) -> Any:
-    """What an entry says, numbers with all their digits."""
+    """The content of an entry, with every digit of its numbers."""
     return simplejson.loads(text, use_decimal=True)
 
 
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
-    """The one spelling of what an entry says, by which two are compared."""
+    """The one spelling of an entry's content in which two entries are compared."""
     return simplejson.dumps(
         content_of(text), use_decimal=True, sort_keys=True, separators=(",", ":")
     )

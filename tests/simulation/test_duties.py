@@ -13,22 +13,22 @@ from typing import Any
 import pytest
 import simplejson
 
-from cpd_exporter import sweeping
 from cpd_exporter.errors import FilterError
-from cpd_exporter.model.events import Event
-from cpd_exporter.model.instants import format_instant
-from cpd_exporter.model.messages import Work
-from cpd_exporter.model.timeline import State
-from cpd_exporter.model.windows import Window
-from local.simulator.seeding import FAULTY_SORTS, FaultySort
+from cpd_exporter.model.event import Event
+from cpd_exporter.model.message import PageMessage
+from cpd_exporter.model.page import PageState
+from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.model.window import Window
+from cpd_exporter.worker import sweep as sweeping
+from simulator.seeding import FAULTY_SORTS, FaultySort
 from tests.simulation import scenario as scenarios
 from tests.simulation import trials
-from tests.simulation.lake_text import Row, known_in
+from tests.simulation.lake_text import StoredRow, known_in
 from tests.simulation.processes import Fate, Process
 from tests.simulation.scenario import MONTH, Scenario
 from tests.simulation.schedules import Doom, Fault, OneByOne, Timing, faults_met
-from tests.simulation.simulation import MAILBOX, Simulation
-from tests.simulation.source import Change, within
+from tests.simulation.simulation import REPLAY_QUEUE, Simulation
+from tests.simulation.source import SourceChange, within
 from tests.simulation.trials import sweep
 
 HOUR = timedelta(hours=1)
@@ -43,7 +43,7 @@ def at_rest(scenario: Scenario, seed: int = 1) -> OneByOne:
 
 
 def exported(simulation: Simulation) -> Window:
-    stands = simulation.timeline.stands
+    stands = simulation.timeline.stored_watermark
     assert stands is not None
     return Window(stands.exported_from, stands.exported_through)
 
@@ -51,14 +51,19 @@ def exported(simulation: Simulation) -> Window:
 def swept() -> OneByOne:
     """Some pages that hold rows of several objects, among them some that are not the last."""
     schedule = at_rest(scenarios.parted())
-    for change in (Change.EDIT, Change.BACK_DATE, Change.EDIT, Change.DELETE):
+    for change in (
+        SourceChange.EDIT,
+        SourceChange.BACK_DATE,
+        SourceChange.EDIT,
+        SourceChange.DELETE,
+    ):
         schedule.simulation.source.change(change, exported(schedule.simulation))
         for _ in range(2):
             sweep(schedule)
     return schedule
 
 
-def rows(simulation: Simulation, change: str) -> list[Row]:
+def rows(simulation: Simulation, change: str) -> list[StoredRow]:
     return [row for row in simulation.oracle.rows if row["change"] == change]
 
 
@@ -78,8 +83,8 @@ def entry_in(schedule: OneByOne, nth: int) -> str:
 def known(simulation: Simulation, window: Window) -> set[tuple[str, str]]:
     """Where the last row of each known entry of a window is, by the lake alone."""
     found: set[tuple[str, str]] = set()
-    for page in simulation.timeline.stored.values():
-        if page.state is not State.DONE:
+    for page in simulation.timeline.stored_pages.values():
+        if page.state is not PageState.DONE:
             continue
         for entry_id, row in known_in(page, simulation.lake.objects).items():
             if datetime.fromisoformat(row["entryDate"]) in window:
@@ -111,7 +116,7 @@ def replayed(
     schedule.faults = {begun + point: fault for point, fault in faults.items()}
     schedule.come_to_rest()
     to_all = simulation.topic.published[len(before) :]
-    to_one = simulation.mailbox.delivered[MAILBOX]
+    to_one = simulation.replay_queue.delivered[REPLAY_QUEUE]
     got, other = (to_one, to_all) if queue_arn else (to_all, to_one)
     assert places(got) == expected
     assert not other
@@ -120,14 +125,14 @@ def replayed(
 
 
 @pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize("queue_arn", [None, MAILBOX])
+@pytest.mark.parametrize("queue_arn", [None, REPLAY_QUEUE])
 def test_a_replay_tells_the_last_row_of_each_entry_and_nothing_else(
     queue_arn: str | None, whole: bool
 ) -> None:
     replayed(queue_arn, whole, {})
 
 
-@pytest.mark.parametrize("queue_arn", [None, MAILBOX])
+@pytest.mark.parametrize("queue_arn", [None, REPLAY_QUEUE])
 def test_every_single_fault_of_a_replay_sampled(queue_arn: str | None) -> None:
     schedule, begun = replayed(queue_arn, True, {})
     for point, fault in islice(faults_met(schedule.met, begun), 0, None, 11):
@@ -233,15 +238,15 @@ def test_minutes_that_differ_are_found(minutes: int) -> None:
 def test_pages_that_are_not_done_are_named() -> None:
     schedule = at_rest(scenarios.parted())
     simulation = schedule.simulation
-    simulation.source.change(Change.INSERT)
+    simulation.source.change(SourceChange.INSERT)
     simulation.now += HOUR
     tick(simulation)
     [page] = simulation.undone
     span = {"from": format_instant(page.window.start), "to": format_instant(page.window.end)}
     simulation.finish(simulation.command({"command": "verify", **span}))
     tick(simulation)
-    [errand] = [m for m in simulation.messages if not isinstance(m.work, Work)]
-    simulation.finish(simulation.deliver(errand))
+    [job] = [m for m in simulation.messages if not isinstance(m.work, PageMessage)]
+    simulation.finish(simulation.deliver(job))
     [report] = [key for key in simulation.lake.objects if is_report(key)]
     assert [f["from"] for f in json.loads(simulation.lake.objects[report])["unexported"]] == [
         span["from"]
@@ -251,9 +256,9 @@ def test_pages_that_are_not_done_are_named() -> None:
 # ── deletions ────────────────────────────────────────────────────────────────────────────────────
 
 
-def several_pages(most_deletions: int = 1) -> Scenario:
+def several_pages(max_deletions: int = 1) -> Scenario:
     """Each of some sweeps may have a deletion to tell."""
-    return replace(scenarios.guarded(), target=2, most_deletions=most_deletions)
+    return replace(scenarios.guarded(), target=2, max_deletions=max_deletions)
 
 
 def test_the_day_s_deletions_are_those_of_all_sweeps_and_a_new_day_frees_none() -> None:
@@ -324,7 +329,7 @@ def test_what_is_confirmed_is_told_without_another_word(monkeypatch: pytest.Monk
         simulation.source.delete(entry_in(schedule, nth))
     for _ in range(3):
         sweep(schedule)
-    monkeypatch.setattr(sweeping, "MOST_LOOKUPS", 2)
+    monkeypatch.setattr(sweeping, "MAX_LOOKUPS_PER_SWEEP", 2)
     schedule.command({"command": "confirm-deletions"})
     assert len(rows(simulation, "deleted")) == 3
 
@@ -335,7 +340,7 @@ def test_who_cannot_be_looked_up_holds_up_nobody_else() -> None:
     simulation.source.delete(entry_in(schedule, 0))
     sweep(schedule)
     simulation.api.finds_by_id = False
-    simulation.source.change(Change.BACK_DATE, exported(simulation))
+    simulation.source.change(SourceChange.BACK_DATE, exported(simulation))
     sweep(schedule)
     assert len(rows(simulation, "created")) == 4
     assert not rows(simulation, "deleted")
@@ -351,7 +356,9 @@ def test_an_entry_that_turns_faulty_is_kept_and_not_deleted(sort: FaultySort) ->
         sweep(schedule)
     assert not rows(simulation, "deleted")
     if sort in ("missing-field", "wrong-type", "bad-date"):  # its ID can be read
-        assert all(entry_id not in page.missing for page in simulation.timeline.stored.values())
+        assert all(
+            entry_id not in page.missing for page in simulation.timeline.stored_pages.values()
+        )
 
 
 # ── sweeps ──────────────────────────────────────────────────────────────────────────────────────
@@ -374,7 +381,7 @@ def test_a_sweep_s_worker_wakes_anywhere_in_what_others_do() -> None:
 def test_a_sweep_that_is_writing_is_never_given_up() -> None:
     schedule = at_rest(scenarios.anchored())
     simulation = schedule.simulation
-    simulation.source.change(Change.EDIT, exported(simulation))
+    simulation.source.change(SourceChange.EDIT, exported(simulation))
     schedule.doom = Doom("lake.put_new", Fate.DIE_BEFORE, 1, by="worker")
     start = format_instant(exported(simulation).start)
     simulation.finish(simulation.command({"command": "sweep", "from": start}))
@@ -390,10 +397,10 @@ def test_an_event_is_later_than_any_of_its_page_before_it_whatever_the_clock(sce
     schedule = at_rest(scenarios.SCENARIOS[scenario]())
     simulation = schedule.simulation
     simulation.oracle.sweeps.clocks_differ = 9 * HOUR
-    simulation.source.change(Change.EDIT, exported(simulation))
+    simulation.source.change(SourceChange.EDIT, exported(simulation))
     sweep(schedule)
     sweep(schedule)
-    for change in (Change.EDIT, Change.EDIT, Change.BACK_DATE):
+    for change in (SourceChange.EDIT, SourceChange.EDIT, SourceChange.BACK_DATE):
         simulation.source.change(change, exported(simulation))
     start = format_instant(exported(simulation).start)
     simulation.finish(simulation.command({"command": "sweep", "from": start}))
@@ -423,7 +430,7 @@ def test_what_no_message_attribute_can_hold_is_left_out() -> None:
 def refreshed(faults: Mapping[int, Fault]) -> tuple[OneByOne, int]:
     schedule = at_rest(scenarios.anchored())
     simulation = schedule.simulation
-    simulation.source.change(Change.EDIT, exported(simulation))
+    simulation.source.change(SourceChange.EDIT, exported(simulation))
     ids = [entry.log_entry_id for entry in simulation.scenario.entries]
     simulation.now += SECOND
     schedule._run(simulation.command({"command": "refresh", "logEntryIds": ids}))
@@ -451,7 +458,7 @@ def test_a_refresh_that_comes_while_the_page_is_swept_is_another_sweep(ticks: in
     worker = simulation.deliver(message)
     while worker.call is not None and worker.call.name != "timeline.commit":
         simulation.resume(worker)
-    simulation.source.change(Change.EDIT, exported(simulation))
+    simulation.source.change(SourceChange.EDIT, exported(simulation))
     simulation.now += SECOND
     simulation.finish(simulation.command({"command": "refresh", "logEntryIds": ids}))
     for _ in range(ticks):
@@ -466,11 +473,13 @@ def test_a_wish_for_what_is_done_and_not_passed_waits_for_the_watermark() -> Non
     simulation = Simulation(crowd(origin=MONTH))
     tick(simulation)
     simulation.finish(simulation.deliver(simulation.messages[5]))
-    [done] = [page for page in simulation.timeline.stored.values() if page.state is State.DONE]
+    [done] = [
+        page for page in simulation.timeline.stored_pages.values() if page.state is PageState.DONE
+    ]
     ids = list(within(simulation.source.snapshot(), done.window))
     simulation.finish(simulation.command({"command": "refresh", "logEntryIds": ids}))
     tick(simulation)
-    assert not simulation.timeline.sweeping
+    assert not simulation.timeline.stored_sweeps
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
 
@@ -520,7 +529,7 @@ def test_an_entry_that_goes_to_and_fro_is_told_each_time_once() -> None:
         simulation.finish(simulation.deliver(simulation.receivable[0]))
     tick(simulation)
     simulation.now += 2 * HOUR
-    works = {m.work.start: m for m in simulation.messages if isinstance(m.work, Work)}
+    works = {m.work.start: m for m in simulation.messages if isinstance(m.work, PageMessage)}
     [message] = [message for start, message in works.items() if start > middle]
     worker = simulation.deliver(message)
     while worker.call is not None and worker.call.name != "timeline.commit":
@@ -539,8 +548,10 @@ def test_an_entry_that_goes_to_and_fro_is_told_each_time_once() -> None:
 def test_a_volatile_member_makes_no_news() -> None:
     schedule = at_rest(scenarios.anchored())
     simulation = schedule.simulation
-    simulation.scenario = replace(simulation.scenario, volatile=frozenset({"description"}))
-    simulation.api.volatile = simulation.scenario.volatile
+    simulation.scenario = replace(
+        simulation.scenario, fingerprint_exclude=frozenset({"description"})
+    )
+    simulation.api.fingerprint_exclude = simulation.scenario.fingerprint_exclude
     told = len(simulation.topic.published)
     for _ in range(2):
         sweep(schedule)
@@ -582,7 +593,7 @@ def test_a_tick_wakes_anywhere_in_what_another_does() -> None:
         if not sleeper.alive:
             assert calls > 10
             return
-        simulation.source.change(Change.INSERT)
+        simulation.source.change(SourceChange.INSERT)
         simulation.now += HOUR
         tick(simulation)
         simulation.finish(sleeper)
@@ -599,7 +610,7 @@ def test_what_is_planned_and_not_done_is_bounded() -> None:
 def crowded(outstanding: int = 8) -> Simulation:
     """New entries, and a backfill with more to do than there is room for."""
     simulation = at_rest(crowd(outstanding=outstanding)).simulation
-    simulation.source.change(Change.INSERT)
+    simulation.source.change(SourceChange.INSERT)
     simulation.now += HOUR
     simulation.finish(simulation.command(BACKFILL))
     tick(simulation)
@@ -609,7 +620,7 @@ def crowded(outstanding: int = 8) -> Simulation:
 def test_a_backfill_has_a_quarter_of_the_room_and_comes_last() -> None:
     simulation = crowded()
     origin = simulation.scenario.origin
-    sent = [m.work.start for m in simulation.messages if isinstance(m.work, Work)]
+    sent = [m.work.start for m in simulation.messages if isinstance(m.work, PageMessage)]
     past = [start < origin for start in sent]
     assert sum(past) == 2
     assert past == sorted(past)
@@ -626,7 +637,7 @@ def sent_first(simulation: Simulation, later: timedelta) -> datetime:
     simulation.scenario = replace(simulation.scenario, outstanding=1)
     tick(simulation)
     [message] = simulation.messages
-    assert isinstance(message.work, Work)
+    assert isinstance(message.work, PageMessage)
     return message.work.start
 
 
@@ -639,7 +650,7 @@ def test_holes_come_last() -> None:
     simulation = crowded()
     simulation.oracle.outages_only = False
     hole = min(simulation.undone, key=lambda page: page.window)
-    simulation.timeline.stored[hole.window.start] = replace(
+    simulation.timeline.stored_pages[hole.window.start] = replace(
         hole, attempts=5, error="?", hole_since=simulation.now
     )
     assert sent_first(simulation, 24 * HOUR) >= simulation.scenario.origin
@@ -655,7 +666,7 @@ def test_a_backfill_that_fails_holds_up_no_sweep() -> None:
     simulation.api.away = Window(MONTH, window.start - 5 * SECOND)
     report = tick(simulation).result
     assert report.error is not None
-    assert simulation.timeline.sweeping
+    assert simulation.timeline.stored_sweeps
     simulation.api.away = None
     schedule.come_to_rest()
     assert exported(simulation).start == MONTH
@@ -664,7 +675,7 @@ def test_a_backfill_that_fails_holds_up_no_sweep() -> None:
 def test_what_is_planned_is_sent_whatever_stops_the_planning() -> None:
     schedule = at_rest(scenarios.parted())
     simulation = schedule.simulation
-    simulation.source.change(Change.INSERT)
+    simulation.source.change(SourceChange.INSERT)
     simulation.now += HOUR
     tick(simulation)
     assert len(simulation.undone) == len(simulation.messages) == 1
@@ -682,12 +693,12 @@ def test_sweeps_under_way_are_bounded_and_none_is_left_out() -> None:
     schedule = at_rest(crowd(origin=MONTH, sweeps=2))
     simulation = schedule.simulation
     for _ in range(4):
-        simulation.source.change(Change.EDIT, exported(simulation))
+        simulation.source.change(SourceChange.EDIT, exported(simulation))
     start = format_instant(exported(simulation).start)
     simulation.finish(simulation.command({"command": "sweep", "from": start}))
     for _ in range(3):
         tick(simulation)
-        assert len(simulation.timeline.sweeping) <= 2
+        assert len(simulation.timeline.stored_sweeps) <= 2
     schedule.come_to_rest()
     simulation.oracle.judge_view()
 
@@ -706,11 +717,11 @@ def test_more_pages_than_one_transaction_takes() -> None:
     half = MONTH + 242 * SECOND
     schedule = at_rest(Scenario(entries, origin=half, target=1))
     simulation = schedule.simulation
-    assert len(simulation.timeline.stored) > 100
+    assert len(simulation.timeline.stored_pages) > 100
     schedule.command(BACKFILL)
     simulation.scenario = replace(simulation.scenario, target=800)
     sweep(schedule)
-    assert len(simulation.timeline.stored) < 5
+    assert len(simulation.timeline.stored_pages) < 5
 
 
 # ── what fails for good ──────────────────────────────────────────────────────────────────────────
@@ -734,7 +745,7 @@ def test_what_always_fails_is_a_hole_that_the_watermark_passes(call: str, fault:
         while receivable := simulation.receivable:
             schedule._deliver(receivable[0])
         simulation.now += LATER
-    page = min(simulation.timeline.stored.values(), key=lambda page: page.window)
+    page = min(simulation.timeline.stored_pages.values(), key=lambda page: page.window)
     assert page.hole_since is not None
     assert page.window.end <= exported(simulation).end
     assert page.window.length > timedelta(minutes=1), "an outage shatters nothing"

@@ -18,27 +18,30 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpd_exporter.adapters.access import BasicAccess, ClientCredentialsAccess
-from cpd_exporter.adapters.credentials import ApiSecret, ClientSecret, SecretsManagerCredentials
-from cpd_exporter.adapters.environments import Audience, Environment, Scope, endpoints
-from cpd_exporter.adapters.http import Http
-from cpd_exporter.adapters.thrive import ThriveApi
-from cpd_exporter.claiming import Effort
-from cpd_exporter.cutting import Cutting
+from cpd_exporter.adapters.aws.secret import ApiSecret, ClientSecret, SecretsManagerCredentials
+from cpd_exporter.adapters.thrive.api import ThriveApi
+from cpd_exporter.adapters.thrive.auth import BasicAccess, ClientCredentialsAccess
+from cpd_exporter.adapters.thrive.endpoints import endpoints
+from cpd_exporter.adapters.thrive.http import Http
 from cpd_exporter.errors import ConfigurationError, ExporterError, MalformedInputError
-from cpd_exporter.model import json_text
-from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_listing
-from cpd_exporter.model.events import announce
-from cpd_exporter.model.instants import format_instant
-from cpd_exporter.model.messages import ErrandWork, read_command, read_work
-from cpd_exporter.model.rows import created, decode, encode, quarantine
-from cpd_exporter.model.timeline import Patience
-from cpd_exporter.planning import Plan, Planner
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.command import read_command
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_listing
+from cpd_exporter.model.event import event_for
+from cpd_exporter.model.message import JobMessage, read_message
+from cpd_exporter.model.options import Audience, Environment, Scope
+from cpd_exporter.model.resend_policy import ResendPolicy
+from cpd_exporter.model.row import created, decode, encode, quarantine
+from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.planner.limits import PlannerLimits
+from cpd_exporter.planner.planner import Planner
+from cpd_exporter.planner.slicer import SlicePolicy
 from cpd_exporter.settings import PlannerSettings, WorkerSettings
-from cpd_exporter.working import Worker
-from tests.fakes import FakeLake, FakeMailbox, FakeQueue, FakeTimeline, FakeTopic
-from tests.fakes.credentials import FakeCredentials
+from cpd_exporter.worker.context import WorkerLimits
+from cpd_exporter.worker.worker import Worker
 from tests.simulation.examples import examples
+from tests.support.fakes import FakeLake, FakeQueue, FakeReplayQueue, FakeTimeline, FakeTopic
+from tests.support.fakes.credentials import FakeCredentials
 
 CANARY = "canary-7f3a"
 TENANT = "eu-west-2_AbcdEfghI"
@@ -183,7 +186,7 @@ def test_every_record_of_a_listing_is_an_entry_or_kept(listing: dict[str, Any]) 
     rows = [created(entry, tenant_id=TENANT, exported_at=NOW) for entry in entries]
     assert decode(encode(rows)) == rows
     for row, entry in zip(rows, entries, strict=True):
-        event = announce(row, "key", "s3://lake/key")
+        event = event_for(row, "key", "s3://lake/key")
         told = json_text.load(event.body)["data"]["entry"]
         assert json_text.canonical(told) == json_text.canonical(entry.content)
 
@@ -214,12 +217,12 @@ def test_a_command_with_anything_in_it_is_understood_or_refused(event: dict[str,
         values.map(written).map(bytes.decode),
         st.fixed_dictionaries(
             {
-                "kind": st.one_of(st.sampled_from(["page", "sweep", "errand"]), names),
+                "kind": st.one_of(st.sampled_from(["page", "sweep", "job"]), names),
                 "tenantId": st.one_of(st.just(TENANT), values),
                 "start": st.one_of(dates, values),
                 "end": st.one_of(dates, values),
                 "generation": st.one_of(st.integers(1, 9), values),
-                "hop": st.one_of(st.integers(0, 9), values),
+                "chainLength": st.one_of(st.integers(0, 9), values),
             }
         )
         .map(written)
@@ -228,11 +231,11 @@ def test_a_command_with_anything_in_it_is_understood_or_refused(event: dict[str,
 )
 def test_a_message_is_understood_or_refused(body: str) -> None:
     try:
-        work = read_work(body)
+        work = read_message(body)
     except MalformedInputError as error:
         assert_silent(error)
     else:
-        assert isinstance(work, ErrandWork) or work.window.length > timedelta(0)
+        assert isinstance(work, JobMessage) or work.window.length > timedelta(0)
 
 
 @quick
@@ -327,9 +330,9 @@ def test_an_export_from_an_api_that_answers_anything(
     now = [NOW]
     tokens = iter(range(10**6))
     second = timedelta(seconds=1)
-    cutting = Cutting(slack=second, settle=120 * second)
-    plan = Plan(ORIGIN, Patience(in_queue=780 * second), cutting, outstanding=5)
-    effort = Effort(second, 120 * second)
+    slice_policy = SlicePolicy(slack=second, settle=120 * second)
+    limits = PlannerLimits(ORIGIN, ResendPolicy(in_queue=780 * second), slice_policy, outstanding=5)
+    worker_limits = WorkerLimits(second, 120 * second)
 
     def clock() -> datetime:
         return now[0]
@@ -338,13 +341,15 @@ def test_an_export_from_an_api_that_answers_anything(
         return f"{next(tokens):016x}"
 
     for _ in range(3):
-        report = Planner(api, timeline, queue, clock, new_token, plan).tick()
+        report = Planner(api, timeline, queue, clock, new_token, limits).tick()
         if report.error is not None:
             assert_silent(report.error)
-        worker = Worker(api, timeline, lake, topic, queue, clock, new_token, effort, FakeMailbox())
+        worker = Worker(
+            api, timeline, lake, topic, queue, clock, new_token, worker_limits, FakeReplayQueue()
+        )
         for work in queue.messages[:6]:
             try:
-                done = worker.work(work)
+                done = worker.handle(work)
             except ExporterError as error:
                 assert_silent(error)
             else:
@@ -352,7 +357,7 @@ def test_an_export_from_an_api_that_answers_anything(
                     assert_silent(done.error)
         queue.messages.clear()
         now[0] += timedelta(minutes=15)
-    assert CANARY not in repr([*timeline.stored.values(), timeline.stands])
+    assert CANARY not in repr([*timeline.stored_pages.values(), timeline.stored_watermark])
     seen = [record for _, body in script for record in _records(body)]
     ids = {record.id for record in seen}
     for key, body in lake.objects.items():

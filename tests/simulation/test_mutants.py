@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cpd_exporter.model.events import Event
-from cpd_exporter.model.timeline import Page, Write
-from tests.fakes import FakeLake, FakeTimeline, FakeTopic
+from cpd_exporter.model.event import Event
+from cpd_exporter.model.page import ConditionalWrite, Page
 from tests.simulation.invariants import Invariant, Violation
 from tests.simulation.mutants import MUTANTS, Mutant, apply, verdicts
 from tests.simulation.simulation import Simulation
 from tests.simulation.trials import quick_trials
+from tests.support.fakes import FakeLake, FakeTimeline, FakeTopic
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -48,7 +48,7 @@ class UnconditionalTimeline(FakeTimeline):
 class HalvingTimeline(FakeTimeline):
     """A table whose transactions may happen in part."""
 
-    def commit(self, writes: Sequence[Write]) -> bool:
+    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
         return super().commit(writes[:1])
 
 

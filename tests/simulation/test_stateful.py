@@ -15,7 +15,7 @@ from tests.simulation.processes import Fate, Process
 from tests.simulation.scenario import SCENARIOS, at_random
 from tests.simulation.schedules import OneByOne
 from tests.simulation.simulation import Simulation
-from tests.simulation.source import Change
+from tests.simulation.source import SourceChange
 
 _indices = st.integers(0, 9)
 _fates = st.one_of(st.just(Fate.PROCEED), st.sampled_from(list(Fate)))
@@ -67,8 +67,8 @@ class Export(RuleBasedStateMachine):
             possible = fate in process.call.fates
             self.simulation.resume(process, fate if possible else Fate.PROCEED)
 
-    @rule(change=st.sampled_from(list(Change)), index=_indices)
-    def change(self, change: Change, index: int) -> None:
+    @rule(change=st.sampled_from(list(SourceChange)), index=_indices)
+    def change(self, change: SourceChange, index: int) -> None:
         undone = self.simulation.undone
         near = undone[index % len(undone)].window if undone else None
         self.simulation.source.change(change, near)

@@ -5,12 +5,12 @@ from itertools import islice
 import pytest
 
 from tests.simulation import trials
-from tests.simulation.source import Change
+from tests.simulation.source import SourceChange
 from tests.simulation.test_trials import run_all
 from tests.simulation.trials import Trial
 
 
-@pytest.mark.parametrize("change", ["none", *Change])
+@pytest.mark.parametrize("change", ["none", *SourceChange])
 @pytest.mark.parametrize("scenario", ["anchored", "parted", "brimful"])
 def test_sweeps_find_what_others_changed_and_then_are_silent(scenario: str, change: str) -> None:
     assert Trial("swept", (scenario, change, "1", "-")).run().ticks > 0

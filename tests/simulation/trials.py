@@ -1,4 +1,4 @@
-"""Trials: single runs, each with a name that says all there is to it, to run it again."""
+"""Trials: single runs, each with a name from which it can be run again."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from itertools import islice, product
 from random import Random
 
 from cpd_exporter.errors import FilterError
-from cpd_exporter.model.instants import format_instant
-from cpd_exporter.model.windows import Window
-from local.simulator.behaviour import Behaviour, Fault
+from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.model.window import Window
+from simulator.behaviour import Behaviour, Fault
 from tests.simulation.invariants import Invariant, check
 from tests.simulation.scenario import MONTH, SCENARIOS, at_random, parted, sane
 from tests.simulation.schedules import (
@@ -24,12 +24,12 @@ from tests.simulation.schedules import (
 )
 from tests.simulation.schedules import Fault as Struck
 from tests.simulation.simulation import Simulation
-from tests.simulation.source import Change, date_of
+from tests.simulation.source import SourceChange, date_of
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run. ``str`` of it is its name, which ``read_trial`` understands."""
+    """One run. Its ``str`` is its name, which ``read_trial`` reads."""
 
     kind: str
     arguments: tuple[str, ...]
@@ -38,7 +38,7 @@ class Trial:
         return " ".join((self.kind, *self.arguments))
 
     def run(self) -> Run:
-        """Raises ``Violation``, with the command that shows it again."""
+        """Run the trial; raises ``Violation`` with the command that shows the trial again."""
         try:
             return KINDS[self.kind](*self.arguments)
         except Exception as error:
@@ -60,12 +60,12 @@ def _random(seed: str) -> Run:
 
 
 def _faults(scenario: str, change: str, seed: str, faults: str) -> Run:
-    """One process after the other, with faults at certain points: ``12:die-after,30:pause``."""
+    """One process after the other, with faults at given points: ``12:die-after,30:pause``."""
     return one_by_one(scenario, change, seed, _read_faults(faults))[0]
 
 
 def _reborn(seed: str) -> Run:
-    """An export, then another one of the same source, after the timeline was lost."""
+    """An export; then another one of the same source, after the loss of the timeline."""
     simulation = Simulation(at_random(int(seed)), int(seed))
     OneByOne(simulation).come_to_rest()
     simulation.lose_timeline()
@@ -73,23 +73,21 @@ def _reborn(seed: str) -> Run:
 
 
 def _doomed(scenario: str, change: str, call: str, fault: str, times: str) -> Run:
-    """The same fault again and again; of ``worker:call``, where workers meet it, else everybody."""
+    """The same fault again and again; with ``worker:call``, only workers meet it."""
     simulation = Simulation(SCENARIOS[scenario]())
     by, _, name = call.rpartition(":")
     doom = Doom(name, fault_of(fault), int(times), by=by)
-    schedule = OneByOne(simulation, {}, None if change == "none" else Change(change), doom)
+    schedule = OneByOne(simulation, {}, None if change == "none" else SourceChange(change), doom)
     return Run(simulation, schedule.come_to_rest())
 
 
 def _swept(scenario: str, change: str, seed: str, faults: str) -> Run:
-    """An export; then others change the source, and sweeps find out, in spite of faults at certain
-    points of them; then they find nothing any more.
-    """
+    """Sweeps find the changes of others in spite of faults at given points, and then no more."""
     return swept(scenario, change, seed, _read_faults(faults))[0]
 
 
 def _operated(seed: str) -> Run:
-    """Everything at once, commands too; then sweeps until there is nothing left to tell."""
+    """Chaos with commands; then sweeps until nothing is left to publish."""
     scenario = sane(at_random(int(seed)))
     simulation = Simulation(scenario, int(seed))
     chaos = Chaos(simulation, Random(f"chaos {seed}"), commanding=0.1, skews=(timedelta(0),))
@@ -100,13 +98,11 @@ def _operated(seed: str) -> Run:
 
 
 _LIES = ((0.0, True), (0.5, True), (0.5, False), (1.0, True), (0.0, False))
-"""Which share is listed, and whether every ID is answered with 404."""
+"""The share of entries that is listed, and whether the API answers every ID with 404."""
 
 
 def _lied_to(scenario: str, case: str) -> Run:
-    """An API that for hours tells nonsense: nobody downstream hears of it. Then it is well again,
-    and what was deleted meanwhile is told.
-    """
+    """No subscriber hears of an API that answers nonsense for hours, but of later deletions."""
     simulation = Simulation(SCENARIOS[scenario]())
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
@@ -114,30 +110,30 @@ def _lied_to(scenario: str, case: str) -> Run:
     simulation.api.lists, simulation.api.knows_nobody = _LIES[int(case)]
     for _ in range(3):
         sweep(schedule)
-    told = {row["change"] for row in simulation.oracle.rows}
-    check(Invariant.EXACT, told == {"created"}, f"nonsense was told: {told}")
+    changes = {row["change"] for row in simulation.oracle.rows}
+    check(Invariant.EXACT, changes == {"created"}, f"nonsense was stored: {changes}")
     simulation.api.lists, simulation.api.knows_nobody = 1.0, False
     simulation.oracle.sweeps.api_is_sane = True
-    simulation.source.change(Change.DELETE, _exported(simulation))
+    simulation.source.change(SourceChange.DELETE, _exported(simulation))
     return Run(simulation, sweep_until_quiet(schedule))
 
 
 def _held(case: str) -> Run:
-    """Many deletions at once: they wait for the operator's word, and then are told."""
+    """Many deletions at once: they wait for the operator's confirmation and are then published."""
     simulation = Simulation(SCENARIOS["guarded"](), int(case))
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
     for _ in range(3):
-        simulation.source.change(Change.DELETE, _exported(simulation))
+        simulation.source.change(SourceChange.DELETE, _exported(simulation))
     for _ in range(4):
         sweep(schedule)
-    held = sum(page.held for page in simulation.timeline.stored.values())
+    held = sum(page.held for page in simulation.timeline.stored_pages.values())
     check(Invariant.EXACT, held >= 1, "nothing is held")
-    simulation.api.knows_nobody = True  # so that nothing is told yet ...
+    simulation.api.knows_nobody = True  # so that no deletion is published yet ...
     schedule.command({"command": "confirm-deletions"})
     simulation.now += timedelta(minutes=1)
-    for _ in range(2):  # ... while there are more, which nobody confirmed
-        simulation.source.change(Change.DELETE, _exported(simulation))
+    for _ in range(2):  # ... while more entries go, unconfirmed
+        simulation.source.change(SourceChange.DELETE, _exported(simulation))
     for _ in range(2):
         sweep(schedule)
     simulation.api.knows_nobody = False
@@ -148,9 +144,7 @@ def _held(case: str) -> Run:
 
 
 def _wandering(rests: str) -> Run:
-    """An entry that goes to another page, comes back as it was, and is deleted in the end; after
-    each of these some sweeps, before the next.
-    """
+    """An entry moves away, back and away, and is deleted; ``rests`` sweeps follow each move."""
     simulation = Simulation(SCENARIOS["parted"]())
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
@@ -163,19 +157,19 @@ def _wandering(rests: str) -> Run:
     ticks = sweep_until_quiet(schedule)
     simulation.source.delete(traveller.log_entry_id)
     ticks = max(ticks, sweep_until_quiet(schedule))
-    told = [row for row in simulation.oracle.rows if row["logEntryId"] == traveller.log_entry_id]
-    deletions = sum(row["change"] == "deleted" for row in told)
-    check(Invariant.EXACT, deletions == 1, f"its deletion is told {deletions} times")
+    rows = [row for row in simulation.oracle.rows if row["logEntryId"] == traveller.log_entry_id]
+    deletions = sum(row["change"] == "deleted" for row in rows)
+    check(Invariant.EXACT, deletions == 1, f"its deletion is stored {deletions} times")
     return Run(simulation, ticks)
 
 
 def _backfilled(change: str, seed: str, faults: str) -> Run:
-    """An export from a date on; then the past, in spite of faults at certain points."""
+    """An export from a date on; then a backfill, in spite of faults at given points."""
     return backfilled(change, seed, _read_faults(faults))[0]
 
 
 def _overlapping() -> Run:
-    """A sweep is asked for while another one of the same stretch is under way."""
+    """A command for a sweep arrives while another sweep of the same range is under way."""
     simulation = Simulation(SCENARIOS["parted"](), 1)
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
@@ -188,11 +182,11 @@ def _overlapping() -> Run:
 
 
 def _doomed_sweep(call: str, fault: str, times: str) -> Run:
-    """A sweep whose workers meet the same fault again and again."""
+    """Sweeps whose workers meet the same fault again and again."""
     simulation = Simulation(SCENARIOS["parted"](), 1)
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
-    for one in (Change.EDIT, Change.DELETE, Change.BACK_DATE, Change.MOVE):
+    for one in (SourceChange.EDIT, SourceChange.DELETE, SourceChange.BACK_DATE, SourceChange.MOVE):
         simulation.source.change(one, _exported(simulation))
     schedule.doom = Doom(call, fault_of(fault), int(times), by="worker")
     return Run(simulation, sweep_until_quiet(schedule))
@@ -207,7 +201,7 @@ _BLINDNESS = (
 
 
 def _blind(case: str) -> Run:
-    """A filter that does not work as assumed: nothing moves, loudly, until it is mended."""
+    """A broken filter: the export stops with an error until the filter works again."""
     simulation = Simulation(SCENARIOS["small"]())
     broken = _BLINDNESS[int(case)]
     if broken is None:
@@ -218,8 +212,8 @@ def _blind(case: str) -> Run:
         tick = simulation.tick()
         simulation.finish(tick)
         stuck = tick.result is not None and isinstance(tick.result.error, FilterError)
-        check(Invariant.EXACT, stuck, "the filter is broken, and nobody says so")
-        check(Invariant.EXACT, not simulation.timeline.stored, "planned by a broken filter")
+        check(Invariant.EXACT, stuck, "the filter is broken, but no tick reports it")
+        check(Invariant.EXACT, not simulation.timeline.stored_pages, "planned by a broken filter")
     simulation.api.finds_nothing = False
     simulation.source.simulator.behaviour = Behaviour()
     return Run(simulation, OneByOne(simulation).come_to_rest())
@@ -250,7 +244,7 @@ def undisturbed(scenario: str) -> Trial:
 
 
 def doomed_trials() -> Iterator[Trial]:
-    """What fails so often that a page becomes a hole, in each of its states, and gets well."""
+    """Faults that turn a page into a hole, in each of its states, and then end."""
     for times in (4, 6, 9):
         for scenario, call in product(("one-page", "small"), _DOOMED):
             for fault in ("die-before", "die-after"):
@@ -314,7 +308,7 @@ def blind_trials() -> Iterator[Trial]:
 def single_faults(
     scenario: str, change: str = "none", seed: int = 0, *, call: str = ""
 ) -> Iterator[Trial]:
-    """Every single fault that a scenario can meet, and none; or those that such calls can."""
+    """No fault, and every single fault of a scenario at calls that begin with ``call``."""
     yield _trial(scenario, change, seed)
     _, schedule = one_by_one(scenario, change, str(seed), {})
     for point, fault in faults_met(schedule.met, 0):
@@ -323,7 +317,7 @@ def single_faults(
 
 
 def backfill_faults(change: str, seed: int = 0) -> Iterator[Trial]:
-    """Every single fault that a backfill can meet, and none at all."""
+    """No fault, and every single fault that a backfill can meet."""
     yield Trial("backfilled", (change, str(seed), "-"))
     _, schedule, begun = backfilled(change, str(seed), {})
     for point, fault in faults_met(schedule.met, begun):
@@ -333,7 +327,7 @@ def backfill_faults(change: str, seed: int = 0) -> Iterator[Trial]:
 def swept_faults(
     scenario: str, change: str = "none", seed: int = 0, *, call: str = ""
 ) -> Iterator[Trial]:
-    """Every single fault that the sweeps of a scenario can meet; or that one kind of call can."""
+    """No fault, and every single fault of its sweeps at calls that begin with ``call``."""
     yield Trial("swept", (scenario, change, str(seed), "-"))
     _, schedule, struck = swept(scenario, change, str(seed), {})
     for point, fault in faults_met(schedule.met[: struck.stop], struck.start):
@@ -343,7 +337,7 @@ def swept_faults(
 
 
 def source_changes(scenario: str, change: str, seed: int, *, call: str = "api.") -> Iterator[Trial]:
-    """A change of the source before any such call, and nothing else."""
+    """One change of the source before each such call, without other faults."""
     _, schedule = one_by_one(scenario, change, str(seed), {})
     for point, (name, _) in enumerate(schedule.met):
         if name.startswith(call):
@@ -351,9 +345,7 @@ def source_changes(scenario: str, change: str, seed: int, *, call: str = "api.")
 
 
 def late_wakers(scenario: str, change: str, *, call: str = "") -> Iterator[Trial]:
-    """A worker falls asleep before such a call, others take over, and it wakes anywhere in what
-    they do.
-    """
+    """A worker falls asleep before such a call, and wakes at any point of its successors' work."""
     _, schedule = one_by_one(scenario, change, "0", {})
     first_delivery = [name for name, _ in schedule.met].index("deliver")
     for asleep, (name, _) in enumerate(schedule.met):
@@ -369,15 +361,12 @@ def late_wakers(scenario: str, change: str, *, call: str = "") -> Iterator[Trial
 def pairs_of_faults(
     scenario: str, change: str = "none", seed: int = 0, *, one_in: int = 1
 ) -> Iterator[Trial]:
-    """Every pair of faults: the second strikes in the run that the first one led to.
-
-    Or one in so many of them, chosen by ``seed``.
-    """
+    """Every pair of faults, or ``one_in`` so many; the first decides which seconds there are."""
     chance = Random(f"pairs {scenario} {change} {seed}")  # reproducible by intent
     _, schedule = one_by_one(scenario, change, str(seed), {})
     for first in faults_met(schedule.met, 0):
         if one_in > 1 and chance.randrange(one_in) >= 20:
-            continue  # the run that shows what the second one may be is not free either
+            continue  # the run that reveals the second faults also takes time
         _, then = one_by_one(scenario, change, str(seed), dict([first]))
         for second in faults_met(then.met, first[0] + 1):
             if one_in == 1 or chance.randrange(max(1, min(one_in, 20))) == 0:
@@ -385,11 +374,13 @@ def pairs_of_faults(
 
 
 def quick_trials() -> Iterator[Trial]:
-    """What every mutant goes through, the most telling first."""
+    """The trials for every mutant of the export, the most effective first."""
     yield from blind_trials()
     yield from map(undisturbed, SCENARIOS)
     yield from reborn_trials(5)
-    yield Trial("doomed", ("one-page", "none", "timeline.advance", "pause", "1"))
+    yield Trial(
+        "doomed", ("one-page", "none", "timeline.update_watermark.exported_through", "pause", "1")
+    )
     yield from source_changes("behind", "insert", 0, call="timeline.")
     yield from single_faults("nearly-full", "back-date", call="lake.")
     yield from single_faults("lone", "delete", call="lake.")
@@ -405,10 +396,10 @@ def quick_trials() -> Iterator[Trial]:
 
 
 def quick_sweeps() -> Iterator[Trial]:
-    """The same for sweeps and commands."""
+    """The trials for every mutant of sweeps and commands."""
     yield Trial("backfilled", ("none", "0", "-"))
     yield Trial("overlapping", ())
-    for scenario, change in product(("anchored", "parted"), ("none", Change.MOVE)):
+    for scenario, change in product(("anchored", "parted"), ("none", SourceChange.MOVE)):
         yield Trial("swept", (scenario, change, "1", "-"))
     yield from lied_to_trials()
     yield from held_trials(1)
@@ -438,14 +429,14 @@ def backfilled(change: str, seed: str, faults: Mapping[int, Struck]) -> tuple[Ru
     schedule.come_to_rest()
     begun = len(schedule.met)
     schedule.faults = {begun + point: fault for point, fault in faults.items()}
-    schedule.change = None if change == "none" else Change(change)
+    schedule.change = None if change == "none" else SourceChange(change)
     past = parted().origin
     command = {"command": "backfill", "from": format_instant(past)}
     ticks = schedule.command(command)
-    stands = simulation.timeline.stands
-    if stands is not None and stands.origin > past:  # the command itself was lost: once more
+    watermark = simulation.timeline.stored_watermark
+    if watermark is not None and watermark.origin > past:  # the command was lost: send it again
         ticks += schedule.command(command)
-    reached = simulation.timeline.stands
+    reached = simulation.timeline.stored_watermark
     check(Invariant.REST, reached and reached.exported_from == past, "the past is not exported")
     return Run(simulation, ticks), schedule, begun
 
@@ -453,15 +444,15 @@ def backfilled(change: str, seed: str, faults: Mapping[int, Struck]) -> tuple[Ru
 def swept(
     scenario: str, change: str, seed: str, faults: Mapping[int, Struck]
 ) -> tuple[Run, OneByOne, range]:
-    """A run with sweeps, its schedule, and the points at which faults may strike the sweeps."""
+    """A run with sweeps, its schedule, and the range of points that belong to the sweeps."""
     simulation = Simulation(SCENARIOS[scenario](), int(seed))
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
-    for one in (Change.EDIT, Change.DELETE, Change.BACK_DATE, Change.MOVE):
+    for one in (SourceChange.EDIT, SourceChange.DELETE, SourceChange.BACK_DATE, SourceChange.MOVE):
         simulation.source.change(one, _exported(simulation))
     begun = len(schedule.met)
     schedule.faults = {begun + point: fault for point, fault in faults.items()}
-    schedule.change = None if change == "none" else Change(change)
+    schedule.change = None if change == "none" else SourceChange(change)
     ticks = max(sweep(schedule) for _ in range(2))
     struck = range(begun, len(schedule.met))
     schedule.faults = {}
@@ -469,26 +460,23 @@ def swept(
 
 
 def sweep_until_quiet(schedule: OneByOne) -> int:
-    """Sweep all that is exported, for some hours: then the lake says what the source does, and one
-    more sweep writes and tells nothing. Returns the ticks of the slowest sweep.
+    """Sweep the whole export for some hours. Then the lake equals the source, and one more sweep
+    writes and publishes nothing. Returns the ticks of the slowest sweep.
     """
     simulation = schedule.simulation
     ticks = max(sweep(schedule, hasty=True) for _ in range(7))
     simulation.oracle.judge_view()
     rows = [key for key in simulation.lake.objects if key.startswith("entries/")]
-    told = len(simulation.topic.published)
+    published = len(simulation.topic.published)
     sweep(schedule)
     again = [key for key in simulation.lake.objects if key.startswith("entries/")]
     check(Invariant.EXACT, again == rows, "a sweep without changes wrote rows")
-    check(Invariant.EXACT, len(simulation.topic.published) == told, "a sweep told what is known")
+    check(Invariant.EXACT, len(simulation.topic.published) == published, "a sweep repeated events")
     return ticks
 
 
 def sweep(schedule: OneByOne, *, hasty: bool = False) -> int:
-    """Sweep all that is exported; then the time goes by that a deletion waits, or half of it.
-
-    Returns the ticks that it took.
-    """
+    """Sweep all, then let the deletion delay pass (half if ``hasty``); returns the ticks."""
     exported = _exported(schedule.simulation)
     ticks = schedule.command({"command": "sweep", "from": format_instant(exported.start)})
     delay = schedule.simulation.scenario.deletion_delay / (2 if hasty else 1)
@@ -497,15 +485,15 @@ def sweep(schedule: OneByOne, *, hasty: bool = False) -> int:
 
 
 def _exported(simulation: Simulation) -> Window:
-    stands = simulation.timeline.stands
-    assert stands is not None
-    return Window(stands.exported_from, stands.exported_through)
+    watermark = simulation.timeline.stored_watermark
+    assert watermark is not None
+    return Window(watermark.exported_from, watermark.exported_through)
 
 
 def one_by_one(
     scenario: str, change: str, seed: str, faults: Mapping[int, Struck]
 ) -> tuple[Run, OneByOne]:
-    """A run, and the schedule that tells what it met."""
+    """A run, and its schedule, which records the points that it met."""
     simulation = Simulation(SCENARIOS[scenario](), int(seed))
-    schedule = OneByOne(simulation, faults, None if change == "none" else Change(change))
+    schedule = OneByOne(simulation, faults, None if change == "none" else SourceChange(change))
     return Run(simulation, schedule.come_to_rest()), schedule

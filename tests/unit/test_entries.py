@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from cpd_exporter.errors import MalformedResponseError
-from cpd_exporter.model import json_text
-from cpd_exporter.model.entries import (
-    DEEPEST,
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.entry import (
+    MAX_DEPTH,
     Entry,
     FaultyEntry,
     fingerprint,
     read_entry,
     read_listing,
 )
-from tests.unit.samples import content, entry, listing, numbered, text
+from tests.support.samples import content, entry, listing, numbered, text
 
 FIELDS = tuple(content())
 SECRET = "confidential reflection"
@@ -131,13 +131,13 @@ def test_a_record_nested_too_deeply_spoils_only_itself() -> None:
 
     # The record itself is one level.
     fits, too_deep, far_too_deep = read_listing(
-        listing(nested(DEEPEST - 1), nested(DEEPEST), nested(9000))
+        listing(nested(MAX_DEPTH - 1), nested(MAX_DEPTH), nested(9000))
     ).records
     assert isinstance(fits, Entry)
     assert isinstance(too_deep, FaultyEntry)
     assert isinstance(far_too_deep, FaultyEntry)
     assert "nested" in too_deep.fault
-    assert too_deep.source == nested(DEEPEST).encode()
+    assert too_deep.source == nested(MAX_DEPTH).encode()
 
 
 def test_bytes_that_are_not_utf_8_spoil_only_their_record_and_are_kept() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.model import json_text
-from cpd_exporter.model.events import Event, announce, refer
-from cpd_exporter.model.rows import Change, Row, created, decode, encode
-from tests.unit.samples import TENANT, content, entry
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.event import Event, event_for, reference_for
+from cpd_exporter.model.row import Change, Row, created, decode, encode
+from tests.support.samples import TENANT, content, entry
 
 KEY = f"entries/tenant={TENANT}/entry_month=2026-03/page.jsonl.gz"
 URI = f"s3://lake/{KEY}"
@@ -24,7 +24,7 @@ def row(**changes: Any) -> Row:
 
 
 def told(**changes: Any) -> Event:
-    return announce(row(**changes), key=KEY, uri=URI)
+    return event_for(row(**changes), key=KEY, uri=URI)
 
 
 def test_the_golden_event() -> None:
@@ -55,7 +55,7 @@ def test_announcing_again_gives_an_equal_event() -> None:
 
 
 def test_the_id_is_of_the_place_and_the_entry() -> None:
-    other_place = announce(row(), key=KEY.replace("page", "other"), uri=URI)
+    other_place = event_for(row(), key=KEY.replace("page", "other"), uri=URI)
     other_entry = told(logEntryId="b" * 24)
     assert len({told().id, other_place.id, other_entry.id}) == 3
     assert told(description="edited").id == told().id
@@ -63,13 +63,13 @@ def test_the_id_is_of_the_place_and_the_entry() -> None:
 
 @pytest.mark.parametrize("change", Change)
 def test_the_type_names_the_change(change: Change) -> None:
-    event = announce(replace(row(), change=change), key=KEY, uri=URI)
+    event = event_for(replace(row(), change=change), key=KEY, uri=URI)
     assert json_text.load(event.body)["type"] == f"cpd.entry.{change.value}"
     assert event.attributes["change"] == change.value
 
 
 def test_a_reference_is_the_same_event_without_the_entry() -> None:
-    full, reference = told(), refer(row(), key=KEY, uri=URI)
+    full, reference = told(), reference_for(row(), key=KEY, uri=URI)
     assert (reference.id, reference.attributes) == (full.id, full.attributes)
     body = json_text.load(full.body)
     del body["data"]["entry"]

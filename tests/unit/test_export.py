@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from cpd_exporter.claiming import Outcome
 from cpd_exporter.errors import FilterError, MalformedResponseError
-from cpd_exporter.model.entries import Listing
-from cpd_exporter.model.timeline import State
-from local.simulator.behaviour import Behaviour, Fault
-from local.simulator.seeding import Profile, seeded
-from local.simulator.source import EntryStore
-from tests.unit.samples import works
-from tests.world import NOW, ORIGIN, World
+from cpd_exporter.model.entry import Listing
+from cpd_exporter.model.page import PageState
+from cpd_exporter.worker.context import Outcome
+from simulator.behaviour import Behaviour, Fault
+from simulator.seeding import Profile, seeded
+from simulator.source import EntryStore
+from tests.support.samples import works
+from tests.support.world import NOW, ORIGIN, World
 
 
 def entries(count: int, *, burst: int = 0, faulty: int = 0) -> EntryStore:
@@ -225,12 +225,12 @@ def test_a_worker_that_dies_silently_too_often_leaves_a_hole() -> None:
         raise MalformedResponseError("not even to be counted")
 
     world.api.query = broken  # type: ignore[method-assign]
-    assert world.worker.work(work).outcome is Outcome.HOLE
+    assert world.worker.handle(work).outcome is Outcome.HOLE
     world.api.query = query  # type: ignore[method-assign]
     page = world.timeline.page(work.start)
     assert page is not None
     assert page.hole_since is not None
-    assert page.state is State.OPEN
+    assert page.state is PageState.OPEN
     world.now += timedelta(hours=6)
     world.export()
     world.assert_exact()

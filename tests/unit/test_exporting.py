@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.claiming import MOST_PARTS, Outcome, WorkReport
 from cpd_exporter.errors import (
     AccessError,
     ConfigurationError,
@@ -18,27 +17,29 @@ from cpd_exporter.errors import (
     PermanentError,
     TransientError,
 )
-from cpd_exporter.exporting import MOST_HOPS
-from cpd_exporter.model import json_text, rows
-from cpd_exporter.model.entries import Entry, Listing
-from cpd_exporter.model.events import Event
-from cpd_exporter.model.messages import Message, Work
-from cpd_exporter.model.rows import Change
-from cpd_exporter.model.timeline import Page, State, Write, lake_key
-from cpd_exporter.model.windows import Window
-from local.simulator.behaviour import Behaviour, Fault
-from local.simulator.seeding import Profile, seeded
-from local.simulator.source import EntryStore
-from tests.fakes import FakeQueue, FakeTimeline
-from tests.unit.samples import works
-from tests.world import NOW, TENANT, World
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model import row as rows
+from cpd_exporter.model.entry import Entry, Listing
+from cpd_exporter.model.event import Event
+from cpd_exporter.model.message import Message, PageMessage
+from cpd_exporter.model.page import ConditionalWrite, Page, PageState, lake_key
+from cpd_exporter.model.row import Change
+from cpd_exporter.model.window import Window
+from cpd_exporter.worker.context import MAX_SPLIT_PARTS, Outcome, WorkReport
+from cpd_exporter.worker.export import MAX_CHAIN_LENGTH
+from simulator.behaviour import Behaviour, Fault
+from simulator.seeding import Profile, seeded
+from simulator.source import EntryStore
+from tests.support.fakes import FakeQueue, FakeTimeline
+from tests.support.samples import works
+from tests.support.world import NOW, TENANT, World
 
 START = NOW - timedelta(hours=2)
 CANARY = "confidential reflection"
 LEASE = timedelta(seconds=120)
 
 
-def planned(entries: int = 20, *, faulty: int = 0, **switches: Any) -> tuple[World, Work]:
+def planned(entries: int = 20, *, faulty: int = 0, **switches: Any) -> tuple[World, PageMessage]:
     """A world with one page of so many entries, planned and sent, and its message."""
     store = EntryStore()
     if entries:
@@ -52,20 +53,20 @@ def planned(entries: int = 20, *, faulty: int = 0, **switches: Any) -> tuple[Wor
 
 
 def done(entries: int) -> WorkReport:
-    return WorkReport(Outcome.DONE, told={Change.CREATED: entries})
+    return WorkReport(Outcome.DONE, changes={Change.CREATED: entries})
 
 
-def page_of(world: World, work: Work) -> Page:
+def page_of(world: World, work: PageMessage) -> Page:
     page = world.timeline.page(work.start)
     assert page is not None
     return page
 
 
-def attempt(world: World, work: Work) -> WorkReport | ExporterError:
+def attempt(world: World, work: PageMessage) -> WorkReport | ExporterError:
     """Receive the message once, after whatever lease there was."""
     world.now += timedelta(minutes=15)
     try:
-        return world.worker.work(work)
+        return world.worker.handle(work)
     except ExporterError as error:
         return error
 
@@ -80,10 +81,10 @@ def assert_told_once(world: World) -> None:
 
 def test_a_page_is_stored_told_and_done() -> None:
     world, work = planned(20)
-    report = world.worker.work(work)
+    report = world.worker.handle(work)
     assert report == done(20)
     page = page_of(world, work)
-    assert (page.state, page.entries, page.attempts) == (State.DONE, 20, 1)
+    assert (page.state, page.entries, page.attempts) == (PageState.DONE, 20, 1)
     assert (page.error, page.hole_since, page.lease_until) == (None, None, None)
     assert list(world.lake.objects) == [page.object] == [lake_key(TENANT, page)]
     world.planner.tick()
@@ -92,7 +93,7 @@ def test_a_page_is_stored_told_and_done() -> None:
 
 def test_rows_are_by_date_and_told_with_the_time_they_were_stored() -> None:
     world, work = planned(20)
-    world.worker.work(work)
+    world.worker.handle(work)
     dates = [row.content["entryDate"] for row in world.rows]
     assert dates == sorted(dates)
     assert {row.exported_at for row in world.rows} == {world.now}
@@ -103,16 +104,16 @@ def test_a_page_whose_entries_went_has_no_object() -> None:
     world, work = planned(20)
     for entry in list(world.store):
         world.store.delete(entry.log_entry_id)
-    assert world.worker.work(work) == done(0)
+    assert world.worker.handle(work) == done(0)
     assert page_of(world, work).object is None
     assert not world.lake.objects
 
 
 def test_a_message_that_comes_again_finds_nothing_to_do() -> None:
     world, work = planned(20)
-    world.worker.work(work)
+    world.worker.handle(work)
     calls, objects, told = world.api.calls, dict(world.lake.objects), list(world.topic.published)
-    assert world.worker.work(work).outcome is Outcome.GONE
+    assert world.worker.handle(work).outcome is Outcome.GONE
     assert (world.api.calls, world.lake.objects, world.topic.published) == (calls, objects, told)
 
 
@@ -127,14 +128,14 @@ def test_a_message_that_comes_again_finds_nothing_to_do() -> None:
 def test_a_message_for_what_is_not_there_any_more_is_done(changes: dict[str, Any]) -> None:
     world, work = planned(20)
     before = page_of(world, work)
-    assert world.worker.work(work.model_copy(update=changes)).outcome is Outcome.GONE
+    assert world.worker.handle(work.model_copy(update=changes)).outcome is Outcome.GONE
     assert page_of(world, work) == before
 
 
 def test_a_message_of_another_tenant_is_refused() -> None:
     world, work = planned(20)
     with pytest.raises(MalformedInputError, match="eu-west-2_Other") as caught:
-        world.worker.work(work.model_copy(update={"tenant_id": "eu-west-2_Other"}))
+        world.worker.handle(work.model_copy(update={"tenant_id": "eu-west-2_Other"}))
     assert TENANT in str(caught.value)
     assert page_of(world, work).attempts == 0
 
@@ -143,22 +144,22 @@ def test_a_page_in_a_live_workers_hands_is_left_to_it() -> None:
     world, work = planned(20)
     world.worker._claim(page_of(world, work))
     world.now += LEASE - timedelta(seconds=1)
-    assert world.worker.work(work).outcome is Outcome.HELD
+    assert world.worker.handle(work).outcome is Outcome.HELD
     world.now += timedelta(seconds=1)
-    assert world.worker.work(work).outcome is Outcome.DONE
+    assert world.worker.handle(work).outcome is Outcome.DONE
 
 
 def test_faulty_records_are_set_apart_and_counted() -> None:
     world, work = planned(20, faulty=5)
-    report = world.worker.work(work)
-    assert (report.told, report.quarantined) == ({Change.CREATED: 15}, 5)
+    report = world.worker.handle(work)
+    assert (report.changes, report.quarantined) == ({Change.CREATED: 15}, 5)
     assert page_of(world, work).quarantined == 5
     assert len(world.quarantined) == 5
 
 
 def test_a_page_of_nothing_but_faulty_records_is_done() -> None:
     world, work = planned(5, faulty=5)
-    report = world.worker.work(work)
+    report = world.worker.handle(work)
     assert report == replace(done(0), quarantined=5)
     assert len(world.quarantined) == len(world.lake.objects) == 5
 
@@ -169,14 +170,14 @@ def test_a_page_of_nothing_but_faulty_records_is_done() -> None:
 def test_an_overflow_is_replaced_by_parts_which_are_sent() -> None:
     world, work = planned(200, per_page_cap=50)
     world.queue.messages.clear()
-    assert world.worker.work(work).outcome is Outcome.SPLIT
+    assert world.worker.handle(work).outcome is Outcome.SPLIT
     parts = world.pages
     assert len(parts) == 5
     assert {part.generation for part in parts} == {2}
     assert [message.window for message in works(world.queue)] == [part.window for part in parts]
-    assert {message.hop for message in works(world.queue)} == {work.hop + 1}
+    assert {message.chain_length for message in works(world.queue)} == {work.chain_length + 1}
     assert not world.lake.objects
-    assert world.worker.work(work).outcome is Outcome.GONE
+    assert world.worker.handle(work).outcome is Outcome.GONE
     world.export()
     assert_told_once(world)
 
@@ -184,25 +185,25 @@ def test_an_overflow_is_replaced_by_parts_which_are_sent() -> None:
 def test_parts_of_parts_are_left_to_the_planner_in_the_end() -> None:
     world, work = planned(200, per_page_cap=50)
     world.queue.messages.clear()
-    world.worker.work(work.model_copy(update={"hop": MOST_HOPS}))
+    world.worker.handle(work.model_copy(update={"chain_length": MAX_CHAIN_LENGTH}))
     assert not world.queue.messages
     assert world.planner.tick().sent == 5
 
 
 def test_an_absurd_total_does_not_shatter_a_page() -> None:
     world, work = planned(200, per_page_cap=50, totals_extra=10**12)
-    assert world.worker.work(work).outcome is Outcome.SPLIT
-    assert len(world.pages) == MOST_PARTS
+    assert world.worker.handle(work).outcome is Outcome.SPLIT
+    assert len(world.pages) == MAX_SPLIT_PARTS
 
 
 def test_what_was_begun_to_be_written_is_never_split() -> None:
     """Its key may be in somebody's hands; it is read as a dense page instead."""
     world, work = planned(200)
     page = page_of(world, work)
-    writing = replace(page, state=State.WRITING, revision="writing")
+    writing = replace(page, state=PageState.WRITING, revision="writing")
     assert world.timeline.update(page, writing)
     world.simulator.behave(per_page_cap=50, shuffle="all")
-    assert world.worker.work(work) == done(200)
+    assert world.worker.handle(work) == done(200)
     assert len(world.pages) == 1
     world.planner.tick()
     assert_told_once(world)
@@ -211,10 +212,10 @@ def test_what_was_begun_to_be_written_is_never_split() -> None:
 def test_what_was_begun_to_be_written_ends_with_an_object_even_if_all_entries_went() -> None:
     world, work = planned(3)
     page = page_of(world, work)
-    assert world.timeline.update(page, replace(page, state=State.WRITING, revision="writing"))
+    assert world.timeline.update(page, replace(page, state=PageState.WRITING, revision="writing"))
     for entry in list(world.store):
         world.store.delete(entry.log_entry_id)
-    assert world.worker.work(work) == done(0)
+    assert world.worker.handle(work) == done(0)
     page = page_of(world, work)
     assert page.object is not None
     assert rows.decode(world.lake.objects[page.object]) == []
@@ -223,10 +224,10 @@ def test_what_was_begun_to_be_written_ends_with_an_object_even_if_all_entries_we
 # ── stored, then announced from storage ──────────────────────────────────────────────────────
 
 
-def store_an_older_version(world: World, work: Work) -> None:
+def store_an_older_version(world: World, work: PageMessage) -> None:
     """Another worker's object, of how the source is now."""
     page = page_of(world, work)
-    assert world.timeline.update(page, replace(page, state=State.WRITING, revision="other"))
+    assert world.timeline.update(page, replace(page, state=PageState.WRITING, revision="other"))
     body = rows.encode(
         rows.created(record, tenant_id=TENANT, exported_at=world.now)
         for record in world.api.query(work.window).records
@@ -241,7 +242,7 @@ def test_what_is_stored_already_is_told_and_not_fetched_anew() -> None:
     first = next(iter(world.store)).log_entry_id
     world.store.edit(first, description="edited since")
     calls = world.api.calls
-    assert world.worker.work(work) == done(5)
+    assert world.worker.handle(work) == done(5)
     assert world.api.calls == calls
     assert not any("edited since" in event.body for event in world.topic.published)
     assert len(world.topic.published) == 5
@@ -258,7 +259,7 @@ def test_a_put_that_loses_tells_what_the_winner_stored() -> None:
         return put_new(key, body)
 
     world.lake.put_new = late  # type: ignore[method-assign]
-    assert world.worker.work(work) == done(4)
+    assert world.worker.handle(work) == done(4)
     assert {event.entry_id for event in world.topic.published} == {
         row.entry_id for row in world.rows
     }
@@ -274,7 +275,7 @@ def test_a_put_whose_answer_was_lost_counts() -> None:
 
     world.lake.put_new = lost  # type: ignore[method-assign]
     assert isinstance(attempt(world, work), TransientError)
-    assert page_of(world, work).state is State.WRITING
+    assert page_of(world, work).state is PageState.WRITING
     assert not world.topic.published
     world.lake.put_new = put_new  # type: ignore[method-assign]
     assert attempt(world, work) == done(5)
@@ -312,7 +313,7 @@ def test_a_stored_object_that_is_gone_or_damaged_is_asked_for(
     world.topic.publish = lambda _: fail(TransientError("throttled"))  # type: ignore[method-assign, assignment]
     assert isinstance(attempt(world, work), TransientError)
     page = page_of(world, work)
-    assert page.state is State.STORED
+    assert page.state is PageState.STORED
     assert page.object is not None
     whole = world.lake.objects.pop(page.object)
     if damage is not None:
@@ -353,7 +354,7 @@ class Racing(FakeTimeline):
             self.intruder(page)
         return super().update(page, changed)
 
-    def commit(self, writes: Sequence[Write]) -> bool:
+    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
         self.at -= 1
         if self.at == 0 and (page := writes[0].before) is not None:
             self.intruder(page)
@@ -373,7 +374,7 @@ def test_whoever_was_overtaken_stops_and_nothing_is_lost(at: int) -> None:
     racing.intruder = overtake
     report = replace(world.worker, timeline=racing).work(work)
     assert report.outcome is Outcome.SUPERSEDED
-    assert page_of(world, work).state is State.DONE
+    assert page_of(world, work).state is PageState.DONE
     world.planner.tick()
     world.assert_exact()
     assert len(world.lake.objects) == 1
@@ -386,7 +387,7 @@ def test_whoever_was_overtaken_by_a_split_stops() -> None:
     def overtake(_: Page) -> None:
         world.now += timedelta(minutes=5)
         world.simulator.behave(per_page_cap=50)
-        assert world.worker.work(work).outcome is Outcome.SPLIT
+        assert world.worker.handle(work).outcome is Outcome.SPLIT
 
     racing.intruder = overtake
     assert replace(world.worker, timeline=racing).work(work).outcome is Outcome.SUPERSEDED
@@ -401,7 +402,7 @@ def test_whoever_would_split_what_another_exported_stops() -> None:
     def overtake(_: Page) -> None:
         world.now += timedelta(minutes=5)
         world.simulator.behave(per_page_cap=None)
-        assert world.worker.work(work).outcome is Outcome.DONE
+        assert world.worker.handle(work).outcome is Outcome.DONE
 
     racing.intruder = overtake
     assert replace(world.worker, timeline=racing).work(work).outcome is Outcome.SUPERSEDED
@@ -420,8 +421,8 @@ def test_whoever_fails_after_being_overtaken_undoes_nothing() -> None:
         other.work(work)
 
     world.simulator.after_call = overtake
-    assert world.worker.work(work).outcome is Outcome.SUPERSEDED
-    assert page_of(world, work).state is State.DONE
+    assert world.worker.handle(work).outcome is Outcome.SUPERSEDED
+    assert page_of(world, work).state is PageState.DONE
 
 
 # ── what each failure does ───────────────────────────────────────────────────────────────────
@@ -464,7 +465,7 @@ def test_what_the_stores_refuse_never_counts_either(port: str, error: Exception)
     for _ in range(8):
         world.now += timedelta(minutes=15)
         with pytest.raises(type(error)):
-            worker.work(work)
+            worker.handle(work)
     assert page_of(world, work).attempts == 0
     assert not world.topic.published
     assert attempt(world, work) == done(20)
@@ -510,7 +511,7 @@ def test_what_fails_as_a_whole_is_a_hole_and_not_split(error: Exception, counts:
         assert attempt(world, work) is error
     assert attempt(world, work) == WorkReport(Outcome.HOLE, error=error)  # type: ignore[arg-type]
     [page] = world.pages
-    assert (page.hole_since, page.error, page.state) == (world.now, str(error), State.OPEN)
+    assert (page.hole_since, page.error, page.state) == (world.now, str(error), PageState.OPEN)
     report = world.planner.tick()
     assert report.holes == 1
     assert report.exported_through >= page.window.end
@@ -568,7 +569,7 @@ def test_work_whose_workers_die_without_a_word_is_split_and_says_so() -> None:
     for _ in range(5):
         world.worker._claim(page_of(world, work))
         world.now += timedelta(minutes=3)
-    report = world.worker.work(work)
+    report = world.worker.handle(work)
     assert report.outcome is Outcome.SPLIT
     assert len(world.pages) > 1
 
@@ -587,7 +588,7 @@ def test_a_refused_event_goes_out_as_a_reference_and_then_is_recorded() -> None:
         return "policy" if event.entry_id == second else None
 
     world.topic.refuse = refuse
-    assert world.worker.work(work) == done(20)
+    assert world.worker.handle(work) == done(20)
     told = {event.entry_id: json_text.load(event.body) for event in world.topic.published}
     assert len(world.topic.published) == len(told) == 19
     assert "entry" not in told[first]["data"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpd_exporter.model.instants import (
+from cpd_exporter.model.timestamps import (
     floor_second,
     format_instant,
     format_timestamp,

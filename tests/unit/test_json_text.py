@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpd_exporter.model import json_text
+from cpd_exporter.model import exact_json as json_text
 
 NUMBERS = st.one_of(
     st.integers(),

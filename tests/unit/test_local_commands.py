@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from local import bootstrap, cli, lake
 from local.account import Account
 from local.cli import app
-from local.problem import Problem
+from local.problem import UserError
 from local.stack import Stack
 
 
@@ -44,8 +44,8 @@ def test_what_is_missing_or_wrong_is_named(
     command: str, arguments: list[str], problem: str
 ) -> None:
     result = CliRunner().invoke(app, [command, *arguments])
-    assert isinstance(result.exception, Problem)
-    with pytest.raises(Problem, match=problem):
+    assert isinstance(result.exception, UserError)
+    with pytest.raises(UserError, match=problem):
         raise result.exception
     assert result.stdout == ""
 
@@ -55,7 +55,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(here: Path) -> None:
     mine.parent.mkdir()
     mine.write_text("mine")
     result = CliRunner().invoke(app, ["run"])
-    assert isinstance(result.exception, Problem)
+    assert isinstance(result.exception, UserError)
     assert "name another folder with --output" in str(result.exception)
     assert mine.read_text() == "mine"
 
@@ -87,7 +87,7 @@ def test_an_older_copy_of_the_lake_is_replaced_once_the_new_one_is_whole(tmp_pat
 @pytest.mark.parametrize("command", ["missing.json", "[]", ".", "no json}"])
 def test_a_command_that_is_none_is_told(command: str, here: Path) -> None:
     (here / "list.json").write_text("[]")
-    with pytest.raises(Problem, match="the command is"):
+    with pytest.raises(UserError, match="the command is"):
         cli._event("list.json" if command == "[]" else command)
 
 

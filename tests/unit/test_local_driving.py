@@ -13,7 +13,7 @@ import pytest
 from local import driving
 from local.account import Account
 from local.driving import Progress, export_all
-from local.problem import Problem
+from local.problem import UserError
 from local.stack import Stack
 
 ORIGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -121,7 +121,7 @@ def test_an_outage_is_waited_out_and_is_no_plan_that_has_caught_up() -> None:
 
 def test_what_an_operator_has_to_mend_ends_it_at_once() -> None:
     refused = {"error": {"type": "AccessError", "message": "the credentials are refused"}}
-    with pytest.raises(Problem, match="the credentials are refused"):
+    with pytest.raises(UserError, match="the credentials are refused"):
         export([refused], [status(0 * DAY, 0 * DAY)])
 
 
@@ -135,25 +135,27 @@ def test_a_crash_of_the_planner_is_told() -> None:
         )
     )
     stack = Stack(cast("Account", account), {"PlannerFunctionName": "planner"}, Path("the.log"))
-    with pytest.raises(Problem, match=r"No module named 'httpx' \(its log: the.log\)"):
+    with pytest.raises(UserError, match=r"No module named 'httpx' \(its log: the.log\)"):
         export_all(stack, show=lambda _: None)
 
 
 def test_stuck_is_told_with_what_waits_and_where_the_reason_is() -> None:
     # Ticks go on planning the time that passes.
     looks = [status(0 * DAY, 90 * DAY + n * SECOND, waiting=3) for n in range(300)]
-    with pytest.raises(Problem, match=r"nothing happened for 30 s, with 3 pages waiting.*the\.log"):
+    with pytest.raises(
+        UserError, match=r"nothing happened for 30 s, with 3 pages waiting.*the\.log"
+    ):
         export([TICK], looks, patience=30)
 
 
 def test_stuck_in_an_outage_is_told_with_the_outage() -> None:
-    with pytest.raises(Problem, match="answered 503"):
+    with pytest.raises(UserError, match="answered 503"):
         export([OUTAGE], [status(0 * DAY, 0 * DAY)], patience=30)
 
 
 def test_an_api_that_is_none_is_told_soon() -> None:
     nonsense = {"error": {"type": "MalformedResponseError", "message": "answered no JSON"}}
-    with pytest.raises(Problem, match=r"nothing happened for 15 s.*answered no JSON"):
+    with pytest.raises(UserError, match=r"nothing happened for 15 s.*answered no JSON"):
         export([nonsense], [{"tenants": [{"exportedThrough": None}]}])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from local.driving import Progress
 from local.lake import Copy
-from local.problem import Problem
+from local.problem import UserError
 from local.sources import Comparison
 from local.subscriber import Subscriber
 from local.summary import Summary
@@ -72,5 +72,5 @@ def test_a_notification_may_come_twice() -> None:
     ],
 )
 def test_whatever_is_missing_is_named(incomplete: Summary, problem: str) -> None:
-    with pytest.raises(Problem, match=problem):
+    with pytest.raises(UserError, match=problem):
         incomplete.demand_completeness()

@@ -6,18 +6,10 @@ from typing import Any
 import pytest
 
 from cpd_exporter.errors import MalformedInputError
-from cpd_exporter.model.messages import (
-    ErrandWork,
-    Export,
-    Replay,
-    Status,
-    Work,
-    read_command,
-    read_work,
-    work_on,
-)
-from tests.unit.samples import TENANT, page
-from tests.world import World
+from cpd_exporter.model.command import Export, Replay, Status, read_command
+from cpd_exporter.model.message import JobMessage, PageMessage, message_for, read_message
+from tests.support.samples import TENANT, page
+from tests.support.world import World
 
 MESSAGE = {
     "kind": "page",
@@ -25,7 +17,7 @@ MESSAGE = {
     "start": "2026-03-01T12:00:00Z",
     "end": "2026-03-01T13:00:00Z",
     "generation": 1,
-    "hop": 0,
+    "chainLength": 0,
 }
 
 
@@ -110,21 +102,21 @@ def test_the_longest_command_that_is_allowed_still_fits_into_a_message() -> None
     world = World()
     world.planner.tick()
     name = world.command(REPLAY | {"queueArn": arn})["requested"]
-    work = ErrandWork(tenant_id=TENANT, name=name)
-    assert read_work(work.model_dump_json(by_alias=True)) == work
+    work = JobMessage(tenant_id=TENANT, name=name)
+    assert read_message(work.model_dump_json(by_alias=True)) == work
 
 
-def read_page_work(body: str) -> Work:
-    work = read_work(body)
-    assert isinstance(work, Work)
+def read_page_work(body: str) -> PageMessage:
+    work = read_message(body)
+    assert isinstance(work, PageMessage)
     return work
 
 
 def test_a_message_names_its_page_and_comes_back_as_it_was() -> None:
-    work = work_on(page(generation=3), TENANT, hop=2)
+    work = message_for(page(generation=3), TENANT, chain_length=2)
     body = work.model_dump_json(by_alias=True)
-    assert json.loads(body) == MESSAGE | {"generation": 3, "hop": 2}
-    assert read_work(body) == work
+    assert json.loads(body) == MESSAGE | {"generation": 3, "chainLength": 2}
+    assert read_message(body) == work
     assert read_page_work(body).window == page().window
 
 
@@ -136,8 +128,8 @@ def test_a_message_means_one_generation_of_one_window() -> None:
 
 
 def test_a_message_without_hops_is_the_planners() -> None:
-    unhopped = {name: value for name, value in MESSAGE.items() if name != "hop"}
-    assert read_page_work(json.dumps(unhopped)).hop == 0
+    unhopped = {name: value for name, value in MESSAGE.items() if name != "chainLength"}
+    assert read_page_work(json.dumps(unhopped)).chain_length == 0
 
 
 @pytest.mark.parametrize(
@@ -169,7 +161,7 @@ def test_a_message_without_hops_is_the_planners() -> None:
                 {"generation": "1"},
                 {"generation": 1.5},
                 {"generation": True},
-                {"hop": -1},
+                {"chainLength": -1},
                 {"extra": 1},
             )
         ),
@@ -179,6 +171,6 @@ def test_a_message_without_hops_is_the_planners() -> None:
 )  # fmt: skip
 def test_a_foreign_message_is_refused_and_its_fate_is_told(body: str) -> None:
     with pytest.raises(MalformedInputError, match="dead-letter queue") as caught:
-        read_work(body)
+        read_message(body)
     assert "nothing is lost" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from cpd_exporter.errors import AccessError, FilterError, TransientError
-from cpd_exporter.model.messages import Message
-from cpd_exporter.model.timeline import State
-from cpd_exporter.planning import Planner
-from local.simulator.behaviour import Behaviour, Fault
-from local.simulator.seeding import Profile, seeded
-from local.simulator.source import EntryStore
-from tests.unit.samples import works
-from tests.world import NOW, ORIGIN, TENANT, World
+from cpd_exporter.model.message import Message
+from cpd_exporter.model.page import PageState
+from cpd_exporter.planner.planner import Planner
+from simulator.behaviour import Behaviour, Fault
+from simulator.seeding import Profile, seeded
+from simulator.source import EntryStore
+from tests.support.samples import works
+from tests.support.world import NOW, ORIGIN, TENANT, World
 
 SETTLE = timedelta(seconds=120)
 HORIZON = NOW - SETTLE
@@ -33,10 +33,10 @@ def world(entries: int = 0, *, origin: datetime = ORIGIN, **switches: Any) -> Wo
 
 def planner(world: World, *, target: int | None = None, **changes: Any) -> Planner:
     """The world's planner with another plan, which cuts for so many entries a page."""
-    plan = replace(world.planner.plan, **changes)
+    limits = replace(world.planner.limits, **changes)
     if target is not None:
-        plan = replace(plan, cutting=replace(plan.cutting, target=target))
-    return replace(world.planner, plan=plan)
+        limits = replace(limits, slice_policy=replace(limits.slice_policy, target=target))
+    return replace(world.planner, limits=limits)
 
 
 def planned_through(world: World) -> datetime:
@@ -63,18 +63,18 @@ def test_the_first_tick_creates_the_timeline() -> None:
     assert watermark.last_tick is not None
     assert watermark.last_tick.error is None
     assert_tiles(it)
-    assert {page.epoch for page in it.pages} == {watermark.epoch}
+    assert {page.timeline_id for page in it.pages} == {watermark.timeline_id}
     assert [work.window for work in works(it.queue)] == [
-        page.window for page in it.pages if page.state is State.OPEN
+        page.window for page in it.pages if page.state is PageState.OPEN
     ]
-    assert all(page.sent_at == NOW for page in it.pages if page.state is State.OPEN)
-    assert all(work.tenant_id == TENANT and work.hop == 0 for work in works(it.queue))
+    assert all(page.sent_at == NOW for page in it.pages if page.state is PageState.OPEN)
+    assert all(work.tenant_id == TENANT and work.chain_length == 0 for work in works(it.queue))
 
 
 def test_time_without_entries_is_done_at_once_month_by_month() -> None:
     it = world(origin=datetime(2025, 11, 20, tzinfo=UTC))
     report = it.planner.tick()
-    assert [(page.state, page.object) for page in it.pages] == [(State.DONE, None)] * 5
+    assert [(page.state, page.object) for page in it.pages] == [(PageState.DONE, None)] * 5
     assert_tiles(it)
     assert report.exported_through == HORIZON
     assert report.sent == 0
@@ -108,14 +108,14 @@ def test_no_more_is_planned_than_may_be_outstanding() -> None:
     it = world(3000, per_page_cap=2)
     few = planner(it, outstanding=7, target=10)
     report = few.tick()
-    assert report.planned - len([page for page in it.pages if page.state is State.DONE]) == 7
+    assert report.planned - len([page for page in it.pages if page.state is PageState.DONE]) == 7
     assert report.sent == report.undone == 7
     assert_tiles(it)
     assert few.tick().sent == 0
     assert len(it.queue.messages) == 7
     it.queue.messages.clear()
-    first = next(page for page in it.pages if page.state is State.OPEN)
-    assert it.timeline.update(first, replace(first, state=State.DONE, revision="done"))
+    first = next(page for page in it.pages if page.state is PageState.OPEN)
+    assert it.timeline.update(first, replace(first, state=PageState.DONE, revision="done"))
     assert few.tick().sent == 1
 
 
@@ -187,7 +187,7 @@ def test_an_api_that_fails_midway_loses_nothing_that_was_planned(failing: int) -
     assert watermark.last_tick.error == (str(report.error) if report.error else None)
     if it.pages:
         assert_tiles(it)
-    opened = [page for page in it.pages if page.state is State.OPEN]
+    opened = [page for page in it.pages if page.state is PageState.OPEN]
     assert len(it.queue.messages) == report.sent == len(opened)
     it.export()
     it.assert_exact()
@@ -203,10 +203,10 @@ def test_some_of_the_faults_above_strike_after_pages_were_planned() -> None:
 def test_a_tick_stops_planning_when_its_time_is_up() -> None:
     it = world(2500)
     left = iter([True, True, True])
-    report = it.planner.tick(may_go_on=lambda: next(left, False))
+    report = it.planner.tick(has_time_left=lambda: next(left, False))
     assert report.error is None
     assert report.planned_through < HORIZON
-    assert report.sent == len([page for page in it.pages if page.state is State.OPEN])
+    assert report.sent == len([page for page in it.pages if page.state is PageState.OPEN])
 
 
 def test_the_watermark_passes_over_done_and_holes_and_stops_at_the_rest() -> None:
@@ -214,7 +214,7 @@ def test_the_watermark_passes_over_done_and_holes_and_stops_at_the_rest() -> Non
     planner(it, target=100).tick()
     first, second, third, *_ = it.pages
     for page, change in (
-        (first, {"state": State.DONE}),
+        (first, {"state": PageState.DONE}),
         (second, {"hole_since": NOW, "error": "why"}),
     ):
         assert it.timeline.update(page, replace(page, revision="mine", **change))
@@ -285,7 +285,7 @@ def test_holes_are_sent_again_where_there_is_room() -> None:
 
 def test_beyond_too_many_holes_nothing_new_is_planned() -> None:
     it = world(3000, per_page_cap=100)
-    few = planner(it, target=100, outstanding=20, most_holes=5)
+    few = planner(it, target=100, outstanding=20, max_holes=5)
     few.tick()
     through = planned_through(it)
     leave_holes(it)

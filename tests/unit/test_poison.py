@@ -8,15 +8,15 @@ from itertools import count
 import pytest
 
 from cpd_exporter.errors import MalformedResponseError, PermanentError, TransientError
-from cpd_exporter.model import json_text
-from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry
-from cpd_exporter.model.rows import Change, Row
-from cpd_exporter.model.timeline import Kind, State
-from cpd_exporter.model.windows import Window
-from local.simulator.behaviour import Behaviour
-from local.simulator.source import StoredEntry
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry
+from cpd_exporter.model.page import PageState, WorkKind
+from cpd_exporter.model.row import Change, Row
+from cpd_exporter.model.window import Window
+from simulator.behaviour import Behaviour
+from simulator.source import StoredEntry
+from tests.support.world import World
 from tests.unit.test_sweeps import at, changes, entries, exported, swept
-from tests.world import World
 
 SPOILT = MalformedResponseError("one record spoils the listing")
 
@@ -79,7 +79,7 @@ def test_a_new_record_that_cannot_even_be_counted_stops_no_planning() -> None:
 def test_the_first_record_of_its_page_costs_its_neighbours_nothing() -> None:
     world = World(store=entries(600))
     world.planner.tick()
-    page = next(page for page in world.pages if page.state is State.OPEN)
+    page = next(page for page in world.pages if page.state is PageState.OPEN)
     bad = next(entry for entry in world.store if at(entry) in page.window)
     spoil(world, bad)
     world.export(ticks=60)
@@ -164,7 +164,7 @@ def test_work_that_kills_its_workers_is_cut_until_it_does_not() -> None:
             world.planner.tick()
             while world.queue.messages:
                 try:
-                    world.worker.work(world.queue.messages.pop(0))
+                    world.worker.handle(world.queue.messages.pop(0))
                 except KilledError:
                     world.now += timedelta(minutes=3)
             world.now += timedelta(hours=1)
@@ -184,14 +184,18 @@ def test_work_that_kills_its_workers_is_cut_until_it_does_not() -> None:
 
 
 def test_volatile_members_do_not_contradict_each_other() -> None:
-    volatile = frozenset({"views"})
-    world = World(store=entries(60), volatile=volatile, behaviour=Behaviour(totals_extra=1))
+    fingerprint_exclude = frozenset({"views"})
+    world = World(
+        store=entries(60),
+        fingerprint_exclude=fingerprint_exclude,
+        behaviour=Behaviour(totals_extra=1),
+    )
     views = count()
 
     def seen(record: Entry | FaultyEntry) -> Entry | FaultyEntry:
         assert isinstance(record, Entry)
         content = record.content | {"views": next(views)}
-        return read_entry(content, json_text.dump(content), volatile)
+        return read_entry(content, json_text.dump(content), fingerprint_exclude)
 
     twist(world, lambda listing, _, __: replace(listing, records=tuple(map(seen, listing.records))))
     world.export()
@@ -307,8 +311,8 @@ def test_errands_and_divided_sweeps_are_sent_a_few_at_a_time() -> None:
     world.queue.messages.clear()
     for _ in range(6):
         world.planner.tick()
-        assert sum(message.kind is Kind.SWEEP for message in world.queue.messages) <= 50
-        assert sum(message.kind == "errand" for message in world.queue.messages) <= 2
+        assert sum(message.kind is WorkKind.SWEEP for message in world.queue.messages) <= 50
+        assert sum(message.kind == "job" for message in world.queue.messages) <= 2
         world.drain()
         world.now += timedelta(minutes=30)
 
@@ -331,5 +335,5 @@ def test_sweeps_that_are_due_are_sent_before_new_ones_are_gathered() -> None:
     world.timeline.page_at = too_long  # type: ignore[assignment, method-assign]
     with pytest.raises(TimedOutError):
         world.planner.tick()
-    sent = [message for message in world.queue.messages if message.kind is Kind.SWEEP]
+    sent = [message for message in world.queue.messages if message.kind is WorkKind.SWEEP]
     assert len(sent) == waiting > 0

@@ -6,16 +6,18 @@ from datetime import datetime, timedelta
 import pytest
 
 from cpd_exporter.errors import FilterError, InconsistentListingError
-from cpd_exporter.model.entries import Entry, FaultyEntry, Listing, read_entry, read_listing
-from cpd_exporter.model.instants import SECOND
-from cpd_exporter.model.summaries import Summaries
-from cpd_exporter.model.windows import Window
-from cpd_exporter.reading import Count, Overflow, Reading, count, prove_filter, read_window
-from local.simulator.behaviour import Behaviour, Change, Fault
-from local.simulator.simulator import Simulator
-from local.simulator.source import EntryStore
-from tests.fakes import FakeApi
-from tests.unit.samples import START, content, listing, numbered, text, window
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.minutes import Summaries
+from cpd_exporter.model.timestamps import SECOND
+from cpd_exporter.model.window import Window
+from cpd_exporter.source.counter import Count, count
+from cpd_exporter.source.filter_check import check_filter
+from cpd_exporter.source.window_reader import Overflow, Reading, read_window
+from simulator.behaviour import Behaviour, Change, Fault
+from simulator.simulator import Simulator
+from simulator.source import EntryStore
+from tests.support.fakes import FakeApi
+from tests.support.samples import START, content, listing, numbered, text, window
 
 MS = timedelta(milliseconds=1)
 NOW = START + timedelta(days=1)
@@ -262,7 +264,7 @@ def test_what_may_be_split_is_not_read_as_dense() -> None:
 
 
 def prove(api: FakeApi | ScriptedApi, slack: timedelta = SECOND) -> bool:
-    return prove_filter(api, slack, until=NOW)
+    return check_filter(api, slack, until=NOW)
 
 
 def test_an_entry_that_is_found_by_its_second_proves_the_filter() -> None:

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.claiming import Outcome
 from cpd_exporter.errors import PermanentError, TransientError
-from cpd_exporter.model.events import Event
-from cpd_exporter.model.messages import ErrandWork
-from cpd_exporter.model.timeline import Request
-from local.simulator.seeding import Profile, seeded
-from tests.fakes import FakeMailbox, FakeTopic
-from tests.world import NOW, ORIGIN, TENANT, World
+from cpd_exporter.model.event import Event
+from cpd_exporter.model.job import Job
+from cpd_exporter.model.message import JobMessage
+from cpd_exporter.worker.context import Outcome
+from simulator.seeding import Profile, seeded
+from tests.support.fakes import FakeReplayQueue, FakeTopic
+from tests.support.world import NOW, ORIGIN, TENANT, World
 
 START = datetime(2026, 1, 20, tzinfo=UTC)
 END = datetime(2026, 2, 10, 12, tzinfo=UTC)
@@ -38,16 +38,16 @@ def replayed(world: World, **more: str) -> list[Event]:
     before = len(world.topic.published)
     ask(world, **more)
     world.export()
-    assert not list(world.timeline.requests())
+    assert not list(world.timeline.jobs())
     return world.topic.published[before:]
 
 
-def work(name: str = NAME) -> ErrandWork:
-    return ErrandWork(tenant_id=TENANT, name=name)
+def work(name: str = NAME) -> JobMessage:
+    return JobMessage(tenant_id=TENANT, name=name)
 
 
-def request(world: World) -> Request:
-    [found] = world.timeline.requests()
+def request(world: World) -> Job:
+    [found] = world.timeline.jobs()
     return found
 
 
@@ -89,10 +89,10 @@ def test_the_last_version_is_told_and_what_is_deleted_is_not() -> None:
 
 def test_one_queue_alone_may_get_it() -> None:
     world = exported()
-    world.mailbox = FakeMailbox(QUEUE)
+    world.replay_queue = FakeReplayQueue(QUEUE)
     first = {event.entry_id: event for event in world.topic.published}
     assert replayed(world, queueArn=QUEUE) == []
-    delivered = world.mailbox.delivered[QUEUE]
+    delivered = world.replay_queue.delivered[QUEUE]
     assert Counter(e.entry_id for e in delivered) == Counter(expected(world))
     assert all(event == first[event.entry_id] for event in delivered)
 
@@ -103,9 +103,9 @@ def test_what_was_a_reference_at_first_is_one_again() -> None:
     world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})
     world.export()
     [large] = world.topic.published[100:]
-    world.mailbox = FakeMailbox(QUEUE)
+    world.replay_queue = FakeReplayQueue(QUEUE)
     replayed(world, queueArn=QUEUE)
-    assert large in world.mailbox.delivered[QUEUE]
+    assert large in world.replay_queue.delivered[QUEUE]
     assert large in replayed(world)
 
 
@@ -120,7 +120,7 @@ def test_a_worker_stops_in_time_and_the_next_tick_sends_the_rest() -> None:
             break
         [message] = world.queue.messages
         world.queue.messages.clear()
-        reports.append(world.worker.work(message, may_go_on=lambda: False))
+        reports.append(world.worker.handle(message, has_time_left=lambda: False))
         world.now += timedelta(seconds=11)
     assert [report.outcome for report in reports[:-1]] == [Outcome.PAUSED] * (len(reports) - 1)
     assert reports[-1].outcome is Outcome.DONE
@@ -128,7 +128,7 @@ def test_a_worker_stops_in_time_and_the_next_tick_sends_the_rest() -> None:
     assert sum(report.replayed for report in reports) == len(expected(world))
     again = world.topic.published[told:]
     assert Counter(e.entry_id for e in again) == Counter(expected(world))
-    assert world.worker.work(work(name)).outcome is Outcome.GONE
+    assert world.worker.handle(work(name)).outcome is Outcome.GONE
 
 
 class Failing(FakeTopic):
@@ -152,11 +152,11 @@ def test_an_outage_is_waited_out_and_counts_no_attempt() -> None:
     ask(world)
     for _ in range(8):
         with pytest.raises(TransientError):
-            world.worker.work(work())
+            world.worker.handle(work())
         assert (request(world).attempts, request(world).error) == (0, "throttled")
     before, world.topic = world.topic.published, mended
     told = len(mended.published)
-    assert world.worker.work(work()).outcome is Outcome.DONE
+    assert world.worker.handle(work()).outcome is Outcome.DONE
     again = before + world.topic.published[told:]
     assert Counter(e.entry_id for e in again) == Counter(expected(world))
 
@@ -166,11 +166,11 @@ def test_a_crash_repeats_a_page_at_most() -> None:
     mended, world.topic = world.topic, Failing(KeyboardInterrupt(), after=2)  # type: ignore[arg-type]
     ask(world)
     with pytest.raises(KeyboardInterrupt):
-        world.worker.work(work())
-    assert world.worker.work(work()).outcome is Outcome.HELD
+        world.worker.handle(work())
+    assert world.worker.handle(work()).outcome is Outcome.HELD
     world.now += timedelta(minutes=3)
     mended.published[:], world.topic = world.topic.published, mended
-    assert world.worker.work(work()).outcome is Outcome.DONE
+    assert world.worker.handle(work()).outcome is Outcome.DONE
     assert Counter(e.entry_id for e in mended.published) == Counter(expected(world))
 
 
@@ -182,13 +182,13 @@ def test_a_worker_that_was_overtaken_stops() -> None:
             if not self.published:
                 super().publish(events)
                 world.now += timedelta(minutes=10)
-                assert world.worker.work(work()).outcome is Outcome.DONE
+                assert world.worker.handle(work()).outcome is Outcome.DONE
                 return {}
             return super().publish(events)
 
     ask(world)
     world.topic = Overtaken()
-    assert world.worker.work(work()).outcome is Outcome.SUPERSEDED
+    assert world.worker.handle(work()).outcome is Outcome.SUPERSEDED
     told = Counter(e.entry_id for e in world.topic.published)
     assert told.keys() == expected(world)
     assert len({e.body for e in world.topic.published}) == len(told)
@@ -203,11 +203,11 @@ def test_a_lost_object_ends_the_request_after_its_attempts_and_harms_no_other() 
     ask(world)
     for _ in range(5):
         with pytest.raises(PermanentError, match="has no object"):
-            world.worker.work(work())
-    report = world.worker.work(work())
+            world.worker.handle(work())
+    report = world.worker.handle(work())
     assert report.outcome is Outcome.GIVEN_UP
     assert page.object in str(report.error)
-    assert not list(world.timeline.requests())
+    assert not list(world.timeline.jobs())
 
 
 def test_workers_that_end_without_a_word_end_the_request() -> None:
@@ -216,9 +216,9 @@ def test_workers_that_end_without_a_word_end_the_request() -> None:
     world.topic = Failing(KeyboardInterrupt(), after=0)  # type: ignore[arg-type]
     for _ in range(5):
         with pytest.raises(KeyboardInterrupt):
-            world.worker.work(work())
+            world.worker.handle(work())
         world.now += timedelta(minutes=3)
-    report = world.worker.work(work())
+    report = world.worker.handle(work())
     assert report.outcome is Outcome.GIVEN_UP
     assert "without a word" in str(report.error)
 
@@ -227,7 +227,7 @@ def test_a_queue_that_is_not_there_is_the_requests_own_fault() -> None:
     world = exported()
     name = ask(world, queueArn=QUEUE)
     with pytest.raises(PermanentError, match="no queue"):
-        world.worker.work(work(name))
+        world.worker.handle(work(name))
     assert request(world).attempts == 1
 
 
@@ -237,7 +237,7 @@ def test_what_is_refused_is_told_of_and_the_rest_goes_out() -> None:
     world.topic.refuse = lambda event: "never" if event.entry_id == poisoned else None
     told = len(world.topic.published)
     ask(world)
-    report = world.worker.work(work())
+    report = world.worker.handle(work())
     assert report.outcome is Outcome.DONE
     assert poisoned in str(report.error)
     again = {event.entry_id for event in world.topic.published[told:]}
@@ -251,7 +251,7 @@ def test_a_page_that_is_not_done_is_left_to_whoever_ends_it() -> None:
     told = len(world.topic.published)
     span = {"from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z"}
     name = world.command({"command": "replay", **span})["requested"]
-    assert world.worker.work(work(name)).replayed == 100
+    assert world.worker.handle(work(name)).replayed == 100
     assert len(world.topic.published) == told + 100
 
 
@@ -260,13 +260,13 @@ def test_a_merge_in_between_loses_and_repeats_nothing() -> None:
     told = len(world.topic.published)
     ask(world)
     stop = iter([True, True, False])
-    report = world.worker.work(work(), may_go_on=lambda: next(stop))
+    report = world.worker.handle(work(), has_time_left=lambda: next(stop))
     assert report.outcome is Outcome.PAUSED
     pages = len(world.pages)
     world.cutting_target = 800
     world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})
     world.export()
     assert len(world.pages) < pages
-    assert not list(world.timeline.requests())
+    assert not list(world.timeline.jobs())
     again = world.topic.published[told:]
     assert Counter(e.entry_id for e in again) == Counter(expected(world))

@@ -3,10 +3,12 @@
 import json
 from datetime import timedelta
 
-from cpd_exporter import reporting
-from cpd_exporter.model.timeline import Refusal, State, Tick, Watermark
-from tests.fakes import FakeTimeline
-from tests.unit.samples import START, TENANT, page
+from cpd_exporter.model.page import PageState
+from cpd_exporter.model.refusal import Refusal
+from cpd_exporter.model.watermark import Tick, Watermark
+from cpd_exporter.planner import status as reporting
+from tests.support.fakes import FakeTimeline
+from tests.support.samples import START, TENANT, page
 
 HOUR = timedelta(hours=1)
 NOW = START + 10 * HOUR
@@ -32,7 +34,14 @@ def test_before_the_first_tick_there_is_nothing_to_tell() -> None:
 
 def test_the_status_tells_watermark_lag_states_holes_and_last_tick() -> None:
     timeline = FakeTimeline(TENANT)
-    states = (State.DONE, State.DONE, State.OPEN, State.WRITING, State.STORED, State.OPEN)
+    states = (
+        PageState.DONE,
+        PageState.DONE,
+        PageState.OPEN,
+        PageState.WRITING,
+        PageState.STORED,
+        PageState.OPEN,
+    )
     pages = [
         page(start=START + hour * HOUR, state=state, quarantined=hour)
         for hour, state in enumerate(states)
@@ -40,8 +49,8 @@ def test_the_status_tells_watermark_lag_states_holes_and_last_tick() -> None:
     pages.append(
         page(start=START + 6 * HOUR, error="not JSON", hole_since=START + 8 * HOUR, attempts=5)
     )
-    timeline.stored = {each.window.start: each for each in pages}
-    timeline.stands = Watermark(
+    timeline.stored_pages = {each.window.start: each for each in pages}
+    timeline.stored_watermark = Watermark(
         "e" * 16, START, START + 7 * HOUR, START, START + 2 * HOUR,
         last_tick=Tick(NOW - timedelta(minutes=1), "the API is not well"),
     )  # fmt: skip

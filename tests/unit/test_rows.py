@@ -11,10 +11,10 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpd_exporter.model import json_text
-from cpd_exporter.model.entries import FaultyEntry
-from cpd_exporter.model.rows import Change, Row, created, decode, encode, quarantine
-from tests.unit.samples import TENANT, content, entry
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.entry import FaultyEntry
+from cpd_exporter.model.row import Change, Row, created, decode, encode, quarantine
+from tests.support.samples import TENANT, content, entry
 
 AT = datetime(2026, 3, 2, 8, 0, 0, 123000, tzinfo=UTC)
 OWN = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion", "shadowed")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpd_exporter.dispatch import send
 from cpd_exporter.errors import (
     AccessError,
     ConfigurationError,
@@ -16,11 +17,11 @@ from cpd_exporter.errors import (
     PermanentError,
     TransientError,
 )
-from cpd_exporter.model.messages import Message
-from cpd_exporter.sending import seconds_until_retry, send
-from tests.fakes import FakeQueue, FakeTimeline
-from tests.unit.samples import START, page, works
-from tests.world import NOW
+from cpd_exporter.model.message import Message
+from cpd_exporter.worker.backoff import seconds_until_retry
+from tests.support.fakes import FakeQueue, FakeTimeline
+from tests.support.samples import START, page, works
+from tests.support.world import NOW
 
 HALF_A_DAY = 12 * 60 * 60
 
@@ -35,12 +36,12 @@ class Lossy(FakeQueue):
 def test_only_what_is_surely_in_the_queue_counts_as_sent() -> None:
     timeline, queue = FakeTimeline(), Lossy()
     pages = [page(start=START + timedelta(hours=hour)) for hour in range(5)]
-    timeline.stored = {each.window.start: each for each in pages}
-    assert send(pages, timeline=timeline, queue=queue, clock=lambda: NOW, hop=3) == 3
-    sent = [each.window for each in timeline.stored.values() if each.sent_at == NOW]
+    timeline.stored_pages = {each.window.start: each for each in pages}
+    assert send(pages, timeline=timeline, queue=queue, clock=lambda: NOW, chain_length=3) == 3
+    sent = [each.window for each in timeline.stored_pages.values() if each.sent_at == NOW]
     assert sent == [work.window for work in works(queue)]
-    assert {work.hop for work in works(queue)} == {3}
-    assert [each.sent_at for each in timeline.stored.values()].count(None) == 2
+    assert {work.chain_length for work in works(queue)} == {3}
+    assert [each.sent_at for each in timeline.stored_pages.values()].count(None) == 2
 
 
 def test_nothing_to_send_sends_nothing() -> None:

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
 from cpd_exporter.errors import ConfigurationError
+from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
 
 LEAST = {
     "CPD_ENVIRONMENT": "staging-mea",
     "CPD_AUTHENTICATION": "basic",
     "CPD_SECRET_ARN": "arn:secret",
-    "CPD_STATE_TABLE": "state",
+    "CPD_TIMELINE_TABLE": "state",
     "CPD_QUEUE_URL": "https://queue",
     "CPD_WORKER_TIMEOUT_SECONDS": "120",
 }
@@ -51,12 +51,12 @@ def test_everything_can_be_said() -> None:
 def test_sweeps_are_told_what_a_deletion_and_an_edit_are() -> None:
     settings = WorkerSettings.read(WORKER)
     assert settings.deletion_delay_seconds == timedelta(hours=1)
-    assert settings.most_deletions_a_day == 500
+    assert settings.max_deletions_per_day == 500
     settings = WorkerSettings.read(
-        WORKER | {"CPD_DELETION_DELAY_SECONDS": "0", "CPD_MOST_DELETIONS_A_DAY": "0"}
+        WORKER | {"CPD_DELETION_DELAY_SECONDS": "0", "CPD_MAX_DELETIONS_PER_DAY": "0"}
     )
     assert settings.deletion_delay_seconds == timedelta(0)
-    assert settings.most_deletions_a_day == 0
+    assert settings.max_deletions_per_day == 0
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_first_date_is_an_instant(text: str, instant: datetime) -> None:
         ("CPD_SCOPE", "api/everything"),
         ("CPD_TOKEN_AUDIENCE", "private"),
         ("CPD_SECRET_ARN", ""),
-        ("CPD_STATE_TABLE", " "),
+        ("CPD_TIMELINE_TABLE", " "),
         ("CPD_QUEUE_URL", ""),
         ("CPD_FILTER_SLACK_SECONDS", "0"),
         ("CPD_FILTER_SLACK_SECONDS", "-1"),
@@ -131,9 +131,9 @@ def test_what_is_wrong_is_named_with_a_remedy(name: str, value: str) -> None:
         ("CPD_DELETION_DELAY_SECONDS", "-1"),
         ("CPD_DELETION_DELAY_SECONDS", ""),
         ("CPD_DELETION_DELAY_SECONDS", "an hour"),
-        ("CPD_MOST_DELETIONS_A_DAY", "-1"),
-        ("CPD_MOST_DELETIONS_A_DAY", "1.5"),
-        ("CPD_MOST_DELETIONS_A_DAY", "all"),
+        ("CPD_MAX_DELETIONS_PER_DAY", "-1"),
+        ("CPD_MAX_DELETIONS_PER_DAY", "1.5"),
+        ("CPD_MAX_DELETIONS_PER_DAY", "all"),
     ],
 )
 def test_what_is_wrong_in_the_workers_is_named_too(name: str, value: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import simplejson
 
-from local.simulator import (
+from simulator import (
     Behaviour,
     Change,
     EntryStore,

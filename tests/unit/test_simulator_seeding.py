@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.simulator import EntryStore, Profile, demo_profile, seeded
+from simulator import EntryStore, Profile, demo_profile, seeded
 
 NOW = datetime(2025, 6, 2, 9, 30, tzinfo=UTC)
 DOCUMENTED: dict[str, type | tuple[type, ...]] = {

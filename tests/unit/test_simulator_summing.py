@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from local.simulator import Behaviour, Query, Refused, Simulator
-from local.simulator.behaviour import Fault
-from local.simulator.source import EntryStore
-from local.simulator.summing import SummaryQuery
+from simulator import Behaviour, Query, Refused, Simulator
+from simulator.behaviour import Fault
+from simulator.source import EntryStore
+from simulator.summing import SummaryQuery
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.model.messages import read_command
-from cpd_exporter.model.rows import Change, Row
-from local.simulator.behaviour import Fault
-from local.simulator.seeding import Profile, seeded
-from local.simulator.source import EntryStore, StoredEntry
-from tests.world import NOW, ORIGIN, World
+from cpd_exporter.model.command import read_command
+from cpd_exporter.model.row import Change, Row
+from simulator.behaviour import Fault
+from simulator.seeding import Profile, seeded
+from simulator.source import EntryStore, StoredEntry
+from tests.support.world import NOW, ORIGIN, World
 
 
 def entries(count: int) -> EntryStore:
@@ -210,11 +210,11 @@ def test_a_sweep_beside_an_export_and_twice_tells_once() -> None:
     world.simulator.insert(world.now - timedelta(minutes=10))
     world.export()
     assert Counter(e.body.count('"cpd.entry.updated"') for e in world.topic.published)[1] == 10
-    assert not list(world.timeline.requests())
+    assert not list(world.timeline.jobs())
 
 
 def test_volatile_members_make_no_new_version() -> None:
-    world = World(store=entries(100), volatile=frozenset({"seenAt"}))
+    world = World(store=entries(100), fingerprint_exclude=frozenset({"seenAt"}))
     world.export()
     for number, entry in enumerate(list(world.store)):
         world.store.edit(entry.log_entry_id, seenAt=number)
@@ -224,8 +224,8 @@ def test_volatile_members_make_no_new_version() -> None:
 def test_leaving_a_member_out_later_tells_nothing_anew() -> None:
     world = World(store=entries(100))
     world.export()
-    world.volatile = frozenset({"description"})
-    world.api.volatile = world.volatile
+    world.fingerprint_exclude = frozenset({"description"})
+    world.api.fingerprint_exclude = world.fingerprint_exclude
     for entry in list(world.store):
         world.store.edit(entry.log_entry_id, description="other")
     assert swept(world) == []
@@ -236,10 +236,10 @@ def test_refresh_sweeps_the_page_of_an_entry() -> None:
     [entry] = spread(world, 1)
     world.store.edit(entry.log_entry_id, durationMinutes=7)
     answer = world.command({"command": "refresh", "logEntryIds": [entry.log_entry_id, "f" * 24]})
-    assert answer == {"asked": 1, "unknown": ["f" * 24]}
+    assert answer == {"sweepsRequested": 1, "unknown": ["f" * 24]}
     world.export()
     assert [e.entry_id for e in world.topic.published[1000:]] == [entry.log_entry_id]
-    assert not list(world.timeline.asks())
+    assert not list(world.timeline.sweep_requests())
 
 
 def test_a_backfill_extends_the_export_into_the_past() -> None:
@@ -256,7 +256,7 @@ def test_a_backfill_extends_the_export_into_the_past() -> None:
     stands = world.timeline.watermark()
     assert stands is not None
     assert stands.exported_from == stands.origin == ORIGIN
-    assert not list(world.timeline.requests())
+    assert not list(world.timeline.jobs())
 
 
 SPAN = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}

@@ -7,17 +7,18 @@ from typing import Any, Literal
 
 import pytest
 
-from cpd_exporter.claiming import Outcome
 from cpd_exporter.errors import MalformedInputError, PermanentError, TransientError
-from cpd_exporter.model.entries import Entry, FaultyEntry, Listing
-from cpd_exporter.model.rows import Change
-from cpd_exporter.model.timeline import Kind, Missing, Write
-from cpd_exporter.model.windows import Window
-from local.simulator.behaviour import Behaviour
-from local.simulator.seeding import Profile, seeded
-from local.simulator.source import StoredEntry
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
+from cpd_exporter.model.page import ConditionalWrite, MissingEntry, WorkKind
+from cpd_exporter.model.row import Change
+from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.model.window import Window
+from cpd_exporter.worker.context import Outcome
+from simulator.behaviour import Behaviour
+from simulator.seeding import Profile, seeded
+from simulator.source import StoredEntry
+from tests.support.world import NOW, ORIGIN, World
 from tests.unit.test_sweeps import at, changes, entries, exported, swept
-from tests.world import NOW, ORIGIN, World
 
 type Fetched = Entry | FaultyEntry | None
 
@@ -185,7 +186,7 @@ class TestPoison:
     def test_a_page_notes_no_more_missing_entries_than_its_item_holds(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("cpd_exporter.sweeping.MOST_MISSING", 5)
+        monkeypatch.setattr("cpd_exporter.worker.sweep.deletions.MAX_MISSING_PER_PAGE", 5)
         world = exported(100)
         gone = february(world)[:8]
         for entry in gone:
@@ -246,8 +247,8 @@ class TestHeldDeletions:
         world = exported(80, behaviour=Behaviour(per_page_cap=100))
         page = max(world.pages, key=lambda page: page.entries)
         inside = [entry for entry in world.store if at(entry) in page.window]
-        missing = {entry.log_entry_id: Missing(world.now) for entry in inside[::9][:3]}
-        world.timeline.stored[page.window.start] = replace(
+        missing = {entry.log_entry_id: MissingEntry(world.now) for entry in inside[::9][:3]}
+        world.timeline.stored_pages[page.window.start] = replace(
             page, missing=missing, held=3, quarantined=9
         )
         for n in range(120):
@@ -255,7 +256,7 @@ class TestHeldDeletions:
         refresh(world, inside[0])
         world.planner.tick()
         [work] = world.queue.messages
-        assert world.worker.work(work).outcome is Outcome.SPLIT
+        assert world.worker.handle(work).outcome is Outcome.SPLIT
         assert self.held(world) == 3
         assert sum(page.quarantined for page in world.pages) == 0
 
@@ -265,19 +266,19 @@ class TestRaces:
         self,
         monkeypatch: pytest.MonkeyPatch,
         world: World,
-        move: Literal["advance", "retreat"],
+        member: Literal["exported_through", "exported_from"],
         to: datetime,
     ) -> None:
         """A tick that looked earlier, and saw less done, moves the watermark first, to ``to``."""
-        really, others = getattr(world.timeline, move), [to]
+        really, others = world.timeline.update_watermark, [to]
 
-        def moved(*, before: datetime, through: datetime) -> bool:
-            if others:
-                assert really(before=before, through=others.pop())
-            moved: bool = really(before=before, through=through)
-            return moved
+        def moved(before: Watermark, after: Watermark) -> bool:
+            if others and getattr(before, member) != getattr(after, member):
+                move: dict[str, Any] = {member: others.pop()}
+                assert really(before, replace(before, **move))
+            return really(before, after)
 
-        monkeypatch.setattr(world.timeline, move, moved)
+        monkeypatch.setattr(world.timeline, "update_watermark", moved)
 
     def test_a_slower_tick_leaves_the_watermark_movable(
         self, monkeypatch: pytest.MonkeyPatch
@@ -290,7 +291,7 @@ class TestRaces:
             world.planner.tick()
         world.drain()
         second = list(world.timeline.pages(stood))[1]
-        self.other_tick(monkeypatch, world, "advance", second.window.end)
+        self.other_tick(monkeypatch, world, "exported_through", second.window.end)
         world.command(
             {"command": "sweep", "from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}
         )
@@ -305,7 +306,7 @@ class TestRaces:
         world.planner.tick()
         world.drain()
         third = list(world.timeline.pages_before(world.origin))[2]
-        self.other_tick(monkeypatch, world, "retreat", third.window.start)
+        self.other_tick(monkeypatch, world, "exported_from", third.window.start)
         world.cutting_target = 800
         world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})
         world.origin = ORIGIN
@@ -356,9 +357,9 @@ class TestRaces:
         edited = edit(world, february(world)[5])
         commit, lost = world.timeline.commit, [2]
 
-        def commit_late(writes: Sequence[Write]) -> bool:
+        def commit_late(writes: Sequence[ConditionalWrite]) -> bool:
             made = writes[0].after
-            if made and made.kind is Kind.SWEEP and made.window.start.month in lost:
+            if made and made.kind is WorkKind.SWEEP and made.window.start.month in lost:
                 lost.clear()
                 return False
             return commit(writes)
@@ -413,7 +414,7 @@ class TestOperatorsInAHurry:
         assert told(world, Change.UPDATED) == [edited]
         assert late.log_entry_id in told(world, Change.CREATED)
         assert "from when?" in str(report.error)
-        assert [request.name for request in world.timeline.requests()] == ["backfill"]
+        assert [request.name for request in world.timeline.jobs()] == ["backfill"]
 
     def test_a_further_backfill_while_one_runs(self) -> None:
         world = exported(20)
@@ -434,7 +435,7 @@ class TestOperatorsInAHurry:
         world.planner.tick()
         world.drain()
         assert told(world, Change.UPDATED) == [edited]
-        assert len(list(world.timeline.requests())) == 1
+        assert len(list(world.timeline.jobs())) == 1
 
     def test_one_malformed_id_spoils_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
         world = exported(20)
@@ -448,8 +449,8 @@ class TestOperatorsInAHurry:
         monkeypatch.setattr(world.api, "entry", refusing)
         wanted = [entry.log_entry_id for entry in list(world.store)[:3]]
         answer = world.command({"command": "refresh", "logEntryIds": ["not-an-id", *wanted]})
-        assert answer == {"asked": 3, "unknown": ["not-an-id"]}
-        assert len(list(world.timeline.asks())) == 3
+        assert answer == {"sweepsRequested": 3, "unknown": ["not-an-id"]}
+        assert len(list(world.timeline.sweep_requests())) == 3
 
     def test_what_was_wished_before_an_outage_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
         world = exported(60)
@@ -464,7 +465,7 @@ class TestOperatorsInAHurry:
         monkeypatch.setattr(world.api, "entry", unavailable)
         with pytest.raises(TransientError):
             refresh(world, *wanted, last)
-        assert len(list(world.timeline.asks())) == 50
+        assert len(list(world.timeline.sweep_requests())) == 50
 
 
 def test_windows_narrower_than_the_slack_are_merged_at_bounded_cost() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
 from cpd_exporter.bootstrap import VISIBILITY
-from cpd_exporter.model.messages import Export, Sweep, read_command
+from cpd_exporter.model.command import Export, Sweep, read_command
+from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.settings import PREFIX, PlannerSettings, Settings, WorkerSettings
 from local.places import ROOT
-from local.problem import Problem
+from local.problem import UserError
 from local.template import check, template
 
 TEMPLATE = template()
@@ -150,17 +150,17 @@ def test_a_schedule_is_a_command_and_its_retry_is_the_next_one(name: str) -> Non
 
 
 def test_a_message_stays_hidden_while_it_may_be_in_work() -> None:
-    queue = properties("PagesQueue")
+    queue = properties("WorkQueue")
     assert queue["VisibilityTimeout"] >= 6 * FUNCTION["Timeout"]
     assert queue["VisibilityTimeout"] == VISIBILITY * FUNCTION["Timeout"]
 
 
 def test_a_message_that_fails_often_is_kept_in_the_dead_letter_queue() -> None:
-    redrive = properties("PagesQueue")["RedrivePolicy"]
+    redrive = properties("WorkQueue")["RedrivePolicy"]
     assert redrive["maxReceiveCount"] >= 5
-    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["PagesDeadLetterQueue", "Arn"]}
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["WorkDeadLetterQueue", "Arn"]}
     fortnight = 14 * 24 * 60 * 60
-    assert properties("PagesDeadLetterQueue")["MessageRetentionPeriod"] == fortnight
+    assert properties("WorkDeadLetterQueue")["MessageRetentionPeriod"] == fortnight
 
 
 def test_the_mapping_bounds_the_load_and_keeps_the_pollers_back_off() -> None:
@@ -214,7 +214,7 @@ def test_bucket_and_topic_take_nothing_in_clear_text(policy: str, action: str) -
 
 
 def test_the_table_finds_undone_work_consistently_and_can_be_restored() -> None:
-    table = properties("StateTable")
+    table = properties("TimelineTable")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     # A global index could not be read consistently.
@@ -294,14 +294,14 @@ def test_the_worker_may_do_what_it_does_and_no_more() -> None:
     writable = {r for action, r in permissions("WorkerRole") if action == "s3:PutObject"}
     assert writable == {
         str({"Fn::Sub": "${LakeBucket.Arn}/entries/*"}),
-        str({"Fn::Sub": "${LakeBucket.Arn}/known/*"}),
+        str({"Fn::Sub": "${LakeBucket.Arn}/index/*"}),
         str({"Fn::Sub": "${LakeBucket.Arn}/quarantine/*"}),
         str({"Fn::Sub": "${LakeBucket.Arn}/reports/*"}),
     }
 
 
 def test_the_worker_may_send_to_the_queues_that_are_named_for_replays_and_to_no_others() -> None:
-    pages = str({"Fn::GetAtt": ["PagesQueue", "Arn"]})
+    pages = str({"Fn::GetAtt": ["WorkQueue", "Arn"]})
     to = {r for action, r in permissions("WorkerRole") if action == "sqs:SendMessage"}
     assert to == {pages, str({"Ref": "ReplayQueueArns"})}
     (policy,) = properties("WorkerRole")["Policies"]
@@ -316,7 +316,7 @@ def test_a_queue_to_replay_to_is_a_standard_one() -> None:
     theirs = "arn:aws:sqs:eu-west-2:123456789012:theirs"
     check({"ReplayQueueArns": theirs})
     check({"ReplayQueueArns": f"{theirs},{theirs}-too"})
-    with pytest.raises(Problem, match="standard"):
+    with pytest.raises(UserError, match="standard"):
         check({"ReplayQueueArns": f"{theirs},{theirs}.fifo"})
 
 
@@ -329,7 +329,7 @@ def test_a_parameter_explains_itself_and_refuses_nonsense(name: str) -> None:
     assert parameter["Description"]
     assert parameter["ConstraintDescription"]
     check({name: DEFAULTS[name]})
-    with pytest.raises(Problem, match=re.escape(parameter["ConstraintDescription"])):
+    with pytest.raises(UserError, match=re.escape(parameter["ConstraintDescription"])):
         check({name: "-1" if parameter["Type"] == "Number" else "no such thing"})
 
 
@@ -357,7 +357,7 @@ def test_the_choices_are_those_that_the_code_knows(name: str, choices: type[Any]
     ],
 )
 def test_an_api_url_is_https_or_on_this_machine(url: str) -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(UserError):
         check({"ApiUrl": url})
     for fine in (
         "https://host/base",
@@ -403,10 +403,12 @@ def test_outputs_are_what_operators_and_subscribers_need() -> None:
         "CredentialsSecretArn",
         "LakeBucketName",
         "NotificationsTopicArn",
-        "PagesDeadLetterQueueUrl",
+        "WorkDeadLetterQueueUrl",
+        "WorkQueueUrl",
         "PagesQueueUrl",
+        "PagesDeadLetterQueueUrl",
         "PlannerFunctionName",
-        "StateTableName",
+        "TimelineTableName",
         "WorkerFunctionName",
     }
 

@@ -8,20 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpd_exporter.model.instants import SECOND
-from cpd_exporter.model.timeline import Page, Patience, State, lake_key, parts_of
-from tests.unit.samples import START, TENANT, page
+from cpd_exporter.model.page import Page, PageState, lake_key, parts_of
+from cpd_exporter.model.resend_policy import ResendPolicy
+from cpd_exporter.model.timestamps import SECOND
+from tests.support.samples import START, TENANT, page
 
-PATIENCE = Patience(in_queue=timedelta(minutes=12))
+PATIENCE = ResendPolicy(in_queue=timedelta(minutes=12))
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
-UNDONE = (State.OPEN, State.WRITING, State.STORED)
+UNDONE = (PageState.OPEN, PageState.WRITING, PageState.STORED)
 
 
 def ago(**by: float) -> datetime:
     return NOW - timedelta(**by)
 
 
-def test_the_key_is_of_tenant_month_window_generation_and_epoch() -> None:
+def test_the_key_is_of_tenant_month_window_generation_and_timeline() -> None:
     assert lake_key(TENANT, page(generation=3)) == (
         f"entries/tenant={TENANT}/entry_month=2026-03/"
         f"20260301T120000Z_20260301T130000Z_g3_{'e' * 16}.jsonl.gz"
@@ -29,24 +30,30 @@ def test_the_key_is_of_tenant_month_window_generation_and_epoch() -> None:
 
 
 def test_no_key_serves_two_pieces_of_work() -> None:
-    pages = [page(), page(60), page(generation=2), page(epoch="f" * 16), page(start=START - SECOND)]
+    pages = [
+        page(),
+        page(60),
+        page(generation=2),
+        page(timeline_id="f" * 16),
+        page(start=START - SECOND),
+    ]
     assert len({lake_key(TENANT, each) for each in pages} | {lake_key("other", page())}) == 6
 
 
 def test_state_and_attempts_do_not_change_the_key() -> None:
-    later = page(state=State.STORED, attempts=4, revision="r9", error="late")
+    later = page(state=PageState.STORED, attempts=4, revision="r9", error="late")
     assert lake_key(TENANT, later) == lake_key(TENANT, page())
 
 
 @pytest.mark.parametrize("state", UNDONE)
-def test_what_was_never_sent_is_due(state: State) -> None:
+def test_what_was_never_sent_is_due(state: PageState) -> None:
     assert page(state=state).due(NOW, PATIENCE)
     assert page(state=state, hole_since=NOW).due(NOW, PATIENCE)
 
 
 def test_what_is_done_is_never_due() -> None:
-    assert not page(state=State.DONE).due(NOW, PATIENCE)
-    assert not page(state=State.DONE, sent_at=ago(days=9)).due(NOW, PATIENCE)
+    assert not page(state=PageState.DONE).due(NOW, PATIENCE)
+    assert not page(state=PageState.DONE, sent_at=ago(days=9)).due(NOW, PATIENCE)
 
 
 @pytest.mark.parametrize("state", UNDONE)
@@ -70,7 +77,7 @@ def test_what_is_done_is_never_due() -> None:
     ],
 )
 def test_what_was_sent_is_due_again_when_whoever_had_it_is_silent(
-    state: State, settings: dict[str, Any], due: bool
+    state: PageState, settings: dict[str, Any], due: bool
 ) -> None:
     assert page(state=state, **settings).due(NOW, PATIENCE) is due
 
@@ -88,9 +95,9 @@ def test_a_hole_is_tried_again_after_ever_longer_pauses(attempts: int, minutes: 
 
 
 def test_the_watermark_passes_over_what_is_done_and_over_holes() -> None:
-    assert page(state=State.DONE).passable
-    assert page(hole_since=NOW).passable
-    assert not any(page(state=state).passable for state in UNDONE)
+    assert page(state=PageState.DONE).watermark_may_pass
+    assert page(hole_since=NOW).watermark_may_pass
+    assert not any(page(state=state).watermark_may_pass for state in UNDONE)
 
 
 @given(st.integers(2, 10**6), st.integers(2, 20), st.integers(1, 5000))
@@ -101,8 +108,8 @@ def test_parts_tile_what_they_replace(seconds: int, parts: int, floor: int) -> N
     assert (bounds[0][0], bounds[-1][1]) == (whole.window.start, whole.window.end)
     assert all(one[1] == other[0] for one, other in pairwise(bounds))
     for part in replaced:
-        assert (part.generation, part.epoch, part.revision) == (5, whole.epoch, "r2")
-        assert (part.state, part.attempts) == (State.OPEN, 0)
+        assert (part.generation, part.timeline_id, part.revision) == (5, whole.timeline_id, "r2")
+        assert (part.state, part.attempts) == (PageState.OPEN, 0)
         assert part.due(NOW, PATIENCE)
     assert not {lake_key(TENANT, part) for part in replaced} & {lake_key(TENANT, whole)}
 
@@ -110,5 +117,5 @@ def test_parts_tile_what_they_replace(seconds: int, parts: int, floor: int) -> N
 def test_the_parts_of_a_hole_are_holes() -> None:
     """Else the watermark, which passed over the hole, stood beyond pages that nobody lists."""
     parts = parts_of(page(hole_since=NOW, error="why"), 2, floor=SECOND, revision="r2", attempts=4)
-    assert all(part.passable and part.hole_since == NOW for part in parts)
+    assert all(part.watermark_may_pass and part.hole_since == NOW for part in parts)
     assert {(part.error, part.attempts) for part in parts} == {("why", 4)}

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.claiming import Outcome, WorkReport
 from cpd_exporter.errors import PermanentError, TransientError
-from cpd_exporter.model import rows
-from cpd_exporter.model.messages import ErrandWork
-from cpd_exporter.model.timeline import Page
-from local.simulator.behaviour import Behaviour, Fault
-from local.simulator.seeding import Profile, seeded
-from local.simulator.source import StoredEntry
-from tests.world import NOW, ORIGIN, TENANT, World
+from cpd_exporter.model import row as rows
+from cpd_exporter.model.message import JobMessage
+from cpd_exporter.model.page import Page
+from cpd_exporter.worker.context import Outcome, WorkReport
+from simulator.behaviour import Behaviour, Fault
+from simulator.seeding import Profile, seeded
+from simulator.source import StoredEntry
+from tests.support.world import NOW, ORIGIN, TENANT, World
 
 NAME = "verify:2026-01-01T00:00:00Z/2026-03-10T12:00:00Z"
 SECONDS = timedelta(seconds=90)
@@ -30,11 +30,11 @@ def exported(count: int = 1000, **settings: Any) -> World:
     return world
 
 
-def ask(world: World) -> ErrandWork:
+def ask(world: World) -> JobMessage:
     span = {"from": "2026-01-01T00:00:00Z", "to": "2026-03-10T12:00:00Z"}
     name = world.command({"command": "verify", **span})["requested"]
     assert name == NAME
-    return ErrandWork(tenant_id=TENANT, name=name)
+    return JobMessage(tenant_id=TENANT, name=name)
 
 
 def read(world: World, report: WorkReport) -> dict[str, Any]:
@@ -47,8 +47,8 @@ def read(world: World, report: WorkReport) -> dict[str, Any]:
 
 
 def verified(world: World) -> dict[str, Any]:
-    report = world.worker.work(ask(world))
-    assert not list(world.timeline.requests())
+    report = world.worker.handle(ask(world))
+    assert not list(world.timeline.jobs())
     return read(world, report)
 
 
@@ -91,7 +91,7 @@ def test_it_is_clean_after_an_export_whatever_the_bounds_are(
     swept(world)
     stop: Iterator[bool] = iter([False] * 1000)
     message = ask(world)
-    while (report := world.worker.work(message, may_go_on=lambda: next(stop))).report is None:
+    while (report := world.worker.handle(message, has_time_left=lambda: next(stop))).report is None:
         assert report.outcome is Outcome.PAUSED
         world.now += timedelta(seconds=1)
     assert read(world, report)["clean"]
@@ -210,7 +210,7 @@ def test_a_tampered_object_of_a_swept_page_is_found() -> None:
     page = page_of(world, entry_of(world))
     swept(world)
     merged = page_of(world, entry_of(world))
-    assert merged.known is not None
+    assert merged.index_key is not None
     entry_id = tamper(world, page, durationMinutes=0)
     report = verified(world)
     [damage] = report["damages"]
@@ -230,7 +230,7 @@ def test_another_version_than_was_told_is_found() -> None:
     forged = rows.Row(first.content, first.change, "0" * 64, first.tenant_id, first.exported_at)
     world.lake.objects[page.object] = rows.encode([forged, *rest])
     [damage] = verified(world)["damages"]
-    assert damage["problem"] == "another version than was told"
+    assert damage["problem"] == "another version than the published one"
     assert damage["logEntryIds"] == [first.entry_id]
 
 
@@ -278,18 +278,18 @@ def test_knowledge_that_is_gone_or_damaged_is_found(damage: bytes | None) -> Non
     world.cutting_target = 800
     swept(world)
     page = page_of(world, entry_of(world))
-    assert page.known is not None
+    assert page.index_key is not None
     if damage is None:
-        del world.lake.objects[page.known]
+        del world.lake.objects[page.index_key]
     else:
-        world.lake.objects[page.known] = damage
+        world.lake.objects[page.index_key] = damage
     [found] = verified(world)["damages"]
-    assert (found["object"], found["entries"]) == (page.known, page.entries)
+    assert (found["object"], found["entries"]) == (page.index_key, page.entries)
 
 
 def test_rows_from_before_a_member_was_volatile_are_sound() -> None:
     world = exported(100)
-    world.volatile = world.api.volatile = frozenset({"description"})
+    world.fingerprint_exclude = world.api.fingerprint_exclude = frozenset({"description"})
     assert verified(world)["clean"]
 
 
@@ -310,7 +310,7 @@ def test_pages_that_are_not_done_are_named_and_not_compared() -> None:
     world.planner.tick()
     span = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
     name = world.command({"command": "verify", **span})["requested"]
-    report = read(world, world.worker.work(ErrandWork(tenant_id=TENANT, name=name)))
+    report = read(world, world.worker.handle(JobMessage(tenant_id=TENANT, name=name)))
     assert report["clean"]
     assert report["entries"] == 100
     assert [page["state"] for page in report["unexported"]] == ["open"]
@@ -331,11 +331,11 @@ def test_an_outage_is_waited_out() -> None:
     message = ask(world)
     world.simulator.behave(faults=(Fault(on="summaries", status=503, after=1, times=1),))
     with pytest.raises(TransientError):
-        world.worker.work(message)
-    [request] = world.timeline.requests()
+        world.worker.handle(message)
+    [request] = world.timeline.jobs()
     assert request.attempts == 0
     assert request.cursor == datetime(2026, 2, 1, tzinfo=UTC)
-    assert read(world, world.worker.work(message))["clean"]
+    assert read(world, world.worker.handle(message))["clean"]
 
 
 def test_a_worker_that_stops_at_each_page_comes_to_the_same_report() -> None:
@@ -347,7 +347,7 @@ def test_a_worker_that_stops_at_each_page_comes_to_the_same_report() -> None:
     message = ask(world)
     legs = 0
     while True:
-        report = world.worker.work(message, may_go_on=lambda: False)
+        report = world.worker.handle(message, has_time_left=lambda: False)
         if report.outcome is not Outcome.PAUSED:
             break
         legs += 1
@@ -374,10 +374,10 @@ def test_a_crash_before_the_end_leaves_one_report() -> None:
 
     world.lake.put_new = dying  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        world.worker.work(message)
+        world.worker.handle(message)
     world.lake.put_new = put_new  # type: ignore[method-assign]
     world.now += timedelta(minutes=3)
-    report = read(world, world.worker.work(message))
+    report = read(world, world.worker.handle(message))
     assert report["clean"]
     assert report["entries"] > 900
     finals = [key for key in world.lake.objects if "verify-" in key and "through" not in key]
@@ -387,13 +387,13 @@ def test_a_crash_before_the_end_leaves_one_report() -> None:
 def test_findings_that_were_deleted_end_the_request() -> None:
     world = exported()
     message = ask(world)
-    world.worker.work(message, may_go_on=lambda: False)
+    world.worker.handle(message, has_time_left=lambda: False)
     for key in [key for key in world.lake.objects if key.startswith("reports/")]:
         del world.lake.objects[key]
     for _ in range(4):
         with pytest.raises(PermanentError, match="has no object reports/"):
-            world.worker.work(message)
-    assert world.worker.work(message).outcome is Outcome.GIVEN_UP
+            world.worker.handle(message)
+    assert world.worker.handle(message).outcome is Outcome.GIVEN_UP
 
 
 def test_a_report_of_a_ruin_is_no_larger_than_one_can_read() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpd_exporter.model.instants import SECOND
-from cpd_exporter.model.windows import Window, next_month
+from cpd_exporter.model.timestamps import SECOND
+from cpd_exporter.model.window import Window, next_month
 
 EPOCH = datetime(1999, 12, 31, tzinfo=UTC)
 WINDOWS = st.builds(
@@ -52,7 +52,7 @@ def test_a_cut_tiles_evenly_and_not_below_the_floor(
     window: Window, parts: int, floor_seconds: int
 ) -> None:
     floor = floor_seconds * SECOND
-    cut = window.cut(parts, floor=floor)
+    cut = window.split(parts, floor=floor)
     assert tiles(cut) == window
     assert len(cut) == max(1, min(parts, window.length // floor))
     lengths = {part.length for part in cut}
@@ -71,7 +71,7 @@ def test_months_tile_and_none_crosses_the_calendar(window: Window) -> None:
 
 @given(WINDOWS.filter(lambda window: not window.within_one_month))
 def test_halves_meet_where_a_month_begins(window: Window) -> None:
-    one, other = window.halved_by_month()
+    one, other = window.halves_by_month()
     assert tiles([one, other]) == window
     assert other.start == next_month(other.start - SECOND)
     counts = len(list(one.months())), len(list(other.months()))

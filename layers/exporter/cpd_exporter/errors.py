@@ -1,6 +1,6 @@
-"""What can go wrong. The type says what happens next; the message says what, where and what to do.
+"""The exporter's errors. The type says what happens next, the message where and how to mend it.
 
-No message holds a secret or the content of an entry: messages are logged, stored and shown.
+Messages are logged, stored and shown, so none may hold a secret or the content of an entry.
 """
 
 
@@ -9,18 +9,18 @@ class ExporterError(Exception):
 
 
 class ConfigurationError(ExporterError):
-    """The deployment lacks something that only its operator can give: nothing can start."""
+    """The deployment lacks something that only its operator can give. Nothing can start."""
 
 
 class MalformedInputError(ExporterError):
-    """A command or a message that cannot be understood: refused, never retried."""
+    """A command or a message is not understandable. It is refused, never retried."""
 
 
 class TransientError(ExporterError):
-    """The world is not ready (429, 5xx, time-out, throttling): wait, then try the same again.
+    """Another system is not ready (429, 5xx, time-out, throttling). The same call is tried later.
 
-    It strikes all work alike, so it never counts against the page that met it.
-    ``retry_after`` is in seconds, where the other side named a time.
+    An outage strikes all work alike, so it never counts against the page that met it.
+    ``retry_after`` is in seconds, if the other system named a time.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -29,17 +29,15 @@ class TransientError(ExporterError):
 
 
 class AccessError(TransientError):
-    """401 or 403: waited out like an outage, since an operator will mend it, but not hammered."""
+    """401 or 403. The exporter waits until an operator mends it, and repeats no call at once."""
 
 
 class PermanentError(ExporterError):
-    """This piece of work fails for a reason of its own: counted, and in the end a hole."""
+    """A piece of work fails for its own reasons. Attempts count, and the last one makes a hole."""
 
 
 class LakeError(PermanentError):
-    """An object that the timeline names is not in the lake (no ``damage``), or is not as it was
-    written.
-    """
+    """The lake lacks an object that the timeline names, or the object has some ``damage``."""
 
     def __init__(self, key: str, *, damage: str | None = None) -> None:
         super().__init__(
@@ -52,12 +50,12 @@ class LakeError(PermanentError):
 
 
 class MalformedResponseError(PermanentError):
-    """The API answered something that is not what it documents."""
+    """The API's answer does not have the documented form."""
 
 
 class FilterError(PermanentError):
-    """The API's date filter does not work as assumed: nothing it answers may be stored."""
+    """The API's date filter does not work as assumed, so no answer may be stored."""
 
 
 class InconsistentListingError(PermanentError):
-    """The API's listings of one window contradict each other, for as long as was tried."""
+    """The API's listings of one window contradict each other, after all attempts."""

@@ -1,4 +1,4 @@
-"""Settings: read once from the environment that the template gives each function."""
+"""Settings, read once from the environment variables that the template sets."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cpd_exporter.adapters.environments import Audience, Authentication, Environment, Scope
 from cpd_exporter.errors import ConfigurationError
-from cpd_exporter.model.instants import SECOND, parse_instant
+from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
+from cpd_exporter.model.timestamps import SECOND, parse_instant
 
 PREFIX = "CPD_"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ def _seconds(value: Any) -> Any:
 
 
 def _names(value: Any) -> Any:
-    """Names between commas; none at all in an empty text."""
+    """Names between commas. An empty text has none."""
     if not isinstance(value, str):
         return value
     return frozenset(name.strip() for name in value.split(",") if name.strip())
@@ -41,7 +41,7 @@ type _Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Settings(BaseModel):
-    """What both functions are told. Durations are whole seconds."""
+    """The settings of both functions. Durations are whole seconds."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
 
@@ -51,7 +51,7 @@ class Settings(BaseModel):
     scope: Scope = Scope.READ
     token_audience: Audience = Audience.PUBLIC
     secret_arn: Annotated[str, Field(min_length=1)]
-    state_table: Annotated[str, Field(min_length=1)]
+    timeline_table: Annotated[str, Field(min_length=1)]
     queue_url: Annotated[str, Field(min_length=1)]
     filter_slack_seconds: Annotated[_Seconds, Field(ge=SECOND)] = SECOND
     worker_timeout_seconds: Annotated[_Seconds, Field(ge=SECOND)]
@@ -59,7 +59,7 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Read ``CPD_…`` variables; raises ``ConfigurationError`` naming all that are wrong."""
+        """Read ``CPD_…`` variables. Raises ``ConfigurationError``, which names all wrong ones."""
         named = {
             name: environment[PREFIX + name.upper()]
             for name in cls.model_fields
@@ -79,17 +79,17 @@ class Settings(BaseModel):
 
 
 class PlannerSettings(Settings):
-    """What the planner is told besides."""
+    """The planner's own settings besides."""
 
-    # Nothing was logged before; and the API's date format has no room for early years.
+    # Nobody logged anything before, and the API's date format has no room for early years.
     first_date: Annotated[datetime, BeforeValidator(_first_date), Field(ge=_EARLIEST)]
     settle_seconds: Annotated[_Seconds, Field(ge=timedelta(0))]
 
 
 class WorkerSettings(Settings):
-    """What the worker is told besides."""
+    """The worker's own settings besides."""
 
     lake_bucket: Annotated[str, Field(min_length=1)]
     topic_arn: Annotated[str, Field(min_length=1)]
     deletion_delay_seconds: Annotated[_Seconds, Field(ge=timedelta(0))] = timedelta(hours=1)
-    most_deletions_a_day: Annotated[int, Field(ge=0)] = 500
+    max_deletions_per_day: Annotated[int, Field(ge=0)] = 500

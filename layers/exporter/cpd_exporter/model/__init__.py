@@ -1,1 +1,22 @@
-"""Values and pure functions: no clock, no randomness, no input or output."""
+"""Values and pure functions: no clock, no randomness, no input or output.
+
+window          a half-open interval of entry dates
+page            a window that fits in one response, and the work on it; sweeps
+watermark       how far the export is, and the planner's last tick
+job             an operator's command that takes more than one tick
+sweep_request   a request to sweep one page
+entry           CPD log entries, and records that are no valid entry
+row             one version of an entry, as a line of a lake object
+page_index      the last published version of each entry of a page
+event           the notification about a row
+refusal         an event that the topic refused for good
+deletion_quota  the deletions that a day has published
+minutes         the API's own sums
+command         commands to the planner
+message         messages to the worker
+schema          the strict model of commands and messages
+resend_policy   how long the planner waits before it sends work again
+options         the documented choices of the API
+exact_json      JSON with exact numbers
+timestamps      instants as text
+"""

@@ -1,0 +1,113 @@
+"""The tenant's credentials, from one secret in Secrets Manager."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from cpd_exporter.adapters.aws.client import code_of, translated
+from cpd_exporter.errors import ConfigurationError
+from cpd_exporter.model.options import SAFE_TENANT, Authentication
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+type Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
+class _Credentials(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    tenant_id: Annotated[str, Field(pattern=f"^{SAFE_TENANT}$")]
+
+
+class ApiSecret(_Credentials):
+    """Credentials for HTTP Basic: the tenant ID is the user, the API secret the password."""
+
+    api_secret: Secret
+
+
+class ClientSecret(_Credentials):
+    """Credentials for OAuth 2.0 client credentials."""
+
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: Secret
+
+
+class SecretsManagerCredentials[Credentials: (ApiSecret, ClientSecret)]:
+    """Reads the secret once, and again after the API refused it.
+
+    A secret with another tenant is refused: its entries must not get into this tenant's timeline.
+    """
+
+    def __init__(
+        self, client: "SecretsManagerClient", secret: str, model: type[Credentials]
+    ) -> None:
+        self._client = client
+        self._secret = secret
+        self._model: type[Credentials] = model
+        self._held: Credentials | None = None
+        members = ", ".join(f'"{field.alias}": "..."' for field in model.model_fields.values())
+        self.remedy = (
+            "put the right values into the secret: aws secretsmanager put-secret-value "
+            f"--secret-id {secret} --secret-string '{{{members}}}'"
+        )
+
+    def read(self) -> Credentials:
+        """The credentials as last read."""
+        if self._held is None:
+            self._held = self._read()
+        return self._held
+
+    def read_again(self) -> Credentials:
+        """The credentials as they are now. An operator may have rotated them."""
+        fresh = self._read()
+        if self._held is not None and fresh.tenant_id != self._held.tenant_id:
+            raise ConfigurationError(
+                f"the secret {self._secret} now names tenant {fresh.tenant_id}, but this run began "
+                f"with {self._held.tenant_id}"
+            )
+        self._held = fresh
+        return fresh
+
+    def _read(self) -> Credentials:
+        with translated("secretsmanager:GetSecretValue", self._secret):
+            try:
+                answer = self._client.get_secret_value(SecretId=self._secret)
+            except ClientError as error:
+                if code_of(error) != "ResourceNotFoundException":
+                    raise
+                raise ConfigurationError(
+                    f"the secret {self._secret} is empty, or there is none: {self.remedy}"
+                ) from None
+        try:
+            return self._model.model_validate_json(answer.get("SecretString", ""))
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, fault['loc'])) or 'the secret'}: {_describe(fault['type'])}"
+                for fault in error.errors(
+                    include_url=False, include_context=False, include_input=False
+                )
+            )
+        raise ConfigurationError(
+            f"the secret {self._secret} cannot be used ({faults}): {self.remedy}"
+        )
+
+
+def stored_credentials(
+    client: "SecretsManagerClient", secret: str, authentication: Authentication
+) -> SecretsManagerCredentials[ApiSecret] | SecretsManagerCredentials[ClientSecret]:
+    """The credentials that this way to sign in needs, from the secret with that ARN."""
+    match authentication:
+        case Authentication.BASIC:
+            return SecretsManagerCredentials(client, secret, ApiSecret)
+        case Authentication.OAUTH2:
+            return SecretsManagerCredentials(client, secret, ClientSecret)
+
+
+def _describe(fault: str) -> str:
+    """Describe a fault without quoting the content or saying where the JSON breaks off."""
+    return {"json_invalid": "not JSON", "missing": "missing"}.get(fault, "not valid")

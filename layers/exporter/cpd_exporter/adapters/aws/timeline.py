@@ -1,0 +1,254 @@
+"""The timeline in one DynamoDB table.
+
+| pk                | sk                                  | holds                                  |
+|-------------------|-------------------------------------|----------------------------------------|
+| TENANT#<tenantId> | WATERMARK                           | the watermark and the last tick        |
+| TENANT#<tenantId> | PAGE#<start>                        | a page; ``undone`` until it is done    |
+| TENANT#<tenantId> | SWEEP#<start>                       | a sweep, until it is merged            |
+| TENANT#<tenantId> | SWEEPREQUEST#<instant>#<hash of ID> | a sweep request                        |
+| TENANT#<tenantId> | JOB#<name>                          | a job, until it is done                |
+| TENANT#<tenantId> | DELETIONS#<day>                     | how many deletions a day published     |
+| TENANT#<tenantId> | REFUSED#<start>#<hash of ID>        | an event that the topic refused        |
+
+The local index ``undone`` is sparse. Only a local index can be read consistently.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cpd_exporter.adapters.aws.client import in_parallel
+from cpd_exporter.adapters.aws.dynamodb import (
+    ABSENT,
+    LAST_SORT_KEY,
+    MAX_TRANSACTION_ITEMS,
+    PRESENT,
+    Item,
+    ItemWrite,
+    Partition,
+    equal,
+)
+from cpd_exporter.adapters.aws.timeline_items import (
+    DELETION_QUOTA,
+    JOB,
+    PAGE,
+    REFUSAL,
+    SWEEP_REQUEST,
+    WATERMARK,
+    WATERMARK_KEY,
+    deletions_key,
+    job_key,
+    key_of,
+    page_key,
+    refusal_key,
+    sweep_request_key,
+    text_of,
+)
+from cpd_exporter.errors import TransientError
+from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.job import Job
+from cpd_exporter.model.page import ConditionalWrite, Page, WorkKind
+from cpd_exporter.model.refusal import Refusal
+from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.timestamps import floor_second
+from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.model.window import Window
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+MAX_PAGES_PER_TRANSACTION = MAX_TRANSACTION_ITEMS - 1
+"""A transaction holds the watermark too."""
+
+_MAX_PAGE_LOOKUPS = 3
+
+
+class DynamoDbTimeline:
+    """One tenant's partition of the table. Make ``client`` with ``CLIENT_CONFIG``."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        tenant_id: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.tenant_id = tenant_id
+        self._items = Partition(client, table, f"TENANT#{tenant_id}", sleep=sleep)
+
+    def watermark(self) -> Watermark | None:
+        item = self._items.get(WATERMARK_KEY)
+        return None if item is None else WATERMARK.decode(item)
+
+    def begin(self, watermark: Watermark) -> Watermark:
+        self._put_if_none(WATERMARK_KEY, WATERMARK.encode(watermark))
+        stored = self.watermark()
+        if stored is None:
+            raise TransientError("the watermark is not there, though it was written")
+        return stored
+
+    def append(self, pages: Sequence[Page], *, after: datetime) -> bool:
+        end = text_of(pages[-1].window.end)
+        condition = equal(plannedThrough=text_of(after))
+        move = self._items.update(WATERMARK_KEY, {"plannedThrough": end}, condition)
+        return self._add(pages, move)
+
+    def prepend(self, pages: Sequence[Page], *, before: datetime) -> bool:
+        start = text_of(pages[0].window.start)
+        condition = equal(origin=text_of(before))
+        move = self._items.update(WATERMARK_KEY, {"origin": start}, condition)
+        return self._add(pages, move)
+
+    def update_watermark(self, before: Watermark, after: Watermark) -> bool:
+        was, becomes = WATERMARK.encode(before), WATERMARK.encode(after)
+        changes = {name: value for name, value in becomes.items() if was.get(name) != value}
+        # The ID demands that there is a watermark: without one, absent members would all be equal.
+        unchanged = equal(
+            timelineId=before.timeline_id, **{name: was.get(name) for name in changes}
+        )
+        if self._items.do(self._items.update(WATERMARK_KEY, changes, unchanged)):
+            return True
+        stored = self._items.get(WATERMARK_KEY) or {}
+        return all(stored.get(name) == value for name, value in changes.items())
+
+    def page(self, start: datetime, kind: WorkKind = WorkKind.PAGE) -> Page | None:
+        item = self._items.get(page_key(start, kind))
+        return None if item is None else PAGE.decode(item)
+
+    def page_at(self, instant: datetime) -> Page | None:
+        for _ in range(_MAX_PAGE_LOOKUPS):
+            page = next(self._pages_down_from(floor_second(instant), page_size=1), None)
+            if page is None or instant in page.window:
+                return page
+            # A query may see half of a merge: the later pages are gone, the first is as it was.
+        watermark = self.watermark()
+        if watermark is not None and watermark.origin <= instant < watermark.planned_through:
+            raise TransientError(f"the page at {instant} is just being merged", retry_after=1)
+        return None
+
+    def pages(self, start: datetime) -> Iterator[Page]:
+        return map(PAGE.decode, self._items.query(page_key(start), f"PAGE#{LAST_SORT_KEY}"))
+
+    def pages_before(self, end: datetime) -> Iterator[Page]:
+        return self._pages_down_from(floor_second(end - datetime.resolution))
+
+    def undone(self) -> Iterator[Page]:
+        return map(PAGE.decode, self._items.query("0", LAST_SORT_KEY, index="undone"))
+
+    def sweeps(self) -> Iterator[Page]:
+        return map(PAGE.decode, self._items.query("SWEEP#", f"SWEEP#{LAST_SORT_KEY}"))
+
+    def update(self, page: Page, changed: Page) -> bool:
+        before, after = PAGE.encode(page), PAGE.encode(changed)
+        return self._replace(key_of(page), before, after) or self._holds(changed)
+
+    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
+        if not 1 <= len(writes) <= MAX_TRANSACTION_ITEMS:
+            raise ValueError(
+                f"from 1 to {MAX_TRANSACTION_ITEMS} writes at a time, not {len(writes)}"
+            )
+        first = writes[0].after
+        if first is None:
+            raise ValueError("the first write must leave an item")
+        item_writes = [self._item_write(write) for write in writes]
+        return self._items.do_all(item_writes) or self._holds(first)
+
+    def mark_sent(self, pages: Sequence[Page], at: datetime) -> None:
+        def mark(page: Page) -> None:
+            condition = equal(generation=page.generation)
+            self._items.do(self._items.update(key_of(page), {"sentAt": text_of(at)}, condition))
+
+        in_parallel(mark, pages)
+
+    def request_sweep(self, request: SweepRequest) -> None:
+        key = sweep_request_key(request.at, request.entry_id)
+        self._items.do(self._items.put(key, SWEEP_REQUEST.encode(request)))
+
+    def sweep_requests(self, window: Window | None = None) -> Iterator[SweepRequest]:
+        if window is None:
+            first, last = "SWEEPREQUEST#", f"SWEEPREQUEST#{LAST_SORT_KEY}"
+        else:
+            first, last = sweep_request_key(window.start), sweep_request_key(window.end)
+        return map(SWEEP_REQUEST.decode, self._items.query(first, last))
+
+    def drop_sweep_request(self, request: SweepRequest) -> None:
+        key = sweep_request_key(request.at, request.entry_id)
+        stored = SWEEP_REQUEST.encode(request)
+        unrenewed = equal(requestedAt=stored["requestedAt"], storedAfter=stored.get("storedAfter"))
+        self._items.do(self._items.delete(key, unrenewed))
+
+    def add_job(self, job: Job) -> None:
+        self._put_if_none(job_key(job.name), JOB.encode(job))
+
+    def jobs(self) -> Iterator[Job]:
+        return map(JOB.decode, self._items.query("JOB#", f"JOB#{LAST_SORT_KEY}"))
+
+    def update_job(self, job: Job, changed: Job | None) -> bool:
+        key = job_key(job.name)
+        if changed is None:
+            return self._items.do(self._items.delete(key, equal(revision=job.revision)))
+        before, after = JOB.encode(job), JOB.encode(changed)
+        return self._replace(key, before, after) or self._has(key, changed.revision)
+
+    def mark_job_sent(self, job: Job, at: datetime) -> None:
+        key = job_key(job.name)
+        self._items.do(self._items.update(key, {"sentAt": text_of(at)}, PRESENT))
+
+    def deletion_quota(self, day: str) -> DeletionQuota | None:
+        item = self._items.get(deletions_key(day))
+        return None if item is None else DELETION_QUOTA.decode(item)
+
+    def update_deletion_quota(self, quota: DeletionQuota | None, changed: DeletionQuota) -> bool:
+        key = deletions_key(changed.day)
+        condition = equal(revision=quota.revision) if quota else ABSENT
+        written = self._items.do(self._items.put(key, DELETION_QUOTA.encode(changed), condition))
+        return written or self._has(key, changed.revision)
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        self._put_if_none(refusal_key(refusal), REFUSAL.encode(refusal))
+
+    def refusals(self) -> Iterator[Refusal]:
+        return map(REFUSAL.decode, self._items.query("REFUSED#", f"REFUSED#{LAST_SORT_KEY}"))
+
+    def _pages_down_from(self, latest: datetime, *, page_size: int | None = None) -> Iterator[Page]:
+        found = self._items.query("PAGE#", page_key(latest), descending=True, page_size=page_size)
+        return map(PAGE.decode, found)
+
+    def _holds(self, page: Page) -> bool:
+        """Whether the last write of the page is this one, whose answer was lost."""
+        return self._has(key_of(page), page.revision)
+
+    def _has(self, key: str, revision: str) -> bool:
+        stored = self._items.get(key)
+        return stored is not None and stored["revision"] == revision
+
+    def _put_if_none(self, key: str, attributes: Item) -> None:
+        self._items.do(self._items.put(key, attributes, ABSENT))
+
+    def _add(self, pages: Sequence[Page], move: ItemWrite) -> bool:
+        """Add pages and move an end of the planned time, all or nothing."""
+        if not 1 <= len(pages) <= MAX_PAGES_PER_TRANSACTION:
+            raise ValueError(
+                f"from 1 to {MAX_PAGES_PER_TRANSACTION} pages at a time, not {len(pages)}"
+            )
+        puts = [self._items.put(key_of(page), PAGE.encode(page), ABSENT) for page in pages]
+        return self._items.do_all([move, *puts]) or self._holds(pages[0])
+
+    def _replace(self, key: str, before: Item, after: Item) -> bool:
+        """Write the attributes that changed, if the revision is still that of ``before``."""
+        settings = {name: value for name, value in after.items() if before.get(name) != value}
+        removals = [name for name in before if name not in after and name != "sentAt"]
+        # The planner writes sentAt while workers write the rest: leave the planner's value.
+        settings.pop("sentAt", None)
+        condition = equal(revision=before["revision"])
+        return self._items.do(self._items.update(key, settings, condition, removals=removals))
+
+    def _item_write(self, write: ConditionalWrite) -> ItemWrite:
+        condition = equal(revision=write.before.revision) if write.before else ABSENT
+        if write.after is not None:
+            return self._items.put(key_of(write.after), PAGE.encode(write.after), condition)
+        if write.before is not None:
+            return self._items.delete(key_of(write.before), condition)
+        raise ValueError("a conditional write needs an item before it or after it")

@@ -1,0 +1,201 @@
+"""The timeline's items: their sort keys, and a codec for each type of record.
+
+An attribute has its field's name in camel case. A field that is ``None`` has no attribute, and an
+absent attribute means the field's default.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from cpd_exporter.adapters.aws.dynamodb import Item
+from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.job import Job, JobKind
+from cpd_exporter.model.page import MissingEntry, Page, PageState, WorkKind
+from cpd_exporter.model.refusal import Refusal
+from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.timestamps import parse_instant
+from cpd_exporter.model.watermark import Tick, Watermark
+from cpd_exporter.model.window import Window
+
+WATERMARK_KEY = "WATERMARK"
+
+
+def page_key(start: datetime, kind: WorkKind = WorkKind.PAGE) -> str:
+    return f"{kind.upper()}#{text_of(start)}"
+
+
+def key_of(page: Page) -> str:
+    return page_key(page.window.start, page.kind)
+
+
+def sweep_request_key(at: datetime, entry_id: str | None = None) -> str:
+    """Without an ID: the key that sorts just before all requests for that instant and later."""
+    # Entries have instants with fractions, which sort as text only if all have as many digits.
+    prefix = f"SWEEPREQUEST#{at.astimezone(UTC).isoformat(timespec='microseconds')}"
+    return prefix if entry_id is None else f"{prefix}#{_digest(entry_id)}"
+
+
+def job_key(name: str) -> str:
+    return f"JOB#{name}"
+
+
+def deletions_key(day: str) -> str:
+    return f"DELETIONS#{day}"
+
+
+def refusal_key(refusal: Refusal) -> str:
+    return f"REFUSED#{text_of(refusal.window.start)}#{_digest(refusal.entry_id)}"
+
+
+def _digest(entry_id: str) -> str:
+    # A key holds 1024 bytes, and only the characters of an ID are bounded.
+    return hashlib.sha256(entry_id.encode()).hexdigest()
+
+
+def text_of(instant: datetime) -> str:
+    """RFC 3339 with every digit; instants on whole seconds sort as text."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class _ValueType:
+    """How a type of value is stored. ``encode`` returns ``None`` for a value to leave out."""
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+class Codec[Record]:
+    """Turns records of one type into the attributes of their items, and back.
+
+    A field whose type is a codec adds that codec's attributes to the record's own.
+    """
+
+    def __init__(self, record: Callable[..., Record], **types: "_ValueType | Codec[Any]") -> None:
+        self._record = record
+        self._fields = [(name, to_camel(name), type_) for name, type_ in types.items()]
+
+    def encode(self, record: Record) -> Item:
+        attributes: Item = {}
+        for name, attribute, type_ in self._fields:
+            value = getattr(record, name)
+            if isinstance(type_, Codec):
+                attributes |= type_.encode(value)
+            elif value is not None and (stored := type_.encode(value)) is not None:
+                attributes[attribute] = stored
+        return attributes
+
+    def decode(self, item: Item, **others: Any) -> Record:
+        """The record in an item. ``others`` are the fields that no attribute holds."""
+        for name, attribute, type_ in self._fields:
+            if isinstance(type_, Codec):
+                others[name] = type_.decode(item)
+            elif attribute in item:
+                others[name] = type_.decode(item[attribute])
+        return self._record(**others)
+
+
+class _PageCodec(Codec[Page]):
+    """A page's kind is in its sort key alone. The index ``undone`` holds the pages that have that
+    attribute.
+    """
+
+    def encode(self, record: Page) -> Item:
+        attributes = super().encode(record)
+        if record.kind is WorkKind.PAGE and record.state is not PageState.DONE:
+            attributes["undone"] = attributes["start"]
+        return attributes
+
+    def decode(self, item: Item, **others: Any) -> Page:
+        return super().decode(item, kind=WorkKind(item["sk"].partition("#")[0].lower()), **others)
+
+
+def _encode_missing(missing: Mapping[str, MissingEntry]) -> dict[str, dict[str, str | None]] | None:
+    """Group by the instant, then by ID: an outage lets a whole page go missing at once, and an
+    item holds no more than 400 KB.
+    """
+    by_since: dict[str, dict[str, str | None]] = {}
+    for entry_id, entry in missing.items():
+        moved_to = None if entry.moved_to is None else text_of(entry.moved_to)
+        by_since.setdefault(text_of(entry.since), {})[entry_id] = moved_to
+    return by_since or None
+
+
+def _decode_missing(by_since: Mapping[str, Mapping[str, str | None]]) -> dict[str, MissingEntry]:
+    return {
+        entry_id: MissingEntry(
+            parse_instant(since), None if moved_to is None else parse_instant(moved_to)
+        )
+        for since, entries in by_since.items()
+        for entry_id, moved_to in entries.items()
+    }
+
+
+_TEXT = _ValueType(str, str)
+_NUMBER = _ValueType(int, int)
+_NUMBER_BUT_ZERO = _ValueType(lambda number: number or None, int)
+_INSTANT = _ValueType(text_of, parse_instant)
+_NUMBERS = _ValueType(dict, lambda stored: {name: int(number) for name, number in stored.items()})
+_MISSING = _ValueType(_encode_missing, _decode_missing)
+
+_WINDOW = Codec(Window, start=_INSTANT, end=_INSTANT)
+_TICK = Codec(Tick, at=_INSTANT, error=_TEXT)
+
+WATERMARK = Codec(
+    Watermark,
+    timeline_id=_TEXT,
+    origin=_INSTANT,
+    planned_through=_INSTANT,
+    exported_from=_INSTANT,
+    exported_through=_INSTANT,
+    filter_checked_at=_INSTANT,
+    last_tick=_ValueType(_TICK.encode, _TICK.decode),
+)
+PAGE = _PageCodec(
+    Page,
+    window=_WINDOW,
+    generation=_NUMBER,
+    timeline_id=_TEXT,
+    revision=_TEXT,
+    state=_ValueType(str, PageState),
+    object=_TEXT,
+    entries=_NUMBER,
+    quarantined=_NUMBER,
+    attempts=_NUMBER,
+    error=_TEXT,
+    hole_since=_INSTANT,
+    sent_at=_INSTANT,
+    lease_until=_INSTANT,
+    updated_at=_INSTANT,
+    index_key=_TEXT,
+    reserved_by=_TEXT,
+    stored_at=_INSTANT,
+    missing=_MISSING,
+    held=_NUMBER_BUT_ZERO,
+    confirmed_at=_INSTANT,
+)
+SWEEP_REQUEST = Codec(
+    SweepRequest, at=_INSTANT, requested_at=_INSTANT, entry_id=_TEXT, stored_after=_INSTANT
+)
+JOB = Codec(
+    Job,
+    name=_TEXT,
+    kind=_ValueType(str, JobKind),
+    start=_INSTANT,
+    end=_INSTANT,
+    cursor=_INSTANT,
+    requested_at=_INSTANT,
+    revision=_TEXT,
+    queue_arn=_TEXT,
+    sent_at=_INSTANT,
+    lease_until=_INSTANT,
+    attempts=_NUMBER,
+    error=_TEXT,
+)
+DELETION_QUOTA = Codec(DeletionQuota, day=_TEXT, published=_NUMBERS, revision=_TEXT)
+REFUSAL = Codec(Refusal, window=_WINDOW, entry_id=_TEXT, error=_TEXT, since=_INSTANT)

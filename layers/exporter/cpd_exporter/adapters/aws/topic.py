@@ -1,0 +1,124 @@
+"""The topic in SNS."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from cpd_exporter.adapters.aws.batch import MAX_BATCH_ENTRIES, Batch
+from cpd_exporter.adapters.aws.client import code_of, in_parallel
+from cpd_exporter.model.event import Event
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+    from types_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef
+
+MAX_MESSAGE_BYTES = 262_144
+"""The limit of a message and of a batch. Names, types and values of attributes count too."""
+
+# SNS refuses the whole batch because of a message in it. The sender and the topic are all right.
+_CONTENT_REFUSED = frozenset(
+    {
+        "BatchRequestTooLong",
+        "InvalidParameter",
+        "InvalidParameterException",
+        "InvalidParameterValue",
+        "InvalidParameterValueException",
+        "ParameterValueInvalid",
+        "ValidationError",
+        "ValidationException",
+    }
+)
+_ACTION = "sns:Publish"
+
+
+class _RefusedBatchError(Exception):
+    """SNS refuses a batch because of some event in it, but does not say which."""
+
+
+class SnsTopic:
+    """One topic. Make ``client`` with ``CLIENT_CONFIG``."""
+
+    def __init__(
+        self, client: "SNSClient", arn: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._arn = arn
+        self._sleep = sleep
+
+    def publish(self, events: Sequence[Event]) -> dict[str, str]:
+        refused = {
+            event.id: f"the message has more than {MAX_MESSAGE_BYTES} bytes"
+            for event in events
+            if size(event) > MAX_MESSAGE_BYTES
+        }
+        fitting = (event for event in events if event.id not in refused)
+        for refusals in in_parallel(self._publish_batch, batches(fitting)):
+            refused |= refusals
+        return refused
+
+    def _publish_batch(self, events: Sequence[Event]) -> dict[str, str]:
+        """Publish up to ten events; returns the IDs of those refused for good, with the reasons."""
+        batch = Batch(events)
+        refused: dict[str, str] = {}
+        try:
+            batch.send(self._call, action=_ACTION, resource=self._arn, sleep=self._sleep)
+        except _RefusedBatchError as error:
+            refused = self._publish_halves(list(batch.left.values()), reason=str(error))
+        return refused | {event.id: code for event, code in batch.refused}
+
+    def _call(self, events: Mapping[str, Event]) -> Mapping[str, Any]:
+        try:
+            return self._client.publish_batch(
+                TopicArn=self._arn,
+                PublishBatchRequestEntries=[
+                    _batch_entry(name, event) for name, event in events.items()
+                ],
+            )
+        except ClientError as error:
+            if code_of(error) in _CONTENT_REFUSED:
+                raise _RefusedBatchError(code_of(error)) from error
+            raise
+
+    def _publish_halves(self, batch: Sequence[Event], *, reason: str) -> dict[str, str]:
+        """Publish a refused batch in ever smaller halves, until each culprit is alone."""
+        if len(batch) == 1:
+            return {batch[0].id: reason}
+        middle = len(batch) // 2
+        return self._publish_batch(batch[:middle]) | self._publish_batch(batch[middle:])
+
+
+def size(event: Event) -> int:
+    """Bytes that count towards the limit of a message and of a batch."""
+    attributes = sum(
+        len(name) + len("String") + len(value.encode()) for name, value in event.attributes.items()
+    )
+    return len(event.body.encode()) + attributes
+
+
+def batches(
+    events: Iterable[Event], *, max_bytes: int = MAX_MESSAGE_BYTES
+) -> Iterator[list[Event]]:
+    """Group events into batches of ten at most, and of ``max_bytes`` unless one event is larger."""
+    batch: list[Event] = []
+    total = 0
+    for event in events:
+        if batch and (len(batch) == MAX_BATCH_ENTRIES or total + size(event) > max_bytes):
+            yield batch
+            batch, total = [], 0
+        batch.append(event)
+        total += size(event)
+    if batch:
+        yield batch
+
+
+def _batch_entry(name: str, event: Event) -> "PublishBatchRequestEntryTypeDef":
+    return {
+        "Id": name,
+        "Message": event.body,
+        "MessageAttributes": {
+            attribute: {"DataType": "String", "StringValue": value}
+            for attribute, value in event.attributes.items()
+        },
+    }

@@ -1,0 +1,144 @@
+"""The client of the Thrive API: CPD log entries and their sums, over HTTP."""
+
+import time
+from collections.abc import Callable, Container, Sequence
+from urllib.parse import quote
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from cpd_exporter.adapters.aws.client import in_parallel
+from cpd_exporter.adapters.thrive.auth import Access
+from cpd_exporter.adapters.thrive.endpoints import Endpoints
+from cpd_exporter.adapters.thrive.http import Http, Response, failure
+from cpd_exporter.errors import AccessError, MalformedResponseError, TransientError
+from cpd_exporter.model import exact_json
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.minutes import Summaries, read_summaries
+from cpd_exporter.model.window import Window
+from cpd_exporter.ports import Clock
+
+MAX_WAIT_SECONDS = 10.0
+"""The client waits no longer within a call. The queue and the next tick wait longer at no cost."""
+
+MAX_PARALLEL_LOOKUPS = 8
+"""The number of single entries that are read at the same time."""
+
+_back_off = wait_random_exponential(multiplier=0.5, max=5)
+
+
+class ThriveApi:
+    """The entries of one tenant.
+
+    The client repeats a failed request a few times within half a minute. The function then has time
+    left to report the outage, and the queue or the next tick tries again. Fingerprints leave out
+    the members in ``fingerprint_exclude``.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        endpoints: Endpoints,
+        access: Access,
+        *,
+        clock: Clock,
+        fingerprint_exclude: frozenset[str] = frozenset(),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._fingerprint_exclude = fingerprint_exclude
+        self._http = http
+        self._endpoints = endpoints
+        self._access = access
+        self._clock = clock
+        self._retrying = Retrying(
+            retry=retry_if_exception(_is_worth_repeating),
+            stop=stop_after_attempt(4) | stop_after_delay(30),
+            wait=_wait,
+            sleep=sleep,
+            reraise=True,
+        )
+
+    @property
+    def calls(self) -> int:
+        """The number of requests sent, with those for tokens."""
+        return self._http.calls
+
+    def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
+        params = {"page": str(page), "perPage": str(per_page)}
+        if window is not None:
+            params["entryDateFrom"] = f"{window.start:%Y-%m-%d %H:%M:%S}"
+            params["entryDateTo"] = f"{window.end:%Y-%m-%d %H:%M:%S}"
+        response = self._get(self._endpoints.entries, params)
+        return read_listing(response.body, response.date, self._fingerprint_exclude)
+
+    def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+        url = f"{self._endpoints.entries}/{quote(entry_id, safe='')}"
+        response = self._get(url, {}, accepted=(200, 404))
+        if response.status == 404:
+            return None
+        text = response.body.decode("utf-8", "surrogateescape").removeprefix("\N{BYTE ORDER MARK}")
+        try:
+            content = exact_json.load(text)
+        except ValueError as error:
+            raise MalformedResponseError(f"the API's entry is not JSON: {error}") from None
+        return read_entry(content, text, self._fingerprint_exclude)
+
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+        distinct = list(dict.fromkeys(entry_ids))
+        found = in_parallel(self.entry, distinct, threads=MAX_PARALLEL_LOOKUPS)
+        return dict(zip(distinct, found, strict=True))
+
+    def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        params = {
+            "page": str(page),
+            "perPage": str(per_page),
+            "entryDateFrom": f"{window.start:%Y-%m-%dT%H:%M:%S}",
+            "entryDateTo": f"{window.end:%Y-%m-%dT%H:%M:%S}",
+        }
+        return read_summaries(self._get(self._endpoints.summaries, params).body)
+
+    def _get(
+        self, url: str, params: dict[str, str], *, accepted: Container[int] = (200,)
+    ) -> Response:
+        """The response. Raises the error of a status that is not accepted."""
+        return self._retrying(self._get_once, url, params, accepted)
+
+    def _get_once(self, url: str, params: dict[str, str], accepted: Container[int]) -> Response:
+        authorization = self._access.authorization()
+        response = self._send(url, params, authorization)
+        if response.status == 401:
+            # An operator may have rotated the secret, or the service revoked the token.
+            renewed = self._access.renewed(authorization)
+            if renewed != authorization:
+                response = self._send(url, params, renewed)
+        if response.status in accepted:
+            return response
+        error = failure(response, self._clock())
+        if isinstance(error, AccessError):
+            remedy = self._access.remedy if response.status == 401 else self._access.grant
+            raise AccessError(f"{error}: {remedy}", retry_after=error.retry_after)
+        raise error
+
+    def _send(self, url: str, params: dict[str, str], authorization: str) -> Response:
+        headers = {"Authorization": authorization, "Accept": "application/json"}
+        return self._http.request("GET", url, headers=headers, params=params)
+
+
+def _is_worth_repeating(error: BaseException) -> bool:
+    return (
+        isinstance(error, TransientError)
+        and not isinstance(error, AccessError)
+        and (error.retry_after is None or error.retry_after <= MAX_WAIT_SECONDS)
+    )
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    retry_after = error.retry_after if isinstance(error, TransientError) else None
+    return _back_off(state) if retry_after is None else retry_after

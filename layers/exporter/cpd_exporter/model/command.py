@@ -1,0 +1,136 @@
+"""Commands that an operator or a schedule sends to the planner."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from cpd_exporter.errors import MalformedInputError
+from cpd_exporter.model.schema import EARLIEST, Instant, StrictModel, faults_of
+
+type QueueArn = Annotated[
+    str, Field(pattern=r"^arn:[a-z-]{1,20}:sqs:[a-z0-9-]{1,30}:[0-9]{12}:[A-Za-z0-9_-]{1,80}$")
+]
+"""A standard queue. Events have no order, so a FIFO queue would promise too much."""
+
+type EntryId = Annotated[str, Field(min_length=1, max_length=256)]
+
+MAX_LOOKBACK = timedelta(days=36_525)
+
+
+class Export(StrictModel):
+    """Add pages up to now, send due work, move the watermark."""
+
+    command: Literal["export"] = "export"
+
+
+class Status(StrictModel):
+    """Report how far the export is."""
+
+    command: Literal["status"]
+
+
+class Sweep(StrictModel):
+    """Read exported time again: ``[from, to)``, or a look-back from now."""
+
+    command: Literal["sweep"]
+    start: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+    lookback: Annotated[timedelta, Field(gt=timedelta(0), le=MAX_LOOKBACK)] | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.start is None) == (self.lookback is None) or (self.lookback and self.to):
+            raise ValueError("either from (and perhaps to), or lookback")
+        return _in_order(self, self.start, self.to)
+
+
+class Backfill(StrictModel):
+    """Extend the export into the past, back to ``from``."""
+
+    command: Literal["backfill"]
+    start: Annotated[Instant, Field(alias="from", ge=EARLIEST)]
+
+
+class Refresh(StrictModel):
+    """Sweep the pages that hold these entries."""
+
+    command: Literal["refresh"]
+    log_entry_ids: Annotated[list[EntryId], Field(min_length=1, max_length=1000)]
+
+
+class Replay(StrictModel):
+    """Publish ``[from, to)`` again from the lake, to all subscribers or to one queue."""
+
+    command: Literal["replay"]
+    start: Annotated[Instant, Field(alias="from")]
+    to: Instant
+    queue_arn: QueueArn | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        return _in_order(self, self.start, self.to)
+
+
+class Verify(StrictModel):
+    """Check the page indexes of ``[from, to)`` against the lake's objects and the API's sums."""
+
+    command: Literal["verify"]
+    start: Annotated[Instant, Field(alias="from")]
+    to: Instant
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        return _in_order(self, self.start, self.to)
+
+
+class ConfirmDeletions(StrictModel):
+    """Publish the deletions that are held."""
+
+    command: Literal["confirm-deletions"]
+
+
+type Command = Export | Status | Sweep | Backfill | Refresh | Replay | Verify | ConfirmDeletions
+
+_COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
+
+_ALLOWED = "; ".join(
+    (
+        '{"command": "export"}',
+        '{"command": "status"}',
+        '{"command": "sweep", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}',
+        '{"command": "sweep", "lookback": "P35D"}',
+        '{"command": "backfill", "from": "2015-01-01T00:00:00Z"}',
+        '{"command": "refresh", "logEntryIds": ["…"]}',
+        '{"command": "replay", "from": …, "to": …} (perhaps with "queueArn": "arn:aws:sqs:…")',
+        '{"command": "verify", "from": …, "to": …}',
+        '{"command": "confirm-deletions"}',
+    )
+)
+
+
+def read_command(event: Any) -> Command:
+    """The command in an event. A schedule's event names none, which means an export.
+
+    Raises ``MalformedInputError``, whose message lists the allowed commands.
+    """
+    if not isinstance(event, dict):
+        raise MalformedInputError(f"a command is a JSON object. Allowed: {_ALLOWED}")
+    if "command" not in event:
+        return Export()
+    try:
+        return _COMMANDS.validate_python(event)
+    except ValidationError as error:
+        raise MalformedInputError(f"{faults_of(error)}. Allowed: {_ALLOWED}") from None
+
+
+def _in_order[Model: BaseModel](model: Model, start: datetime | None, to: datetime | None) -> Model:
+    if start and to and start >= to:
+        raise ValueError("to must be after from")
+    return model

@@ -1,0 +1,175 @@
+"""Pages: windows that fit in one API response, with the work on them. Sweeps are pages too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cpd_exporter.model.resend_policy import ResendPolicy
+from cpd_exporter.model.window import Window
+
+
+class WorkKind(StrEnum):
+    """A page of the timeline, or the sweep of some neighbouring pages."""
+
+    PAGE = "page"
+    SWEEP = "sweep"
+
+
+class PageState(StrEnum):
+    """How far a page is. ``WRITING`` lasts until there is an object at the page's key."""
+
+    OPEN = "open"
+    WRITING = "writing"
+    STORED = "stored"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingEntry:
+    """An entry of the page index that the API no longer lists in the page's window.
+
+    ``moved_to`` is the entry's new date, if the API has the entry in another page's window.
+    """
+
+    since: datetime
+    moved_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A window that fits in one API response, and the work of exporting it.
+
+    A sweep is a page in the making. It will replace the done pages that it covers. Until then they
+    stay done, and their ``reserved_by`` holds its name.
+
+    All its fields are in one record, because one conditional write replaces them together.
+    """
+
+    # Which piece of work. ``revision`` names the item's last write: of two writers one loses.
+    window: Window
+    generation: int
+    timeline_id: str
+    revision: str
+    kind: WorkKind = WorkKind.PAGE
+
+    # How far it is. From ``hole_since`` on, the page is a hole that the watermark may pass.
+    # ``attempts`` counts claims, except those that an outage ended.
+    state: PageState = PageState.OPEN
+    attempts: int = 0
+    error: str | None = None
+    hole_since: datetime | None = None
+
+    # Who has it. The lease only saves work: ``revision`` and the lake key make it correct.
+    sent_at: datetime | None = None
+    lease_until: datetime | None = None
+    updated_at: datetime | None = None
+    reserved_by: str | None = None
+
+    # The lake. ``object`` is the key of its rows, if it has any. ``index_key`` is the key of its
+    # page index; without one, the rows of ``object`` give the index. No row is stored after
+    # ``stored_at``.
+    object: str | None = None
+    index_key: str | None = None
+    stored_at: datetime | None = None
+    entries: int = 0
+    quarantined: int = 0
+
+    # Deletions. ``missing`` is by entry ID. ``held`` of its deletions wait for the operator, who
+    # last confirmed deletions at ``confirmed_at``.
+    missing: Mapping[str, MissingEntry] = field(default_factory=dict)
+    held: int = 0
+    confirmed_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Unique among all work of a tenant, in all timelines. The lake key ends with it."""
+        start, end = (f"{bound:%Y%m%dT%H%M%SZ}" for bound in (self.window.start, self.window.end))
+        return f"{start}_{end}_g{self.generation}_{self.timeline_id}"
+
+    @property
+    def watermark_may_pass(self) -> bool:
+        """Whether the watermark may pass the page: it is done, or it is a hole."""
+        return self.state is PageState.DONE or self.hole_since is not None
+
+    def due(self, now: datetime, resend_policy: ResendPolicy) -> bool:
+        """Whether the planner has to send the page: nobody has it, or its worker has crashed."""
+        if self.state is PageState.DONE:
+            return False
+        if self.sent_at is None:
+            return True
+        touched = max(self.sent_at, self.updated_at or self.sent_at)
+        if self.hole_since is not None:
+            return now > touched + resend_policy.after_failures(self.attempts)
+        if self.lease_until is not None and self.lease_until >= self.sent_at:
+            return now > self.lease_until + resend_policy.lease_grace
+        return now > touched + resend_policy.in_queue
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalWrite:
+    """A write that happens only if the stored item is still ``before``. The item becomes ``after``.
+
+    ``None`` means no item. Both pages have one kind and one start.
+    """
+
+    before: Page | None
+    after: Page | None
+
+
+def lake_key(tenant_id: str, page: Page) -> str:
+    """The only key for the page's rows, whichever attempt writes them."""
+    month = f"{page.window.start:%Y-%m}"
+    return f"entries/tenant={tenant_id}/entry_month={month}/{page.name}.jsonl.gz"
+
+
+def parts_of(
+    page: Page, parts: int, *, floor: timedelta, revision: str, attempts: int = 0
+) -> list[Page]:
+    """The pages that replace an open page whose window does not fit in one response.
+
+    The parts of a hole are holes until they are done, since the watermark has passed them.
+    """
+    return [
+        Page(
+            window=window,
+            generation=page.generation + 1,
+            timeline_id=page.timeline_id,
+            revision=revision,
+            attempts=attempts,
+            error=page.error,
+            hole_since=page.hole_since,
+        )
+        for window in page.window.split(parts, floor=floor)
+    ]
+
+
+def replacing(page: Page, parts: Sequence[Page]) -> list[ConditionalWrite]:
+    """The writes that replace a page by ``parts``. The first part starts where the page does."""
+    return [ConditionalWrite(page, parts[0]), *(ConditionalWrite(None, part) for part in parts[1:])]
+
+
+def reserving(
+    pages: Sequence[Page], sweep: Page, *, revision: str, instead_of: Page | None = None
+) -> list[ConditionalWrite]:
+    """The writes that create a sweep and reserve its pages, which stay done."""
+    return [
+        ConditionalWrite(instead_of, sweep),
+        *(
+            ConditionalWrite(p, replace(p, reserved_by=sweep.name, revision=revision))
+            for p in pages
+        ),
+    ]
+
+
+def sweep_of(pages: Sequence[Page], *, revision: str) -> Page:
+    """The sweep of neighbouring pages. Its generation is higher than all of theirs, so that no lake
+    key serves both the sweep and one of its pages. The page that it becomes keeps the generation.
+    """
+    return Page(
+        kind=WorkKind.SWEEP,
+        window=Window(pages[0].window.start, pages[-1].window.end),
+        generation=1 + max(page.generation for page in pages),
+        timeline_id=pages[0].timeline_id,
+        revision=revision,
+    )

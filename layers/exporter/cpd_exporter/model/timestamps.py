@@ -1,0 +1,44 @@
+"""Instants as text: UTC, RFC 3339. All other code uses aware datetimes."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+SECOND = timedelta(seconds=1)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an RFC 3339 date and time with an offset; raises ``ValueError`` for anything else.
+
+    It drops the digits beyond the microsecond, so that the second stays the same.
+    """
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError("not an RFC 3339 date and time with an offset")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("beyond the calendar") from error
+
+
+def format_instant(instant: datetime) -> str:
+    """Write ``2026-01-31T12:00:00Z``, with milliseconds only where there are any.
+
+    The earlier of two instants on whole seconds sorts first as text.
+    """
+    return _format(instant, "milliseconds" if instant.microsecond >= 1000 else "seconds")
+
+
+def format_timestamp(instant: datetime) -> str:
+    """Write ``2026-01-31T12:00:00.000Z``. The earlier of two instants sorts first as text."""
+    return _format(instant, "milliseconds")
+
+
+def _format(instant: datetime, precision: str) -> str:
+    return instant.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def floor_second(instant: datetime) -> datetime:
+    """The start of the second that ``instant`` is in."""
+    return instant.replace(microsecond=0)

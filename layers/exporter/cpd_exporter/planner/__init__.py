@@ -1,0 +1,11 @@
+"""The planner: a command in, pages, sweeps and jobs sent, the watermark moved.
+
+planner        one tick, and what becomes of a command
+commands       an operator's command, stored as a job or as sweep requests
+page_planner   new and past time into stored pages
+slicer         one window into pages, by the API's counts
+sweep_planner  done pages into sweeps
+backlog        the pages that are not done
+limits         how much a tick plans and sends
+status         the state of the export, for the operator
+"""

@@ -1,0 +1,214 @@
+"""The planner: one tick plans new pages, sends due work and moves the watermark.
+
+A tick may die anywhere, run twice, or run beside another. Every step is conditional on what the
+tick read, and the next tick goes on from what is stored. Memory and time of a tick are bounded,
+however long a backfill is.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from cpd_exporter.dispatch import send, send_job
+from cpd_exporter.errors import ExporterError
+from cpd_exporter.model.command import Command
+from cpd_exporter.model.job import JobKind
+from cpd_exporter.model.page import Page
+from cpd_exporter.model.watermark import Tick, Watermark
+from cpd_exporter.planner.backlog import Backlog, read_backlog
+from cpd_exporter.planner.commands import CommandHandler
+from cpd_exporter.planner.limits import PlannerLimits
+from cpd_exporter.planner.page_planner import PagePlanner, open_pages
+from cpd_exporter.planner.sweep_planner import SweepPlanner
+from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline, Queue
+from cpd_exporter.source.filter_check import check_filter
+
+type HasTimeLeft = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """The result of one tick, for logs and metrics.
+
+    ``undone`` counts pages that are due or in flight, without holes. ``error`` stopped the planning.
+    """
+
+    tenant_id: str
+    planned: int
+    sent: int
+    undone: int
+    sweeps: int
+    jobs: int
+    holes: int
+    oldest_hole: datetime | None
+    planned_through: datetime
+    exported_through: datetime
+    error: ExporterError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command: stored as ``accepted`` says, and begun by a tick.
+
+    A command that was accepted before its tick failed is carried out by later ticks.
+    """
+
+    accepted: Mapping[str, Any] = field(default_factory=dict)
+    tick: TickReport | None = None
+    error: ExporterError | None = None
+    api_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """The planner of one tenant."""
+
+    api: EntriesApi
+    timeline: PlannerTimeline
+    queue: Queue
+    clock: Clock
+    new_token: NewToken
+    limits: PlannerLimits
+
+    @property
+    def commands(self) -> CommandHandler:
+        """What stores the operator's commands."""
+        return CommandHandler(self.api, self.timeline, self.clock, self.new_token)
+
+    def handle(self, command: Command, *, has_time_left: HasTimeLeft = lambda: True) -> Answer:
+        """Store a command, and run a tick that begins to carry it out. Never raises a failure that
+        the exporter expects: the answer names it.
+        """
+        calls = self.api.calls
+        accepted: Mapping[str, Any] = {}
+        tick: TickReport | None = None
+        error: ExporterError | None = None
+        try:
+            accepted = self.commands.accept(command)
+            tick = self.tick(has_time_left=has_time_left)
+            error = tick.error
+        except ExporterError as failure:
+            error = failure
+        return Answer(accepted, tick, error, self.api.calls - calls)
+
+    def tick(self, *, has_time_left: HasTimeLeft = lambda: True) -> TickReport:
+        """Run once, planning for as long as ``has_time_left``.
+
+        An error that stops the planning is in the report. Even then, the tick sends the pages that
+        were planned before, and moves the watermark. Old work comes after new.
+        """
+        watermark = self._begin()
+        backlog = read_backlog(self.timeline, watermark, self.limits, self.clock())
+        planned_new, planned_past, error, past_error = self._plan(watermark, backlog, has_time_left)
+        # New pages have room of their own, whatever the past is split into.
+        new = [*backlog.due, *open_pages(planned_new)]
+        past = [*backlog.due_past, *open_pages(planned_past)]
+        room = max(0, self.limits.outstanding - backlog.in_flight)
+        past_room = max(0, self.limits.past_outstanding - backlog.past_in_flight)
+        sent = self._send([*new, *past[:past_room], *backlog.due_holes][:room])
+        watermark = self._move_watermark()
+        sweeps = [] if error else self._sweep(watermark, has_time_left)
+        jobs = self._send_jobs()
+        stuck = [sweep.hole_since for sweep in sweeps if sweep.hole_since is not None]
+        error = error or past_error
+        tick = Tick(self.clock(), str(error) if error else None)
+        self.timeline.update_watermark(watermark, replace(watermark, last_tick=tick))
+        return TickReport(
+            tenant_id=self.timeline.tenant_id,
+            planned=len(planned_new) + len(planned_past),
+            sent=sent,
+            undone=backlog.in_flight + backlog.past_in_flight + len(new) + len(past),
+            sweeps=len(sweeps),
+            jobs=jobs,
+            holes=backlog.holes + len(stuck),
+            oldest_hole=min(filter(None, [backlog.oldest_hole, *stuck]), default=None),
+            planned_through=watermark.planned_through,
+            exported_through=watermark.exported_through,
+            error=error,
+        )
+
+    def _begin(self) -> Watermark:
+        """The watermark, created at first contact."""
+        if (watermark := self.timeline.watermark()) is not None:
+            return watermark
+        origin = self.limits.origin
+        return self.timeline.begin(Watermark(self.new_token(), origin, origin, origin, origin))
+
+    def _plan(
+        self, watermark: Watermark, backlog: Backlog, has_time_left: HasTimeLeft
+    ) -> tuple[list[Page], list[Page], ExporterError | None, ExporterError | None]:
+        """Plan new pages, then past ones; returns both, with the errors that stopped either.
+
+        An error of the past alone holds up nothing else.
+        """
+        page_planner = PagePlanner(
+            self.api, self.timeline, self.clock, self.new_token, self.limits, has_time_left
+        )
+        new: list[Page] = []
+        past: list[Page] = []
+        try:
+            self._check_filter(watermark)
+            page_planner.plan_new(watermark, backlog, new)
+        except ExporterError as error:
+            return new, past, error, None
+        try:
+            page_planner.plan_past(watermark, backlog, past)
+        except ExporterError as error:
+            return new, past, None, error
+        return new, past, None, None
+
+    def _check_filter(self, watermark: Watermark) -> None:
+        """Check the API's filter at first contact, and then daily."""
+        now, checked_at = self.clock(), watermark.filter_checked_at
+        if checked_at and now < checked_at + self.limits.filter_check_interval:
+            return
+        policy = self.limits.slice_policy
+        # The filter may not list younger entries yet.
+        if check_filter(self.api, policy.slack, until=now - policy.settle):
+            self.timeline.update_watermark(watermark, replace(watermark, filter_checked_at=now))
+
+    def _send(self, pages: Sequence[Page]) -> int:
+        return send(pages, timeline=self.timeline, queue=self.queue, clock=self.clock)
+
+    def _sweep(self, watermark: Watermark, has_time_left: HasTimeLeft) -> list[Page]:
+        """Send due sweeps, then plan and send new ones; returns all sweeps."""
+        now = self.clock()
+        sweeps = list(self.timeline.sweeps())
+        due = [sweep for sweep in sweeps if sweep.due(now, self.limits.resend_policy)]
+        self._send(due[: max(0, self.limits.sweeps - len(sweeps) + len(due))])
+        capacity = self.limits.slice_policy.target
+        sweep_planner = SweepPlanner(self.timeline, self.new_token, has_time_left, capacity)
+        planned = sweep_planner.plan(watermark, max_sweeps=self.limits.sweeps - len(sweeps))
+        self._send(planned)
+        return sweeps + planned
+
+    def _send_jobs(self) -> int:
+        """Send due replays and verifications; returns how many there are."""
+        now = self.clock()
+        jobs = [job for job in self.timeline.jobs() if job.kind in (JobKind.REPLAY, JobKind.VERIFY)]
+        due = [job for job in jobs if job.due(now, self.limits.resend_policy)]
+        room = max(0, self.limits.jobs - len(jobs) + len(due))
+        for job in sorted(due, key=lambda one: one.requested_at)[:room]:
+            send_job(job, timeline=self.timeline, queue=self.queue, clock=self.clock)
+        return len(jobs)
+
+    def _move_watermark(self) -> Watermark:
+        """Move both ends outward over done pages and over holes, up to the first other page."""
+        watermark = self._begin()
+        through, start = watermark.exported_through, watermark.exported_from
+        if through < watermark.planned_through:
+            for page in self.timeline.pages(through):
+                if page.window.start != through or not page.watermark_may_pass:
+                    break
+                through = page.window.end
+        if start > watermark.origin:
+            for page in self.timeline.pages_before(start):
+                if page.window.end != start or not page.watermark_may_pass:
+                    break
+                start = page.window.start
+        if through > watermark.exported_through:
+            self.timeline.update_watermark(watermark, replace(watermark, exported_through=through))
+        if start < watermark.exported_from:
+            self.timeline.update_watermark(watermark, replace(watermark, exported_from=start))
+        return self._begin()

@@ -1,0 +1,9 @@
+"""The API, read exactly, whatever order, bounds and totals it answers with.
+
+response        one response, checked against the window that was asked for
+counter         how many entries a window holds
+window_reader   all entries of one window
+union           the union of repeated complete readings, for more than one response holds
+filter_check    whether the date filter finds an entry that the API lists without it
+minutes_reader  the API's own sums of minutes
+"""

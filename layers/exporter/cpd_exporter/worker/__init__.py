@@ -1,0 +1,1 @@
+"""The worker: a message in, objects and events out."""

@@ -1,0 +1,198 @@
+"""One attempt at a piece of work: claimed, updated by conditional writes, and ended.
+
+Pages, sweeps and jobs share this life cycle. An attempt counts from its claim, so that one which
+kills its worker counts too. An outage takes the attempt back; a failure of the work's own keeps it,
+and after the last attempt the worker gives the work up.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
+from cpd_exporter.model.job import Job
+from cpd_exporter.model.page import Page, lake_key
+from cpd_exporter.model.window import Window
+from cpd_exporter.worker.context import WorkerContext, WorkReport
+
+
+class SupersededError(Exception):
+    """Another worker has this piece of work now: this worker stops."""
+
+
+class Claim(ABC):
+    """A piece of work in this worker's hands, as the worker last wrote it."""
+
+    context: WorkerContext
+
+    @property
+    @abstractmethod
+    def attempts(self) -> int:
+        """The claims so far, this one included, without those that an outage ended."""
+
+    @property
+    @abstractmethod
+    def lease_until(self) -> datetime | None:
+        """When another worker may claim the work, if somebody holds it."""
+
+    @property
+    @abstractmethod
+    def crashed(self) -> bool:
+        """Whether the last allowed attempt ended without reporting a result."""
+
+    @abstractmethod
+    def update(self, **changes: Any) -> None:
+        """Write the work's next state, if nobody else wrote since. Raises ``SupersededError``."""
+
+    @abstractmethod
+    def begin_after_crash(self) -> PermanentError:
+        """Note the crash before anything else is tried that may kill the worker too."""
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether another worker holds the work now."""
+        return self.lease_until is not None and self.lease_until > self.context.clock()
+
+    def attempt(
+        self, work: Callable[[], WorkReport], give_up: Callable[[PermanentError], WorkReport]
+    ) -> WorkReport:
+        """Do the work once; give it up where the last allowed attempt fails.
+
+        Raises the work's error otherwise: the message is to come again.
+        """
+        if self.crashed:
+            return give_up(self.begin_after_crash())
+        self.update(attempts=self.attempts + 1, lease_until=self._lease_end)
+        try:
+            return work()
+        except (TransientError, ConfigurationError) as error:
+            taken_back = max(0, self.attempts - 1)
+            self.update(attempts=taken_back, lease_until=None, error=str(error))
+            raise
+        except PermanentError as error:
+            if self.attempts >= self.context.limits.attempts:
+                return give_up(error)
+            self.update(lease_until=None, error=str(error))
+            raise
+
+    @property
+    def _lease_end(self) -> datetime:
+        return self.context.clock() + self.context.limits.lease
+
+    @property
+    def _crash(self) -> str:
+        return (
+            f"{self.attempts} attempts ended without reporting a result: check the worker's "
+            "timeout and memory"
+        )
+
+
+@dataclass(slots=True)
+class PageClaim(Claim):
+    """A page or a sweep in this worker's hands."""
+
+    page: Page
+    context: WorkerContext
+
+    @property
+    def key(self) -> str:
+        """The one lake key that this page's rows may be written to."""
+        return lake_key(self.context.timeline.tenant_id, self.page)
+
+    @property
+    def attempts(self) -> int:
+        return self.page.attempts
+
+    @property
+    def lease_until(self) -> datetime | None:
+        return self.page.lease_until
+
+    @property
+    def crashed(self) -> bool:
+        # An attempt that reports its failure makes the page a hole and ends the lease.
+        reported = self.page.hole_since is not None and self.page.lease_until is None
+        return self.page.attempts >= self.context.limits.attempts and not reported
+
+    def update(self, **changes: Any) -> None:
+        revision, now = self.context.new_token(), self.context.clock()
+        changed = replace(self.page, **changes, revision=revision, updated_at=now)
+        if not self.context.timeline.update(self.page, changed):
+            raise SupersededError
+        self.page = changed
+
+    def begin_after_crash(self) -> PermanentError:
+        error = PermanentError(self._crash)
+        now = self.context.clock()
+        self.update(
+            attempts=self.attempts + 1,
+            lease_until=now + self.context.limits.lease,
+            hole_since=self.page.hole_since or now,
+            error=str(error),
+        )
+        return error
+
+
+@dataclass(slots=True)
+class JobClaim(Claim):
+    """A replay or a verification in this worker's hands."""
+
+    job: Job
+    context: WorkerContext
+
+    @property
+    def attempts(self) -> int:
+        return self.job.attempts
+
+    @property
+    def lease_until(self) -> datetime | None:
+        return self.job.lease_until
+
+    @property
+    def crashed(self) -> bool:
+        return self.job.attempts >= self.context.limits.attempts
+
+    def update(self, **changes: Any) -> None:
+        changed = replace(self.job, **changes, revision=self.context.new_token())
+        if not self.context.timeline.update_job(self.job, changed):
+            raise SupersededError
+        self.job = changed
+
+    def begin_after_crash(self) -> PermanentError:
+        return PermanentError(self.job.error or self._crash)
+
+    def progress(self, cursor: datetime) -> None:
+        """Store the cursor. Whoever goes on begins there, with all attempts left."""
+        self.update(cursor=cursor, attempts=0, error=None)
+
+    def pause(self) -> None:
+        """Leave the rest to the next message.
+
+        A lease that ends now, after the message was sent, makes the job due at the next tick.
+        """
+        now = self.context.clock()
+        self.update(lease_until=max(now, self.job.sent_at or now))
+
+    def end(self) -> None:
+        """Remove the job: it is done, or given up. Raises ``SupersededError``."""
+        if not self.context.timeline.update_job(self.job, None):
+            raise SupersededError
+
+    def page_from(self, instant: datetime) -> Page | None:
+        """The page that covers ``instant``, or the timeline's first after it, within the job.
+
+        One page a call: a merge may change the neighbours between two calls.
+        """
+        if instant >= self.job.end:
+            return None
+        timeline = self.context.timeline
+        page = timeline.page_at(instant)
+        watermark = timeline.watermark() if page is None else None
+        if watermark is not None and instant < watermark.origin:
+            page = timeline.page_at(watermark.origin)
+        return page if page is not None and page.window.start < self.job.end else None
+
+    def share_of(self, page: Page, since: datetime) -> Window:
+        """The part of a page's window that belongs to the job, from ``since`` on."""
+        return Window(max(page.window.start, since), min(page.window.end, self.job.end))

@@ -1,0 +1,107 @@
+"""What every piece of work needs, and what a worker reports of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from cpd_exporter.errors import ExporterError
+from cpd_exporter.model.page import Page
+from cpd_exporter.model.row import Change
+from cpd_exporter.model.timestamps import SECOND
+from cpd_exporter.ports import (
+    Clock,
+    EntriesApi,
+    Lake,
+    NewToken,
+    Queue,
+    ReplayQueue,
+    Topic,
+    WorkerTimeline,
+)
+from cpd_exporter.source.window_reader import Overflow
+
+MAX_SPLIT_PARTS = 16
+"""Parts of one split. An absurd total must not shatter a window."""
+
+
+class Outcome(StrEnum):
+    """How a message ended. Each outcome is a success: the queue may delete the message."""
+
+    DONE = "done"
+    SPLIT = "split"
+    HOLE = "hole"
+    GONE = "gone"
+    HELD = "held"
+    PAUSED = "paused"
+    GIVEN_UP = "given up"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkReport:
+    """The result of one message, for logs and metrics.
+
+    ``changes`` counts the published rows by change. ``compared`` counts the entries that a sweep
+    compared with the API's listing, ``held`` the deletions that wait for the operator, ``replayed``
+    the replayed events. ``differences`` and the lake key ``report`` come from a verification.
+    """
+
+    outcome: Outcome
+    changes: Mapping[Change, int] = field(default_factory=dict)
+    quarantined: int = 0
+    compared: int = 0
+    held: int = 0
+    error: ExporterError | None = None
+    replayed: int = 0
+    differences: int | None = None
+    report: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """How long and how often a worker tries, and how careful it is with deletions.
+
+    A page becomes a hole after ``attempts`` claims; each claim lasts for ``lease``. ``slack`` widens
+    every query on both sides. The parts of a split are planned to fill the share ``fill`` of a
+    response. An entry counts as deleted once it was missing for ``deletion_delay``; of one day's
+    deletions, at most ``max_deletions`` are published without the operator's confirmation. Members
+    in ``fingerprint_exclude`` make no new version of an entry.
+    """
+
+    slack: timedelta
+    lease: timedelta
+    attempts: int = 5
+    fill: float = 0.8
+    deletion_delay: timedelta = timedelta(hours=1)
+    max_deletions: int = 500
+    fingerprint_exclude: frozenset[str] = frozenset()
+
+    @property
+    def min_window(self) -> timedelta:
+        """Narrower windows than the slack would only read the same entries again."""
+        return max(SECOND, self.slack)
+
+    def parts(self, overflow: Overflow) -> int:
+        """The number of windows that replace an overflowing one, so that each fits one response."""
+        per_part = max(1, int(overflow.per_page * self.fill))
+        return max(2, min(-(-overflow.total // per_part), MAX_SPLIT_PARTS))
+
+    def may_split(self, page: Page) -> bool:
+        """Whether the page's window is wide enough for two."""
+        return page.window.length >= 2 * self.min_window
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """Every port and limit that a worker uses, for one tenant."""
+
+    api: EntriesApi
+    timeline: WorkerTimeline
+    lake: Lake
+    topic: Topic
+    queue: Queue
+    clock: Clock
+    new_token: NewToken
+    limits: WorkerLimits
+    replay_queue: ReplayQueue

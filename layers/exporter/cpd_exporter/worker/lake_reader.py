@@ -1,0 +1,69 @@
+"""The index of a page's entries, and the rows that it names, out of the lake."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cpd_exporter.errors import LakeError
+from cpd_exporter.model import page_index
+from cpd_exporter.model.page import Page
+from cpd_exporter.model.page_index import IndexEntry, PageIndex
+from cpd_exporter.model.row import Row, decode
+from cpd_exporter.ports import Lake
+
+
+@dataclass(frozen=True, slots=True)
+class LakeReader:
+    """Reads objects that the timeline names, each once in the reader's life.
+
+    Every method raises ``LakeError`` for an object that is missing or damaged.
+    """
+
+    lake: Lake
+    objects: dict[str, Mapping[str, Row]] = field(default_factory=dict)
+
+    def index_of(self, page: Page) -> PageIndex:
+        """The index of a done page: its own object, or made of the rows of ``page.object``."""
+        if page.index_key is not None:
+            try:
+                return page_index.decode(self._read(page.index_key))
+            except ValueError as error:
+                raise LakeError(page.index_key, damage=str(error)) from error
+        if page.object is None:
+            return {}
+        try:
+            return page_index.updated({}, self.rows(page.object).values(), page.object)
+        except (KeyError, TypeError, ValueError) as error:
+            raise LakeError(page.object, damage="a row without a date") from error
+
+    def rows(self, key: str) -> Mapping[str, Row]:
+        """The rows of one object, by entry."""
+        if key not in self.objects:
+            try:
+                self.objects[key] = {row.entry_id: row for row in decode(self._read(key))}
+            except KeyError as error:
+                raise LakeError(key, damage="a row without an entry's ID") from error
+            except ValueError as error:
+                raise LakeError(key, damage=str(error)) from error
+        return self.objects[key]
+
+    def last_row(self, entry_id: str, indexed: IndexEntry) -> Row:
+        """The row that an entry was last published with."""
+        row = self.rows(indexed.object).get(entry_id)
+        if row is None:
+            raise LakeError(indexed.object, damage=f"no row of entry {entry_id}")
+        return row
+
+    def _read(self, key: str) -> bytes:
+        stored = self.lake.read(key)
+        if stored is None:
+            raise LakeError(key)
+        return stored
+
+
+def by_object(index: PageIndex) -> Mapping[str, PageIndex]:
+    """The index, divided by the objects that hold the last rows."""
+    parts: defaultdict[str, dict[str, IndexEntry]] = defaultdict(dict)
+    for entry_id, indexed in index.items():
+        parts[indexed.object][entry_id] = indexed
+    return parts

@@ -1,0 +1,45 @@
+"""The metrics and log fields of a piece of work."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cpd_exporter.model.row import Change
+from cpd_exporter.worker.context import WorkReport
+
+MIN_COMPARED_ENTRIES = 20
+"""Minimum entries before ``EditedPercent`` is emitted.
+
+If nearly all look edited, a field changes by itself: add it to ``FingerprintExclude``.
+"""
+
+
+def report_metrics(report: WorkReport) -> Mapping[str, float]:
+    """The metrics of a report. A name that ends in ``Percent`` says its unit; the others count."""
+    metrics: dict[str, float] = {
+        f"Entries{change.capitalize()}": report.changes.get(change, 0) for change in Change
+    }
+    metrics["EntriesQuarantined"] = report.quarantined
+    if report.replayed:
+        metrics["EntriesReplayed"] = report.replayed
+    if report.differences is not None:
+        metrics["VerifyDifferences"] = report.differences
+    if report.held:
+        metrics["DeletionsHeld"] = report.held
+    if report.compared >= MIN_COMPARED_ENTRIES:
+        edited = report.changes.get(Change.UPDATED, 0)
+        metrics["EditedPercent"] = 100 * edited / report.compared
+    if report.error is not None:
+        metrics["WorkFailed"] = 1
+    return metrics
+
+
+def report_fields(report: WorkReport) -> Mapping[str, Any]:
+    """The log fields of a report."""
+    return {
+        "outcome": report.outcome,
+        "changes": {change.value: count for change, count in report.changes.items()},
+        "quarantined": report.quarantined,
+        "replayed": report.replayed,
+        "differences": report.differences,
+        "report": report.report,
+    }

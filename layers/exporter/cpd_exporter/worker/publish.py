@@ -1,0 +1,89 @@
+"""Rows to the lake, then to the subscribers: stored before published, published from storage."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cpd_exporter.errors import LakeError, PermanentError
+from cpd_exporter.model.event import Event, event_for, reference_for
+from cpd_exporter.model.page import PageState
+from cpd_exporter.model.refusal import Refusal
+from cpd_exporter.model.row import Row, decode, encode
+from cpd_exporter.ports import Lake
+from cpd_exporter.worker.attempt import PageClaim
+
+type Publish = Callable[[Sequence[Event]], dict[str, str]]
+"""Sends events; returns the IDs of those that are refused for good, with the reasons."""
+
+
+def resume(claim: PageClaim) -> list[Row] | None:
+    """Read the rows that an earlier attempt stored; ``None`` if none did.
+
+    Raises ``LakeError`` if one did, and its object is missing or damaged.
+    """
+    if claim.page.state is PageState.OPEN:
+        return None
+    body = claim.context.lake.read(claim.key)
+    if body is None and claim.page.state is PageState.STORED:
+        raise LakeError(claim.key)
+    return None if body is None else _stored(claim, body)
+
+
+def store(claim: PageClaim, rows: Sequence[Row]) -> list[Row]:
+    """Store rows at the claim's key, and go on from the object that is there afterwards.
+
+    Another attempt may have stored its rows first: from then on, that object alone counts.
+    """
+    body = encode(rows)
+    if not claim.context.lake.put_new(claim.key, body):
+        body = _read_stored(claim)
+    return _stored(claim, body)
+
+
+def publish_rows(claim: PageClaim, rows: Sequence[Row]) -> None:
+    """Publish stored rows. A refused event is recorded, and does not hold up the others."""
+    context = claim.context
+    for entry_id, reason in publish_stored(context.topic.publish, context.lake, {claim.key: rows}):
+        refusal = Refusal(claim.page.window, entry_id, reason, context.clock())
+        context.timeline.record_refusal(refusal)
+
+
+def publish_stored(
+    publish: Publish, lake: Lake, stored: Mapping[str, Sequence[Row]]
+) -> list[tuple[str, str]]:
+    """Publish rows by the lake keys that hold them; a refused event is sent as a reference.
+
+    Returns the IDs of entries whose references are refused too, with the reasons.
+    """
+    published = {
+        event.id: (row, key, event)
+        for key, rows in stored.items()
+        for row in rows
+        for event in [event_for(row, key, lake.uri(key))]
+    }
+    refused = publish([event for _, _, event in published.values()])
+    if not refused:
+        return []
+    references = [
+        reference_for(row, key, lake.uri(key))
+        for row, key, _ in map(published.__getitem__, refused)
+    ]
+    return [(published[id_][0].entry_id, reason) for id_, reason in publish(references).items()]
+
+
+def _read_stored(claim: PageClaim) -> bytes:
+    stored = claim.context.lake.read(claim.key)
+    if stored is None:
+        raise PermanentError(
+            f"the lake has no object {claim.key}, though a moment ago it had: does somebody delete "
+            "objects? Nothing else can be stored at this key"
+        )
+    return stored
+
+
+def _stored(claim: PageClaim, body: bytes) -> list[Row]:
+    try:
+        rows = decode(body)
+    except ValueError as error:
+        raise LakeError(claim.key, damage=str(error)) from error
+    if claim.page.state is PageState.WRITING:
+        claim.update(state=PageState.STORED, object=claim.key)
+    return rows

@@ -1,0 +1,36 @@
+"""How many parts of a failing window may hold the fault."""
+
+from cpd_exporter.errors import FilterError, PermanentError, TransientError
+from cpd_exporter.model.window import Window
+from cpd_exporter.source.counter import count, count_part
+from cpd_exporter.source.filter_check import check_filter
+from cpd_exporter.worker.context import MAX_SPLIT_PARTS, WorkerContext
+
+
+def count_suspects(context: WorkerContext, window: Window, error: PermanentError) -> int:
+    """Count the entries that may spoil a window, up to ``MAX_SPLIT_PARTS``.
+
+    Zero where the API fails as a whole. A worker splits no window of which no part can be counted,
+    and none that a broken filter answers: an outage must not shatter the timeline.
+    """
+    try:
+        if isinstance(error, FilterError) and not _check_filter(context):
+            return 0
+        return min(_count(context, window), MAX_SPLIT_PARTS)
+    except TransientError:
+        return 0
+
+
+def _check_filter(context: WorkerContext) -> bool:
+    try:
+        return check_filter(context.api, context.limits.slack, until=context.clock())
+    except PermanentError:
+        return False
+
+
+def _count(context: WorkerContext, window: Window) -> int:
+    query = context.api, window, context.limits.slack
+    try:
+        return count(*query).total
+    except PermanentError:
+        return MAX_SPLIT_PARTS if count_part(*query) else 0

@@ -1,0 +1,146 @@
+"""Compares the index of the swept pages with the window as the API lists it now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cpd_exporter.model.entry import Entry, fingerprint
+from cpd_exporter.model.page import MissingEntry, Page
+from cpd_exporter.model.page_index import IndexEntry, PageIndex
+from cpd_exporter.model.row import Change, Row
+from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.ports import Lake
+from cpd_exporter.source.window_reader import Reading
+from cpd_exporter.worker.context import WorkerContext
+from cpd_exporter.worker.lake_reader import LakeReader
+
+
+@dataclass(frozen=True, slots=True)
+class SweepInput:
+    """The pages that a sweep covers, with their entries' index and their missing entries."""
+
+    pages: list[Page]
+    index: PageIndex
+    missing: dict[str, MissingEntry]
+
+    @property
+    def stored_at(self) -> datetime | None:
+        """When the latest row of any of the pages was stored."""
+        return max((page.stored_at for page in self.pages if page.stored_at), default=None)
+
+    @property
+    def held(self) -> int:
+        """The deletions that wait for the operator."""
+        return sum(page.held for page in self.pages)
+
+    @property
+    def confirmed_at(self) -> datetime | None:
+        """When the operator last confirmed deletions of any of the pages."""
+        return max((page.confirmed_at for page in self.pages if page.confirmed_at), default=None)
+
+
+@dataclass(slots=True)
+class SweepResult:
+    """The rows of a sweep, its missing entries, and the entries that other pages published since.
+
+    ``held`` counts the missing entries that wait for the operator.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    missing: dict[str, MissingEntry] = field(default_factory=dict)
+    moved_away: set[str] = field(default_factory=set)
+    held: int = 0
+    quarantined: int = 0
+
+
+def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
+    """Join the indexes of neighbouring pages.
+
+    An entry that moved may be in two of them. Its latest row counts, and only the page of that row
+    may miss it.
+    """
+    index: dict[str, IndexEntry] = {}
+    missing: dict[str, MissingEntry] = {}
+    for page in pages:
+        for id_, entry in LakeReader(lake).index_of(page).items():
+            if id_ in index and index[id_].stored_at >= entry.stored_at:
+                continue
+            index[id_] = entry
+            missing.pop(id_, None)
+            if id_ in page.missing:
+                missing[id_] = page.missing[id_]
+    return SweepInput(pages, index, missing)
+
+
+@dataclass(frozen=True, slots=True)
+class RowMaker:
+    """Makes the rows of one sweep, all stored at one instant."""
+
+    tenant_id: str
+    stored_at: datetime
+
+    @classmethod
+    def after(cls, before: SweepInput, tenant_id: str, now: datetime) -> "RowMaker":
+        """Rows later than any earlier row of the same pages, so that an entry's events are ordered."""
+        if before.stored_at is not None:
+            now = max(now, before.stored_at + timedelta(milliseconds=1))
+        return cls(tenant_id, now)
+
+    def row(self, content: dict[str, object], change: Change, version: str) -> Row:
+        """A row of an entry's content, with the fingerprint of this version."""
+        return Row(content, change, version, self.tenant_id, self.stored_at)
+
+
+def changed_rows(
+    context: WorkerContext,
+    before: SweepInput,
+    reading: Reading,
+    requests: Sequence[SweepRequest],
+    rows: RowMaker,
+    last: LakeReader,
+) -> list[Row]:
+    """The rows of the entries that are new or that changed, in the reading's order."""
+    changed: list[Row] = []
+    for entry in reading.entries:
+        indexed = before.index.get(entry.id)
+        if indexed is None:
+            changed.append(rows.row(entry.content, Change.CREATED, entry.fingerprint))
+        elif _read_is_edited(entry, indexed, last, context) or _came_back(entry, indexed, requests):
+            changed.append(rows.row(entry.content, Change.UPDATED, entry.fingerprint))
+    return changed
+
+
+def missing_ids(before: SweepInput, reading: Reading) -> list[str]:
+    """The indexed entries that the reading lacks. A faulty record is present."""
+    present = {entry.id for entry in reading.entries} | {fault.id for fault in reading.faulty}
+    return [id_ for id_ in before.index if id_ not in present]
+
+
+def adopt_stored_rows(rows: list[Row], before: SweepInput, quarantined: int) -> SweepResult:
+    """The result of another attempt, as far as its rows show it.
+
+    An entry that was missing before still is, unless one of the rows is its own.
+    """
+    stored = {row.entry_id for row in rows}
+    missing = {id_: gone for id_, gone in before.missing.items() if id_ not in stored}
+    return SweepResult(rows, missing, held=min(before.held, len(missing)), quarantined=quarantined)
+
+
+def _read_is_edited(
+    entry: Entry, indexed: IndexEntry, last: LakeReader, context: WorkerContext
+) -> bool:
+    if entry.fingerprint == indexed.fingerprint:
+        return False
+    # The fingerprint may differ only because it leaves out other members than it did then.
+    published = last.last_row(entry.id, indexed)
+    return fingerprint(published.content, context.limits.fingerprint_exclude) != entry.fingerprint
+
+
+def _came_back(entry: Entry, indexed: IndexEntry, requests: Sequence[SweepRequest]) -> bool:
+    """Whether another page published this entry since, before the entry moved back here."""
+    return any(
+        request.entry_id == entry.id
+        and request.stored_after
+        and request.stored_after >= indexed.stored_at
+        for request in requests
+    )

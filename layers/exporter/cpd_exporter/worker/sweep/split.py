@@ -1,0 +1,78 @@
+"""Splits a sweep that outgrew one response, or that holds a fault."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cpd_exporter.model.page import ConditionalWrite, Page, reserving, sweep_of
+from cpd_exporter.source.window_reader import Overflow
+from cpd_exporter.worker.attempt import PageClaim, SupersededError
+from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.sweep.compare import SweepInput
+from cpd_exporter.worker.sweep.merge import write_index
+
+
+def split_sweep(claim: PageClaim, before: SweepInput, overflow: Overflow) -> WorkReport:
+    """Replace a sweep by two of half the pages, or by sweeps of parts of its one page."""
+    if len(before.pages) > 1:
+        halve_sweep(claim, before.pages)
+    else:
+        split_page(claim, before, claim.context.limits.parts(overflow))
+    return WorkReport(Outcome.SPLIT)
+
+
+def split_page(claim: PageClaim, before: SweepInput, parts: int, *, attempts: int = 0) -> None:
+    """Split the sweep's one page into done pages, each with a sweep of its own."""
+    revision = claim.context.new_token()
+    writes = list(_split_writes(claim, before, parts, revision=revision, attempts=attempts))
+    if not claim.context.timeline.commit(writes):
+        raise SupersededError
+
+
+def halve_sweep(claim: PageClaim, pages: list[Page], *, attempts: int = 0) -> None:
+    """Replace the sweep by one of its first half of pages and one of its second."""
+    revision = claim.context.new_token()
+    half = len(pages) // 2
+    low, high = (
+        replace(
+            sweep_of(some, revision=revision),
+            generation=claim.page.generation + 1,
+            attempts=attempts,
+        )
+        for some in (pages[:half], pages[half:])
+    )
+    writes = [
+        *reserving(pages[:half], low, revision=revision, instead_of=claim.page),
+        *reserving(pages[half:], high, revision=revision),
+    ]
+    if not claim.context.timeline.commit(writes):
+        raise SupersededError
+
+
+def _split_writes(
+    claim: PageClaim, before: SweepInput, parts: int, *, revision: str, attempts: int
+) -> Iterator[ConditionalWrite]:
+    """Writes for done pages, each with its share of the index, and for their sweeps."""
+    context, sweep, page = claim.context, claim.page, before.pages[0]
+    for window in page.window.split(parts, floor=context.limits.min_window):
+        index = {id_: entry for id_, entry in before.index.items() if entry.date in window}
+        missing = {id_: gone for id_, gone in page.missing.items() if id_ in index}
+        part = replace(
+            page,
+            window=window,
+            generation=sweep.generation,
+            revision=revision,
+            object=None,
+            index_key=None,
+            entries=len(index),
+            quarantined=0,
+            missing=missing,
+            held=min(page.held, len(missing)),
+            sent_at=None,
+        )
+        if index:
+            part = write_index(context, part, index)
+        part_sweep = replace(sweep_of([part], revision=revision), attempts=attempts)
+        is_first = window.start == page.window.start
+        reserved = replace(part, reserved_by=part_sweep.name)
+        yield ConditionalWrite(page if is_first else None, reserved)
+        yield ConditionalWrite(sweep if is_first else None, part_sweep)

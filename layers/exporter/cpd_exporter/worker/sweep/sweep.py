@@ -1,0 +1,159 @@
+"""One sweep: reads the window again, and publishes the difference.
+
+    open ──no change──▶ merged
+    open ──overflow──▶ replaced by smaller sweeps
+    open ──▶ writing ──▶ stored ──▶ merged
+
+The arrows are those of an export. *Merged* is one transaction that puts a single page in the place
+of all that the sweep covers. A year of five-minute windows becomes a few pages a month, so the next
+sweep of them is cheap. The index after a sweep follows from the index before it and from the stored
+rows, so that every worker ends a sweep alike.
+"""
+
+from dataclasses import replace
+from itertools import takewhile
+
+from cpd_exporter.errors import LakeError, PermanentError
+from cpd_exporter.model.page import ConditionalWrite, Page, PageState
+from cpd_exporter.model.row import Change, quarantine
+from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.source.window_reader import Overflow, Reading, read_window
+from cpd_exporter.worker.attempt import PageClaim, SupersededError
+from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.lake_reader import LakeReader
+from cpd_exporter.worker.publish import publish_rows, resume, store
+from cpd_exporter.worker.suspects import count_suspects
+from cpd_exporter.worker.sweep.compare import (
+    RowMaker,
+    SweepInput,
+    SweepResult,
+    adopt_stored_rows,
+    changed_rows,
+    load_input,
+    missing_ids,
+)
+from cpd_exporter.worker.sweep.deletions import decide_deletions
+from cpd_exporter.worker.sweep.merge import merge, unspent_confirmation
+from cpd_exporter.worker.sweep.split import halve_sweep, split_page, split_sweep
+
+
+def sweep_pages(claim: PageClaim) -> WorkReport:
+    """Sweep, from wherever an earlier attempt left it.
+
+    Raises ``PermanentError`` for a failure of this sweep alone.
+    """
+    before = load_input(claim.context.lake, _read_covered(claim))
+    rows = resume(claim)
+    if rows is None:
+        return _read_and_compare(claim, before)
+    result = adopt_stored_rows(rows, before, claim.page.quarantined)
+    return _publish_and_merge(claim, before, result)
+
+
+def give_up_sweep(claim: PageClaim, error: PermanentError) -> WorkReport:
+    """After the last attempt: split the sweep around its fault, or free its pages.
+
+    The pages are exported already, so a later sweep may try them again. A sweep that is writing
+    stays, as a hole: an object may be at its key.
+    """
+    if claim.page.state is not PageState.OPEN:
+        since = claim.page.hole_since or claim.context.clock()
+        claim.update(lease_until=None, error=str(error), hole_since=since)
+        return WorkReport(Outcome.HOLE, error=error)
+    if _split_around_fault(claim, error):
+        return WorkReport(Outcome.SPLIT, error=error)
+    return WorkReport(Outcome.HOLE, error=error)
+
+
+def _split_around_fault(claim: PageClaim, error: PermanentError) -> bool:
+    """Split the sweep, if a part may be sound; otherwise free its pages."""
+    context = claim.context
+    pages = _read_covered(claim)
+    attempts = context.limits.attempts - 1
+    is_damage = isinstance(error, LakeError)
+    window = claim.page.window
+    if len(pages) > 1 and (is_damage or count_suspects(context, window, error)):
+        halve_sweep(claim, pages, attempts=attempts)
+        return True
+    is_divisible = len(pages) == 1 and context.limits.may_split(claim.page)
+    if is_divisible and not is_damage and (parts := count_suspects(context, window, error)) > 1:
+        split_page(claim, load_input(context.lake, pages), parts, attempts=attempts)
+        return True
+    requests = list(context.timeline.sweep_requests(window))
+    freed = [
+        ConditionalWrite(page, replace(page, reserved_by=None, revision=context.new_token()))
+        for page in pages
+    ]
+    if not context.timeline.commit([*freed, ConditionalWrite(claim.page, None)]):
+        raise SupersededError
+    for request in requests:
+        context.timeline.drop_sweep_request(request)
+    return False
+
+
+def _read_covered(claim: PageClaim) -> list[Page]:
+    """Read the pages that this sweep reserved; they tile its window until it is merged."""
+    window = claim.page.window
+    pages = list(
+        takewhile(
+            lambda page: page.window.start < window.end,
+            claim.context.timeline.pages(window.start),
+        )
+    )
+    if not pages or any(page.reserved_by != claim.page.name for page in pages):
+        raise SupersededError
+    return pages
+
+
+def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
+    """Read the window, compare it with the index, and publish the difference."""
+    context = claim.context
+    requests = list(context.timeline.sweep_requests(claim.page.window))
+    may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
+    reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=may_split)
+    if isinstance(reading, Overflow):
+        return split_sweep(claim, before, reading)
+    for faulty in reading.faulty:
+        context.lake.put_new(*quarantine(context.timeline.tenant_id, faulty))
+    result = _compare(claim, before, reading, requests)
+    if result.rows or claim.page.state is PageState.WRITING:
+        if claim.page.state is PageState.OPEN:
+            claim.update(state=PageState.WRITING, quarantined=len(reading.faulty))
+        compared = {row.entry_id: row.fingerprint for row in result.rows}
+        rows = store(claim, result.rows)
+        if {row.entry_id: row.fingerprint for row in rows} == compared:
+            result.rows = rows
+        else:
+            # The stored rows are another attempt's, and only they show what it found.
+            result, requests = adopt_stored_rows(rows, before, len(reading.faulty)), []
+        report = _publish_and_merge(claim, before, result)
+    else:
+        report = merge(claim, before, result)
+    for request in requests:
+        context.timeline.drop_sweep_request(request)
+    if report.changes.get(Change.DELETED) and unspent_confirmation(before, result):
+        # More confirmed deletions wait for their look-up.
+        context.timeline.request_sweep(SweepRequest(claim.page.window.start, context.clock()))
+    return report
+
+
+def _compare(
+    claim: PageClaim, before: SweepInput, reading: Reading, requests: list[SweepRequest]
+) -> SweepResult:
+    context = claim.context
+    maker = RowMaker.after(before, context.timeline.tenant_id, context.clock())
+    last = LakeReader(context.lake)
+    rows = changed_rows(context, before, reading, requests, maker, last)
+    result = SweepResult(rows, quarantined=len(reading.faulty))
+    missing = missing_ids(before, reading)
+    if missing:
+        for id_ in decide_deletions(claim, before, missing, result):
+            content = last.last_row(id_, before.index[id_]).content
+            version = before.index[id_].fingerprint
+            result.rows.append(maker.row(content, Change.DELETED, version))
+    return result
+
+
+def _publish_and_merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkReport:
+    publish_rows(claim, result.rows)
+    return merge(claim, before, result)

@@ -1,0 +1,81 @@
+"""Checks that every indexed entry's last row is in the lake, as it was published."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cpd_exporter.errors import LakeError
+from cpd_exporter.model.entry import FaultyEntry, fingerprint, read_entry
+from cpd_exporter.model.page import Page
+from cpd_exporter.model.page_index import IndexEntry
+from cpd_exporter.model.row import Row
+from cpd_exporter.model.window import Window
+from cpd_exporter.worker.context import WorkerContext
+from cpd_exporter.worker.lake_reader import LakeReader, by_object
+from cpd_exporter.worker.verify.report import MAX_NAMES, Findings, bounds
+
+
+@dataclass(frozen=True, slots=True)
+class PageShare:
+    """The verified part of a page: its window, and date, user and minutes of each entry."""
+
+    window: Window
+    quarantined: int
+    logged: list[tuple[datetime, str, int]] = field(default_factory=list)
+
+
+def check_page(context: WorkerContext, page: Page, share: PageShare, findings: Findings) -> None:
+    """Check a page's index against the lake's objects, and add its minutes to ``share``."""
+    reader = LakeReader(context.lake)
+
+    def note(key: str | None, problem: str, entries: int, ids: Sequence[str] = ()) -> None:
+        finding = {"object": key, "problem": problem, "entries": entries}
+        ids = sorted(ids)[:MAX_NAMES]
+        findings.note(findings.damages, bounds(page.window) | finding | {"logEntryIds": ids})
+
+    try:
+        index = reader.index_of(page)
+    except LakeError as error:
+        note(error.key, error.damage or "missing", page.entries)
+        return
+    if len(index) != page.entries:
+        counted = f"{len(index)} entries, where the timeline counts {page.entries}"
+        note(page.index_key or page.object, counted, abs(page.entries - len(index)))
+    within = {id_: entry for id_, entry in index.items() if entry.date in share.window}
+    for key, entries in by_object(within).items():
+        findings.objects += 1
+        findings.entries += len(entries)
+        try:
+            rows = reader.rows(key)
+        except LakeError as error:
+            note(key, error.damage or "missing", len(entries), list(entries))
+            continue
+        problems: defaultdict[str, list[str]] = defaultdict(list)
+        for id_, indexed in entries.items():
+            exclude = context.limits.fingerprint_exclude
+            problem, minutes = _judge(rows.get(id_), indexed, exclude)
+            if problem:
+                problems[problem].append(id_)
+            if minutes:
+                share.logged.append((indexed.date, *minutes))
+        for problem, ids in problems.items():
+            note(key, problem, len(ids), ids)
+
+
+def _judge(
+    row: Row | None, indexed: IndexEntry, fingerprint_exclude: frozenset[str]
+) -> tuple[str | None, tuple[str, int] | None]:
+    """The problem of an entry's last row, if any; and its user with the minutes."""
+    if row is None:
+        return "no row", None
+    entry = read_entry(row.content, "", fingerprint_exclude)
+    if isinstance(entry, FaultyEntry):
+        return "a row that is no entry", None
+    minutes = row.content["userId"], row.content["durationMinutes"]
+    if row.fingerprint != indexed.fingerprint:
+        return "another version than the published one", minutes
+    # Rows from before a member was excluded have the fingerprint of all members.
+    if row.fingerprint not in (entry.fingerprint, fingerprint(row.content)):
+        return "content that does not have its fingerprint", minutes
+    return None, minutes

@@ -1,0 +1,67 @@
+"""The API in memory: the simulator without HTTP."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cpd_exporter.errors import AccessError, PermanentError, TransientError
+from cpd_exporter.model import exact_json as json_text
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.minutes import Summaries, read_summaries
+from cpd_exporter.model.window import Window
+from simulator.listing import Query
+from simulator.refusal import Refused
+from simulator.simulator import Simulator
+from simulator.summing import SummaryQuery
+
+
+class FakeApi:
+    """``calls`` counts requests; what the simulator refuses is raised as the client would."""
+
+    def __init__(
+        self, simulator: Simulator, fingerprint_exclude: frozenset[str] = frozenset()
+    ) -> None:
+        self.simulator = simulator
+        self.fingerprint_exclude = fingerprint_exclude
+        self.calls = 0
+
+    def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
+        asked = Query(page, per_page, *self._bounds(window))
+        self.calls += 1
+        try:
+            content = self.simulator.list_entries(asked).content
+        except Refused as refused:
+            raise _translated(refused) from refused
+        return read_listing(content.encode(), self.simulator.now(), self.fingerprint_exclude)
+
+    def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+        self.calls += 1
+        try:
+            text = self.simulator.get_entry(entry_id).text
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise _translated(refused) from refused
+        return read_entry(json_text.load(text), text, self.fingerprint_exclude)
+
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+        return {entry_id: self.entry(entry_id) for entry_id in entry_ids}
+
+    def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        self.calls += 1
+        try:
+            asked = SummaryQuery(Query(page, per_page, window.start, window.end))
+            content = self.simulator.summarise(asked).content
+        except Refused as refused:
+            raise _translated(refused) from refused
+        return read_summaries(content.encode())
+
+    def _bounds(self, window: Window | None) -> tuple[datetime | None, datetime | None]:
+        return (window.start, window.end) if window else (None, None)
+
+
+def _translated(refused: Refused) -> Exception:
+    if refused.status in (401, 403):
+        return AccessError(str(refused))
+    if refused.status == 429 or refused.status >= 500:
+        return TransientError(str(refused))
+    return PermanentError(str(refused))

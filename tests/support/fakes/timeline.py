@@ -1,0 +1,228 @@
+"""A timeline in a dictionary."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.job import Job
+from cpd_exporter.model.page import ConditionalWrite, Page, PageState, WorkKind
+from cpd_exporter.model.refusal import Refusal
+from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.model.window import Window
+
+MOST_PAGES = 99
+MAX_TRANSACTION_ITEMS = 100
+_TICK = timedelta(microseconds=1)
+
+
+class FakeTimeline:
+    """``stored`` is every page by its start, ``sweeping`` every sweep, ``stands`` the watermark.
+
+    Streams are not snapshots: each item is as it stands when it is reached.
+    """
+
+    def __init__(self, tenant_id: str = "eu-west-2_AbcdEfghI") -> None:
+        self.tenant_id = tenant_id
+        self.stored_watermark: Watermark | None = None
+        self.stored_pages: dict[datetime, Page] = {}
+        self.stored_sweeps: dict[datetime, Page] = {}
+        self.requested_sweeps: dict[tuple[datetime, str], SweepRequest] = {}
+        self.added_jobs: dict[str, Job] = {}
+        self.quotas: dict[str, DeletionQuota] = {}
+        self.refused: dict[tuple[datetime, str], Refusal] = {}
+
+    def watermark(self) -> Watermark | None:
+        return self.stored_watermark
+
+    def begin(self, watermark: Watermark) -> Watermark:
+        if self.stored_watermark is None:
+            self.stored_watermark = watermark
+        return self.stored_watermark
+
+    def append(self, pages: Sequence[Page], *, after: datetime) -> bool:
+        _check(pages)
+        end = pages[-1].window.end
+        if self.stored_watermark is None:
+            return False
+        if self.stored_watermark.planned_through != after:
+            return self._holds(pages[0])
+        if any(page.window.start in self.stored_pages for page in pages):
+            return False
+        self.stored_watermark = replace(self.stored_watermark, planned_through=end)
+        self._put(pages)
+        return True
+
+    def prepend(self, pages: Sequence[Page], *, before: datetime) -> bool:
+        _check(pages)
+        if self.stored_watermark is None:
+            return False
+        if self.stored_watermark.origin != before:
+            return self._holds(pages[0])
+        if any(page.window.start in self.stored_pages for page in pages):
+            return False
+        self.stored_watermark = replace(self.stored_watermark, origin=pages[0].window.start)
+        self._put(pages)
+        return True
+
+    def update_watermark(self, before: Watermark, after: Watermark) -> bool:
+        if self.stored_watermark is None:
+            return False
+        was, becomes = _changes(before, after)
+        if all(getattr(self.stored_watermark, name) == was[name] for name in was):
+            self.stored_watermark = replace(self.stored_watermark, **becomes)
+        return all(getattr(self.stored_watermark, name) == becomes[name] for name in becomes)
+
+    def page(self, start: datetime, kind: WorkKind = WorkKind.PAGE) -> Page | None:
+        return self._items(kind).get(start)
+
+    def page_at(self, instant: datetime) -> Page | None:
+        starts = [start for start in self.stored_pages if start <= instant]
+        page = self.stored_pages[max(starts)] if starts else None
+        return page if page is not None and instant in page.window else None
+
+    def pages(self, start: datetime) -> Iterator[Page]:
+        reached = start
+        while True:
+            ahead = [at for at in self.stored_pages if at >= reached]
+            if not ahead:
+                return
+            page = self.stored_pages[min(ahead)]
+            yield page
+            reached = page.window.start + _TICK
+
+    def pages_before(self, end: datetime) -> Iterator[Page]:
+        reached = end
+        while True:
+            behind = [at for at in self.stored_pages if at < reached]
+            if not behind:
+                return
+            page = self.stored_pages[max(behind)]
+            yield page
+            reached = page.window.start
+
+    def undone(self) -> Iterator[Page]:
+        for start in sorted(self.stored_pages):
+            page = self.stored_pages.get(start)
+            if page is not None and page.state is not PageState.DONE:
+                yield page
+
+    def sweeps(self) -> Iterator[Page]:
+        for start in sorted(self.stored_sweeps):
+            if start in self.stored_sweeps:
+                yield self.stored_sweeps[start]
+
+    def update(self, page: Page, changed: Page) -> bool:
+        stored = self._stored(page)
+        if stored is not None and stored.revision == page.revision:
+            self._put([replace(changed, sent_at=stored.sent_at)])
+        return self._holds(changed)
+
+    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
+        if not 1 <= len(writes) <= MAX_TRANSACTION_ITEMS:
+            raise ValueError(
+                f"from 1 to {MAX_TRANSACTION_ITEMS} writes at a time, not {len(writes)}"
+            )
+        first = writes[0].after
+        if first is None:
+            raise ValueError("the first write must leave an item")
+        if all(self._may(write) for write in writes):
+            for write in writes:
+                if write.after is not None:
+                    self._put([write.after])
+                elif write.before is not None:
+                    del self._items(write.before.kind)[write.before.window.start]
+        return self._holds(first)
+
+    def mark_sent(self, pages: Sequence[Page], at: datetime) -> None:
+        for page in pages:
+            stored = self._stored(page)
+            if stored is not None and stored.generation == page.generation:
+                self._put([replace(stored, sent_at=at)])
+
+    def request_sweep(self, request: SweepRequest) -> None:
+        self.requested_sweeps[request.at, request.entry_id] = request
+
+    def sweep_requests(self, window: Window | None = None) -> Iterator[SweepRequest]:
+        for key in sorted(self.requested_sweeps):
+            request = self.requested_sweeps.get(key)
+            if request is not None and (window is None or request.at in window):
+                yield request
+
+    def drop_sweep_request(self, request: SweepRequest) -> None:
+        if self.requested_sweeps.get((request.at, request.entry_id)) == request:
+            del self.requested_sweeps[request.at, request.entry_id]
+
+    def add_job(self, job: Job) -> None:
+        self.added_jobs.setdefault(job.name, job)
+
+    def jobs(self) -> Iterator[Job]:
+        yield from [self.added_jobs[name] for name in sorted(self.added_jobs)]
+
+    def update_job(self, job: Job, continued: Job | None) -> bool:
+        stored = self.added_jobs.get(job.name)
+        if stored is not None and stored.revision == job.revision:
+            if continued is None:
+                del self.added_jobs[job.name]
+            else:
+                self.added_jobs[job.name] = replace(continued, sent_at=stored.sent_at)
+            return True
+        return (
+            continued is not None and stored is not None and stored.revision == (continued.revision)
+        )
+
+    def mark_job_sent(self, job: Job, at: datetime) -> None:
+        stored = self.added_jobs.get(job.name)
+        if stored is not None:
+            self.added_jobs[job.name] = replace(stored, sent_at=at)
+
+    def deletion_quota(self, day: str) -> DeletionQuota | None:
+        return self.quotas.get(day)
+
+    def update_deletion_quota(self, quota: DeletionQuota | None, changed: DeletionQuota) -> bool:
+        stored = self.quotas.get(changed.day)
+        if (stored and stored.revision) == (quota and quota.revision):
+            self.quotas[changed.day] = stored = changed
+        return stored is not None and stored.revision == changed.revision
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        self.refused.setdefault((refusal.window.start, refusal.entry_id), refusal)
+
+    def refusals(self) -> Iterator[Refusal]:
+        yield from list(self.refused.values())
+
+    def _items(self, kind: WorkKind) -> dict[datetime, Page]:
+        return self.stored_sweeps if kind is WorkKind.SWEEP else self.stored_pages
+
+    def _stored(self, page: Page) -> Page | None:
+        return self._items(page.kind).get(page.window.start)
+
+    def _put(self, pages: Sequence[Page]) -> None:
+        for page in pages:
+            self._items(page.kind)[page.window.start] = page
+
+    def _holds(self, page: Page) -> bool:
+        stored = self._stored(page)
+        return stored is not None and stored.revision == page.revision
+
+    def _may(self, write: ConditionalWrite) -> bool:
+        if write.before is not None:
+            return self._holds(write.before)
+        return write.after is not None and self._stored(write.after) is None
+
+
+def _changes(before: Watermark, after: Watermark) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The members in which the two differ: as they were, and as they become."""
+    names = [one.name for one in fields(Watermark)]
+    differing = [name for name in names if getattr(before, name) != getattr(after, name)]
+    return (
+        {name: getattr(before, name) for name in differing},
+        {name: getattr(after, name) for name in differing},
+    )
+
+
+def _check(pages: Sequence[Page]) -> None:
+    if not 1 <= len(pages) <= MOST_PAGES:
+        raise ValueError(f"from 1 to {MOST_PAGES} pages at a time, not {len(pages)}")

@@ -1,0 +1,188 @@
+"""A whole world in memory: the real planner and worker over fakes, with a clock that is set."""
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cpd_exporter.bootstrap import build_planner, build_worker
+from cpd_exporter.errors import ExporterError
+from cpd_exporter.model import row as rows
+from cpd_exporter.model.command import read_command
+from cpd_exporter.model.message import Message
+from cpd_exporter.model.page import Page, PageState
+from cpd_exporter.model.resend_policy import ResendPolicy
+from cpd_exporter.model.row import Row
+from cpd_exporter.planner.limits import PlannerLimits
+from cpd_exporter.planner.planner import Planner, TickReport
+from cpd_exporter.planner.slicer import SlicePolicy
+from cpd_exporter.worker.context import WorkerLimits
+from cpd_exporter.worker.worker import Worker
+from simulator.behaviour import Behaviour
+from simulator.simulator import Simulator
+from simulator.source import EntryStore
+from tests.support.fakes import (
+    FakeApi,
+    FakeLake,
+    FakeQueue,
+    FakeReplayQueue,
+    FakeTimeline,
+    FakeTopic,
+)
+
+ORIGIN = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
+TENANT = "eu-west-2_AbcdEfghI"
+
+
+@dataclass
+class World:
+    """The stores, the source and the clock; ``planner`` and ``worker`` are made of them anew."""
+
+    store: EntryStore = field(default_factory=EntryStore)
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    slack: timedelta = timedelta(seconds=1)
+    origin: datetime = ORIGIN
+    fingerprint_exclude: frozenset[str] = frozenset()
+    cutting_target: int = 800
+    cutting_floor: timedelta = timedelta(minutes=15)
+    deletion_delay: timedelta = timedelta(hours=1)
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        self.now = NOW
+        self.simulator = Simulator(self.store, self.behaviour, clock=self.clock, seed=self.seed)
+        self.api = FakeApi(self.simulator, self.fingerprint_exclude)
+        self.timeline = FakeTimeline(TENANT)
+        self.queue = FakeQueue()
+        self.lake = FakeLake()
+        self.topic = FakeTopic()
+        self.replay_queue = FakeReplayQueue()
+        self.reports: list[TickReport] = []
+        self._tokens = random.Random(self.seed)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def new_token(self) -> str:
+        return f"{self._tokens.getrandbits(64):016x}"
+
+    @property
+    def planner(self) -> Planner:
+        return build_planner(
+            api=self.api,
+            timeline=self.timeline,
+            queue=self.queue,
+            clock=self.clock,
+            new_token=self.new_token,
+            limits=PlannerLimits(
+                origin=self.origin,
+                slice_policy=SlicePolicy(
+                    slack=self.slack,
+                    settle=timedelta(seconds=120),
+                    target=self.cutting_target,
+                    floor=self.cutting_floor,
+                ),
+                resend_policy=ResendPolicy(in_queue=timedelta(minutes=13)),
+            ),
+        )
+
+    @property
+    def worker(self) -> Worker:
+        return build_worker(
+            api=self.api,
+            timeline=self.timeline,
+            lake=self.lake,
+            topic=self.topic,
+            queue=self.queue,
+            replay_queue=self.replay_queue,
+            clock=self.clock,
+            new_token=self.new_token,
+            limits=WorkerLimits(
+                slack=self.slack,
+                lease=timedelta(seconds=120),
+                deletion_delay=self.deletion_delay,
+                fingerprint_exclude=self.fingerprint_exclude,
+            ),
+        )
+
+    def command(self, event: object) -> dict[str, Any]:
+        return self.planner.commands.accept(read_command(event))
+
+    def drain(self) -> None:
+        """Work off the queue; a message whose work fails is lost, so that the planner must act."""
+        while self.queue.messages:
+            self.work_on(self.queue.messages.pop(0))
+
+    def work_on(self, message: Message) -> None:
+        try:
+            self.worker.handle(message)
+        except ExporterError:
+            self.now += timedelta(seconds=1)
+
+    def export(self, ticks: int = 60) -> list[TickReport]:
+        """Tick and drain until all is at rest; each tick is a quarter of an hour later."""
+        self.reports = reports = []
+        for _ in range(ticks):
+            reports.append(self.planner.tick())
+            self.drain()
+            if not any(page.hole_since is None for page in self.timeline.undone()):
+                reports.append(self.planner.tick())
+                if self.at_rest:
+                    break
+            self.now += timedelta(minutes=15)
+        return reports
+
+    @property
+    def at_rest(self) -> bool:
+        stands = self.timeline.watermark()
+        return (
+            stands is not None
+            and stands.exported_through == stands.planned_through
+            and stands.exported_from == stands.origin
+            and not self.queue.messages
+            and not list(self.timeline.sweeps())
+            and not list(self.timeline.jobs())
+            and not list(self.timeline.sweep_requests())
+        )
+
+    @property
+    def pages(self) -> list[Page]:
+        return list(self.timeline.pages(self.origin))
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows of all lake objects that the timeline knows."""
+        return self.rows_of(key for key in self.lake.objects if key.startswith("entries/"))
+
+    def rows_of(self, keys: Iterable[str]) -> list[Row]:
+        return [row for key in sorted(keys) for row in rows.decode(self.lake.objects[key])]
+
+    @property
+    def quarantined(self) -> list[str]:
+        return [key for key in self.lake.objects if key.startswith("quarantine/")]
+
+    def assert_exact(self) -> None:
+        """All is in the lake once, as the source has it, told, and in a timeline that tiles."""
+        stands = self.timeline.watermark()
+        assert stands is not None
+        bounds = [self.origin, *(page.window.end for page in self.pages)]
+        assert [page.window.start for page in self.pages] == bounds[:-1]
+        assert bounds[-1] == stands.planned_through
+        assert all(page.state is PageState.DONE for page in self.pages if page.hole_since is None)
+        expected = {
+            entry.log_entry_id: entry.value
+            for entry in self.store
+            if self.origin <= _date(entry.at_ms) < stands.exported_through
+        }
+        assert Counter(row.entry_id for row in self.rows) == Counter(expected.keys())
+        assert {row.entry_id: row.content for row in self.rows} == expected
+        told = Counter(event.entry_id for event in self.topic.published)
+        assert told.keys() == expected.keys()
+        assert len({event.body for event in self.topic.published}) == len(expected)
+
+
+def _date(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
