@@ -62,7 +62,8 @@ def _sweep_mutant(name: str, why: str, old: str, new: str, file: str) -> Mutant:
 _FETCH_AGAIN = """    if claim.page.state is PageState.STORED:
         context = claim.context
         reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=False)
-        return _publish(claim, _rows(reading, context.timeline.tenant_id, context.clock()))
+        rows = _rows(reading, context.timeline.tenant_id, context.clock())
+        return _publish(claim, StoredRows.of(rows))
     rows = resume(claim)
 """
 
@@ -271,8 +272,8 @@ _EXPORT_MUTANTS = (
         "the first one, say",
         (
             "source/window_reader.py",
-            "_version(distinct.setdefault(_identity(record), record)) != _version(record):",
-            "not distinct.setdefault(_identity(record), record):",
+            "_version(distinct.setdefault(identity(record), record)) != _version(record):",
+            "not distinct.setdefault(identity(record), record):",
         ),
     ),
     _mutant(
@@ -292,30 +293,27 @@ _EXPORT_MUTANTS = (
 """,
         ),
         (
-            "source/window_reader.py",
-            "            if union.members.keys() == earlier.keys():\n",
-            "            if union.members is not earlier:\n",
+            "source/dense_reader.py",
+            "            if self.union.members.keys() == self.earlier.keys():\n",
+            "            if self.union.members is not self.earlier:\n",
         ),
     ),
     _mutant(
         "one reading proves a dense page",
         "as many different IDs as the total",
         (
-            "source/window_reader.py",
-            "            if union.members.keys() == earlier.keys():\n",
-            "            if union.members:\n",
+            "source/dense_reader.py",
+            "            if self.union.members.keys() == self.earlier.keys():\n",
+            "            if self.union.members:\n",
         ),
     ),
     _mutant(
         "a dense page is its first response",
         "the rest will come",
         (
-            "source/window_reader.py",
-            """        yield listing
-""",
-            """        yield listing
-        return
-""",
+            "source/dense_reader.py",
+            "        return is_last\n",
+            "        return True\n",
         ),
         (
             "source/union.py",
@@ -335,11 +333,27 @@ _EXPORT_MUTANTS = (
     ),
     # ── the worker ───────────────────────────────────────────────────────────────────────────
     _mutant(
+        "a position ahead of its events",
+        "they are about to be published",
+        (
+            "worker/publish.py",
+            "        _publish_some(claim, rows[claim.page.published : end])\n",
+            "        claim.update(published=min(end, len(rows)))\n"
+            "        _publish_some(claim, rows[end - MAX_ROWS_AT_ONCE : end])\n",
+        ),
+    ),
+    _mutant(
+        "done when the time is over",
+        "the rest is of no weight",
+        ("worker/publish.py", "    while claim.page.published < len(rows):\n", "    while False:\n"),
+    ),
+    _mutant(
         "done before published",
         "publishing cannot fail",
         (
             "worker/export.py",
-            """    publish_rows(claim, rows)
+            """    if not publish_rows(claim, rows):
+        return claim.pause()
     stored_at = max((row.exported_at for row in rows), default=None)
     return _finish(claim, entries=len(rows), stored_at=stored_at)
 """,
@@ -356,7 +370,7 @@ _EXPORT_MUTANTS = (
         (
             "worker/publish.py",
             "    body = encode(rows)\n",
-            "    body = encode(rows)\n    publish_rows(claim, rows)\n",
+            "    rows = StoredRows.of(rows)\n    body = encode(rows)\n    publish_rows(claim, rows)\n",
         ),
     ),
     _mutant(
@@ -476,7 +490,7 @@ _EXPORT_MUTANTS = (
         "a failure is a failure",
         (
             "worker/attempt.py",
-            "            taken_back = max(0, self.attempts - 1)\n",
+            "            taken_back = max(0, self.failures - 1)\n",
             "            taken_back = self.attempts\n",
         ),
     ),
@@ -485,8 +499,8 @@ _EXPORT_MUTANTS = (
         "do not waste time",
         (
             "worker/attempt.py",
-            "            if self.attempts >= self.context.limits.attempts:\n                return give_up",
-            "            if self.attempts >= 1:\n                return give_up",
+            "            if counted >= self.context.limits.attempts:\n",
+            "            if counted >= 1:\n",
         ),
     ),
     _mutant(
@@ -638,7 +652,8 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "merged before published",
         "publishing cannot fail",
-        "    publish_rows(claim, result.rows)\n    return merge(claim, before, result)\n",
+        "    if not publish_rows(claim, result.rows):\n        return claim.pause()\n"
+        "    return merge(claim, before, result)\n",
         "    it = merge(claim, before, result)\n    publish_rows(claim, result.rows)\n    return it\n",
         file="worker/sweep/sweep.py",
     ),

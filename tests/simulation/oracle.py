@@ -42,7 +42,7 @@ MOVES = {
     PageState.STORED: {PageState.STORED, PageState.DONE},
     PageState.DONE: {PageState.DONE},
 }
-_OTHER_PLACES = ("quarantine/", "index/", "reports/")
+_OTHER_PLACES = ("quarantine/", "index/", "readings/", "reports/")
 ATTEMPTS = 5
 """The number of claims after which a page may become a hole."""
 

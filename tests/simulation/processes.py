@@ -190,6 +190,8 @@ class Port:
         self._inner = inner
 
     def __getattr__(self, method: str) -> Any:
+        if method == "query_pages":
+            return self._query_pages
         inner = getattr(self._inner, method)
         if not callable(inner) or method in _POINTLESS:
             return inner
@@ -209,6 +211,10 @@ class Port:
             )
 
         return meet
+
+    def _query_pages(self, window: Any, pages: Any, **kwargs: Any) -> list[Any]:
+        """Calls at once are calls one by one, so that the world may change between any two."""
+        return [self.query(window, page=page, **kwargs) for page in pages]
 
     def _stream(self, method: str, *args: Any) -> Iterator[Any]:
         items = getattr(self._inner, method)(*args)

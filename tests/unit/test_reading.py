@@ -43,6 +43,11 @@ class ScriptedApi:
         self.asked.append((window, page, per_page))
         return read_listing(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
+    def query_pages(
+        self, window: Window, pages: Sequence[int], *, per_page: int = 1000
+    ) -> list[Listing]:
+        return [self.query(window, page=page, per_page=per_page) for page in pages]
+
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         found = (read_entry(content(logEntryId=entry_id), one) for one in self.held)
         return next((one for one in found if one.id == entry_id), None)

@@ -34,8 +34,14 @@ class EntriesApi(Protocol):
         """One response: the entries after the window's start and before its end.
 
         Whether the bounds are inclusive, how rows are ordered, and whether the total is right, is
-        uncertain. Without a window: of all entries. Raises ``MalformedResponseError``.
+        uncertain. Without a window: of all entries. Raises ``MalformedResponseError``, and
+        ``OversizedResponseError`` for a response that has too many bytes.
         """
+
+    def query_pages(
+        self, window: Window, pages: Sequence[int], *, per_page: int = 1000
+    ) -> list[Listing]:
+        """Several offset pages as ``query`` gives them, in parallel as far as the API bears it."""
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         """One entry by its ID; ``None`` where the API answers that there is none."""

@@ -33,6 +33,11 @@ class FakeApi:
             raise _translated(refused) from refused
         return read_listing(content.encode(), self.simulator.now(), self.fingerprint_exclude)
 
+    def query_pages(
+        self, window: Window, pages: Sequence[int], *, per_page: int = 1000
+    ) -> list[Listing]:
+        return [self.query(window, page=page, per_page=per_page) for page in pages]
+
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         self.calls += 1
         try:

@@ -81,6 +81,11 @@ class Page:
     held: int = 0
     confirmed_at: datetime | None = None
 
+    # Progress within the work. Of the rows in ``object``, the topic has surely accepted the events
+    # of the first ``published``. ``reading_key`` is the key of a dense reading's progress.
+    published: int = 0
+    reading_key: str | None = None
+
     @property
     def name(self) -> str:
         """Unique among all work of a tenant, in all timelines. The lake key ends with it."""

@@ -10,7 +10,7 @@ from cpd_exporter.model.entry import Entry
 from cpd_exporter.model.timestamps import SECOND, floor_second, format_instant
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.source.response import query_window
+from cpd_exporter.source.response import MAX_PER_PAGE, query_fitting
 
 _FILTER_CHECK_SAMPLES = ((1, 100), (1, 1), (2, 1), (3, 1))
 """Offset pages and page sizes. An entry that spoils every listing with it does not spoil them all."""
@@ -51,7 +51,7 @@ def check_filter(api: EntriesApi, slack: timedelta, *, until: datetime) -> bool:
 def _find(api: EntriesApi, slack: timedelta, sample: Entry) -> bool:
     """Find an entry by its second; ``False`` if it is gone by now."""
     second = Window(floor_second(sample.date), floor_second(sample.date) + SECOND)
-    found = query_window(api, second.widened(slack), slack)
+    found, _ = query_fitting(api, second.widened(slack), slack, MAX_PER_PAGE)
     # A full response may leave out any entry, but all of its rows lie in the window.
     full = len(found.records) >= found.per_page
     if full or any(record.id == sample.id for record in found.records):

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from cpd_exporter.errors import FilterError
+from cpd_exporter.errors import FilterError, OversizedResponseError
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.window import Window
@@ -25,6 +25,12 @@ def query_window(
     Raises ``FilterError`` for a row beyond ``asked`` and the slack.
     """
     listing = api.query(asked, page=page, per_page=per_page)
+    check_listing(listing, asked, slack)
+    return listing
+
+
+def check_listing(listing: Listing, asked: Window, slack: timedelta) -> None:
+    """Raise ``FilterError`` for a row beyond ``asked`` and the slack."""
     believable = asked.widened(slack)
     for record in listing.records:
         if record.date is not None and record.date not in believable:
@@ -34,4 +40,16 @@ def query_window(
                 "If it filters in another time zone, set FilterSlackSeconds to at least the "
                 "difference"
             )
-    return listing
+
+
+def query_fitting(
+    api: EntriesApi, asked: Window, slack: timedelta, per_page: int
+) -> tuple[Listing, int]:
+    """The first response with as few rows as its size demands, and that number of rows."""
+    while True:
+        try:
+            return query_window(api, asked, slack, per_page=per_page), per_page
+        except OversizedResponseError:
+            if per_page == 1:
+                raise
+            per_page //= 2

@@ -7,7 +7,7 @@ and after the last attempt the worker gives the work up.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from cpd_exporter.errors import ConfigurationError, PermanentError, TransientErr
 from cpd_exporter.model.job import Job
 from cpd_exporter.model.page import Page, lake_key
 from cpd_exporter.model.window import Window
-from cpd_exporter.worker.context import WorkerContext, WorkReport
+from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 
 
 class SupersededError(Exception):
@@ -51,6 +51,11 @@ class Claim(ABC):
         """Note the crash before anything else is tried that may kill the worker too."""
 
     @property
+    def failures(self) -> int:
+        """The attempts that count, if this one fails."""
+        return self.attempts
+
+    @property
     def is_leased(self) -> bool:
         """Whether another worker holds the work now."""
         return self.lease_until is not None and self.lease_until > self.context.clock()
@@ -68,13 +73,16 @@ class Claim(ABC):
         try:
             return work()
         except (TransientError, ConfigurationError) as error:
-            taken_back = max(0, self.attempts - 1)
+            taken_back = max(0, self.failures - 1)
             self.update(attempts=taken_back, lease_until=None, error=str(error))
             raise
         except PermanentError as error:
-            if self.attempts >= self.context.limits.attempts:
+            counted = self.failures
+            if counted >= self.context.limits.attempts:
+                if counted != self.attempts:
+                    self.update(attempts=counted)
                 return give_up(error)
-            self.update(lease_until=None, error=str(error))
+            self.update(attempts=counted, lease_until=None, error=str(error))
             raise
 
     @property
@@ -95,6 +103,16 @@ class PageClaim(Claim):
 
     page: Page
     context: WorkerContext
+    has_time_left: Callable[[], bool] = lambda: True
+    attempts_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attempts_before = self.page.attempts
+
+    @property
+    def failures(self) -> int:
+        # Progress takes the attempt back, but a failure of the page's own counts nevertheless.
+        return self.attempts_before + 1
 
     @property
     def key(self) -> str:
@@ -121,6 +139,21 @@ class PageClaim(Claim):
         if not self.context.timeline.update(self.page, changed):
             raise SupersededError
         self.page = changed
+
+    def progress(self, **changes: Any) -> None:
+        """Store progress and renew the lease. The attempt is taken back: it was not in vain."""
+        attempts = min(self.attempts_before, self.context.limits.attempts - 1)
+        self.update(attempts=attempts, lease_until=self._lease_end, **changes)
+
+    def pause(self) -> WorkReport:
+        """Leave the rest to the next message, which the next tick sends.
+
+        A hole has no lease then, since one would say that its worker crashed.
+        """
+        now = self.context.clock()
+        lease_end = None if self.page.hole_since else max(now, self.page.sent_at or now)
+        self.update(attempts=self.attempts_before, lease_until=lease_end, error=None)
+        return WorkReport(Outcome.PAUSED)
 
     def begin_after_crash(self) -> PermanentError:
         error = PermanentError(self._crash)
@@ -164,7 +197,11 @@ class JobClaim(Claim):
 
     def progress(self, cursor: datetime) -> None:
         """Store the cursor. Whoever goes on begins there, with all attempts left."""
-        self.update(cursor=cursor, attempts=0, error=None)
+        self.update(cursor=cursor, attempts=0, error=None, lease_until=self._lease_end)
+
+    def renew_lease(self) -> None:
+        """Keep other workers away while one page takes long."""
+        self.update(lease_until=self._lease_end)
 
     def pause(self) -> None:
         """Leave the rest to the next message.

@@ -9,15 +9,17 @@ finds the other's object at the page's key and goes on from that. So it leaves n
 that the timeline does not know.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from cpd_exporter.dispatch import send
 from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
 from cpd_exporter.model.page import PageState, parts_of, replacing
-from cpd_exporter.model.row import Change, Row, created, quarantine
-from cpd_exporter.source.window_reader import Overflow, Reading, read_window
+from cpd_exporter.model.row import Change, Row, StoredRows, created, quarantine
+from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from cpd_exporter.worker.attempt import PageClaim, SupersededError
+from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.publish import publish_rows, resume, store
 from cpd_exporter.worker.suspects import count_suspects
@@ -55,9 +57,17 @@ def _read(claim: PageClaim, chain_length: int) -> WorkReport:
     context = claim.context
     # A page in ``WRITING`` is never split: an object may be on its way to its key.
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
-    reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=may_split)
+    reading = read_window(
+        context.api,
+        claim.page.window,
+        context.limits.slack,
+        may_split=may_split,
+        checkpoint=LakeCheckpoint(claim),
+    )
     if isinstance(reading, Overflow):
         return _split(claim, context.limits.parts(reading), chain_length)
+    if isinstance(reading, Unfinished):
+        return claim.pause()
     tenant_id = context.timeline.tenant_id
     for faulty in reading.faulty:
         context.lake.put_new(*quarantine(tenant_id, faulty))
@@ -68,18 +78,27 @@ def _read(claim: PageClaim, chain_length: int) -> WorkReport:
     return _publish(claim, store(claim, _rows(reading, tenant_id, context.clock())))
 
 
-def _rows(reading: Reading, tenant_id: str, now: datetime) -> list[Row]:
-    return [created(entry, tenant_id=tenant_id, exported_at=now) for entry in reading.entries]
+def _rows(reading: Reading, tenant_id: str, now: datetime) -> Iterator[Row]:
+    return (created(entry, tenant_id=tenant_id, exported_at=now) for entry in reading.entries)
 
 
-def _publish(claim: PageClaim, rows: list[Row]) -> WorkReport:
-    publish_rows(claim, rows)
+def _publish(claim: PageClaim, rows: StoredRows) -> WorkReport:
+    if not publish_rows(claim, rows):
+        return claim.pause()
     stored_at = max((row.exported_at for row in rows), default=None)
     return _finish(claim, entries=len(rows), stored_at=stored_at)
 
 
 def _finish(claim: PageClaim, **facts: Any) -> WorkReport:
-    claim.update(state=PageState.DONE, hole_since=None, error=None, lease_until=None, **facts)
+    claim.update(
+        state=PageState.DONE,
+        hole_since=None,
+        error=None,
+        lease_until=None,
+        published=0,
+        reading_key=None,
+        **facts,
+    )
     changes = {Change.CREATED: claim.page.entries}
     return WorkReport(Outcome.DONE, changes, claim.page.quarantined)
 

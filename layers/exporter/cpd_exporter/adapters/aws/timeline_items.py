@@ -178,6 +178,8 @@ PAGE = _PageCodec(
     missing=_MISSING,
     held=_NUMBER_BUT_ZERO,
     confirmed_at=_INSTANT,
+    published=_NUMBER_BUT_ZERO,
+    reading_key=_TEXT,
 )
 SWEEP_REQUEST = Codec(
     SweepRequest, at=_INSTANT, requested_at=_INSTANT, entry_id=_TEXT, stored_after=_INSTANT

@@ -28,7 +28,7 @@ MAX_WAIT_SECONDS = 10.0
 """The client waits no longer within a call. The queue and the next tick wait longer at no cost."""
 
 MAX_PARALLEL_LOOKUPS = 8
-"""The number of single entries that are read at the same time."""
+"""The number of single entries, or of offset pages, that are read at the same time."""
 
 _back_off = wait_random_exponential(multiplier=0.5, max=5)
 
@@ -76,6 +76,14 @@ class ThriveApi:
             params["entryDateTo"] = f"{window.end:%Y-%m-%d %H:%M:%S}"
         response = self._get(self._endpoints.entries, params)
         return read_listing(response.body, response.date, self._fingerprint_exclude)
+
+    def query_pages(
+        self, window: Window, pages: Sequence[int], *, per_page: int = 1000
+    ) -> list[Listing]:
+        def query(page: int) -> Listing:
+            return self.query(window, page=page, per_page=per_page)
+
+        return in_parallel(query, pages, threads=MAX_PARALLEL_LOOKUPS)
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         url = f"{self._endpoints.entries}/{quote(entry_id, safe='')}"
