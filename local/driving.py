@@ -27,16 +27,21 @@ _HOPELESS = frozenset({"AccessError", "ConfigurationError", "FilterError", "Malf
 
 @dataclass(frozen=True)
 class Progress:
-    """One look at the export. ``waiting`` counts pages that are neither done nor holes."""
+    """One look at the export. ``waiting`` counts the pages that are neither done nor holes."""
 
     tenant_id: str
     exported_from: datetime
     exported_through: datetime
     planned_through: datetime
-    done: int
     waiting: int
     quarantined: int
     holes: tuple[str, ...]
+
+    @property
+    def exported_percent(self) -> int:
+        """The exported share of the planned time."""
+        planned = self.planned_through - self.exported_from
+        return 100 * (self.exported_through - self.exported_from) // planned if planned else 0
 
     @property
     def mark(self) -> tuple[datetime, int, int]:
@@ -53,8 +58,7 @@ class Progress:
             exported_from=datetime.fromisoformat(status["exportedFrom"]),
             exported_through=datetime.fromisoformat(status["exportedThrough"]),
             planned_through=datetime.fromisoformat(status["plannedThrough"]),
-            done=pages["done"],
-            waiting=sum(pages.values()) - pages["done"] - pages_failed,
+            waiting=sum(pages.values()) - pages_failed,
             quarantined=status["quarantined"],
             holes=tuple(f"[{h['start']}, {h['end']}): {h['error']}" for h in holes),
         )
@@ -103,7 +107,9 @@ def export_all(
             raise UserError(error["message"])
         progress = look(stack)
         is_first = (
-            error and error["type"] in _HOPELESS_AT_FIRST and not (progress and progress.done)
+            error
+            and error["type"] in _HOPELESS_AT_FIRST
+            and not (progress and progress.exported_percent)
         )
         limit = min(patience, _FIRST_SECONDS) if is_first else patience
         if target is None and not error and _had_caught_up(before, progress, since_tick):

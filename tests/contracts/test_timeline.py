@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cpd_exporter.adapters.aws.timeline import DynamoDbTimeline
-from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.breaker import Breaker, BreakerChange, DayCount
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import (
     ConditionalWrite,
@@ -188,10 +188,10 @@ class TestAppending:
             missing={
                 "64b7f0c2a1": MissingEntry(NOW),
                 "64b7f0c2a2": MissingEntry(NOW, moved_to=LATER),
-                "größe #/.": MissingEntry(LATER),
+                "größe #/.": MissingEntry(LATER, held_at=NOW),
+                "64b7f0c2a3": MissingEntry(NOW, LATER, held_at=LATER),
             },
-            held=2,
-            confirmed_at=LATER,
+            counted=DayCount("2026-03-15", 3),
         )
         assert timeline.append([full], after=ORIGIN)
         assert timeline.page(ORIGIN) == full
@@ -415,8 +415,8 @@ class TestUpdatingSweeps:
         first = replace(
             planned[0], revision="2", missing={"a": MissingEntry(NOW), "b": MissingEntry(NOW)}
         )
-        second = replace(first, revision="3", missing={"b": MissingEntry(NOW, LATER)}, held=1)
-        third = replace(second, revision="4", missing={}, held=0)
+        second = replace(first, revision="3", missing={"b": MissingEntry(NOW, LATER, NOW)})
+        third = replace(second, revision="4", missing={})
         for before, after in ((planned[0], first), (first, second), (second, third)):
             assert timeline.update(before, after)
             assert timeline.page(ORIGIN) == after
@@ -809,45 +809,6 @@ class TestRequests:
         assert list(timeline.jobs()) == [replace(further, sent_at=NOW)]
 
 
-class TestDeletionQuota:
-    FIRST = DeletionQuota("2026-03-15", {"a sweep": 3}, "1")
-    SECOND = DeletionQuota("2026-03-15", {"a sweep": 3, "another": 497}, "2")
-
-    def test_there_is_none_at_first(self, timeline: Timeline) -> None:
-        assert timeline.deletion_quota("2026-03-15") is None
-
-    def test_counts_by_sweep_and_by_day(self, timeline: Timeline) -> None:
-        assert timeline.update_deletion_quota(None, self.FIRST)
-        assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
-        stored = timeline.deletion_quota("2026-03-15")
-        assert stored == self.SECOND
-        assert stored is not None
-        assert stored.total == 500
-        assert timeline.deletion_quota("2026-03-16") is None
-
-    def test_of_two_that_begin_one_does(self, timeline: Timeline) -> None:
-        assert timeline.update_deletion_quota(None, self.FIRST)
-        assert not timeline.update_deletion_quota(None, self.SECOND)
-        assert timeline.deletion_quota("2026-03-15") == self.FIRST
-
-    def test_of_two_that_go_on_one_does(self, timeline: Timeline) -> None:
-        timeline.update_deletion_quota(None, self.FIRST)
-        assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
-        assert not timeline.update_deletion_quota(self.FIRST, replace(self.SECOND, revision="3"))
-        assert timeline.deletion_quota("2026-03-15") == self.SECOND
-
-    def test_the_same_again_is_a_lost_answer(self, timeline: Timeline) -> None:
-        for _ in range(2):
-            assert timeline.update_deletion_quota(None, self.FIRST)
-        for _ in range(2):
-            assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
-        assert timeline.deletion_quota("2026-03-15") == self.SECOND
-
-    def test_one_that_is_not_there_is_not_changed(self, timeline: Timeline) -> None:
-        assert not timeline.update_deletion_quota(self.FIRST, self.SECOND)
-        assert timeline.deletion_quota("2026-03-15") is None
-
-
 class TestRefusals:
     WINDOW = Window(ORIGIN, ORIGIN + DAY)
 
@@ -876,9 +837,9 @@ def test_tenants_do_not_see_each_other(request: pytest.FixtureRequest) -> None:
     theirs.commit([ConditionalWrite(None, sweep(days(0, 2)))])
     theirs.request_sweep(SweepRequest(ORIGIN, NOW))
     theirs.add_job(TestRequests.SWEEP)
-    theirs.update_deletion_quota(None, TestDeletionQuota.FIRST)
+    theirs.update_breaker(BreakerChange(None, Breaker("1")))
     assert ours.watermark() is None
     assert ours.page_at(ORIGIN) is None
-    assert ours.deletion_quota(TestDeletionQuota.FIRST.day) is None
+    assert ours.breaker() is None
     assert [*ours.pages(ORIGIN), *ours.pages_before(LATER), *ours.undone()] == []
     assert [*ours.sweeps(), *ours.sweep_requests(), *ours.jobs(), *ours.refusals()] == []

@@ -255,6 +255,7 @@ class Simulation:
                 outstanding=scenario.outstanding,
                 sweeps=scenario.sweeps,
             ),
+            lake=self._port(process, "lake"),
         )
 
     def _worker(self, process: Process) -> Worker:

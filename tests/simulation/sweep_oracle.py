@@ -11,7 +11,7 @@ from tests.simulation.lake_text import StoredRow, canonical_json, content_of_row
 from tests.simulation.processes import Process
 from tests.simulation.scenario import Scenario
 from tests.simulation.source import Snapshot, Source, canonical, date_of, within
-from tests.support.fakes import FakeLake
+from tests.support.fakes import FakeLake, FakeTimeline
 
 
 class SweepOracle:
@@ -30,6 +30,20 @@ class SweepOracle:
         self._noted: set[tuple[str, datetime]] = set()
         self._deletions: Counter[str] = Counter()
         self._putters: dict[str, Process] = {}
+        self._confirmed_through: datetime | None = None
+        self._confirmed: set[tuple[str, datetime]] = set()
+
+    def note_confirmation(self, timeline: FakeTimeline) -> None:
+        """A confirmation covers the deletions that pages hold at that moment, and no others."""
+        breaker = timeline.stored_breaker
+        through = breaker.confirmed_through if breaker else None
+        if through == self._confirmed_through:
+            return
+        self._confirmed_through = through
+        for page in timeline.stored_pages.values():
+            self._confirmed |= {
+                (id_, entry.held_at) for id_, entry in page.missing.items() if entry.held_at
+            }
 
     def judge_rows(
         self,
@@ -77,7 +91,10 @@ class SweepOracle:
         waited = self.now - max(noted) + self.clocks_differ
         long_enough = waited >= self.scenario.deletion_delay
         check(Invariant.EXACT, long_enough, f"{entry_id} is deleted after only {waited}")
-        if not any(page.confirmed_at and max(noted) <= page.confirmed_at for page in covered):
+        held = [p.missing[entry_id].held_at for p in covered if entry_id in p.missing]
+        is_confirmed = any((entry_id, held_at) in self._confirmed for held_at in held if held_at)
+        if not is_confirmed:
+            check(Invariant.EXACT, not any(held), f"{entry_id} is held, and deleted unconfirmed")
             day = f"{self.now:%Y-%m-%d}"
             self._deletions[day] += 1
             few = self._deletions[day] <= self.scenario.max_deletions

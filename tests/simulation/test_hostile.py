@@ -341,7 +341,7 @@ def test_an_export_from_an_api_that_answers_anything(
         return f"{next(tokens):016x}"
 
     for _ in range(3):
-        report = Planner(api, timeline, queue, clock, new_token, limits).tick()
+        report = Planner(api, timeline, queue, clock, new_token, limits, lake).tick()
         if report.error is not None:
             assert_silent(report.error)
         worker = Worker(

@@ -127,7 +127,8 @@ def _held(case: str) -> Run:
         simulation.source.change(SourceChange.DELETE, _exported(simulation))
     for _ in range(4):
         sweep(schedule)
-    held = sum(page.held for page in simulation.timeline.stored_pages.values())
+    pages = simulation.timeline.stored_pages.values()
+    held = sum(bool(entry.held_at) for page in pages for entry in page.missing.values())
     check(Invariant.EXACT, held >= 1, "nothing is held")
     simulation.api.knows_nobody = True  # so that no deletion is published yet ...
     schedule.command({"command": "confirm-deletions"})

@@ -49,6 +49,7 @@ class World:
     cutting_target: int = 800
     cutting_floor: timedelta = timedelta(minutes=15)
     deletion_delay: timedelta = timedelta(hours=1)
+    max_deletions: int = 500
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -87,6 +88,7 @@ class World:
                 ),
                 resend_policy=ResendPolicy(in_queue=timedelta(minutes=13)),
             ),
+            lake=self.lake,
         )
 
     @property
@@ -104,6 +106,7 @@ class World:
                 slack=self.slack,
                 lease=timedelta(seconds=120),
                 deletion_delay=self.deletion_delay,
+                max_deletions=self.max_deletions,
                 fingerprint_exclude=self.fingerprint_exclude,
             ),
         )

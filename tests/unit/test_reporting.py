@@ -15,16 +15,18 @@ NOW = START + 10 * HOUR
 
 
 def test_before_the_first_tick_there_is_nothing_to_tell() -> None:
-    told = reporting.status(FakeTimeline(TENANT), lambda: NOW)
+    told = reporting.read_status(FakeTimeline(TENANT), lambda: NOW)
     assert told == {
         "tenantId": TENANT,
         "exportedFrom": None,
         "exportedThrough": None,
         "plannedThrough": None,
         "lagSeconds": None,
-        "pages": {"open": 0, "writing": 0, "stored": 0, "done": 0},
+        "pages": {"open": 0, "writing": 0, "stored": 0},
         "sweeps": {"open": 0, "writing": 0, "stored": 0},
-        "requests": [],
+        "jobs": [],
+        "deletionsHeld": 0,
+        "deletionsHeldSince": None,
         "heldDeletions": [],
         "quarantined": 0,
         "holes": [],
@@ -55,16 +57,18 @@ def test_the_status_tells_watermark_lag_states_holes_and_last_tick() -> None:
         last_tick=Tick(NOW - timedelta(minutes=1), "the API is not well"),
     )  # fmt: skip
     timeline.record_refusal(Refusal(pages[0].window, "abc", "too large", START + 9 * HOUR))
-    told = reporting.status(timeline, lambda: NOW)
+    told = reporting.read_status(timeline, lambda: NOW)
     assert told == {
         "tenantId": TENANT,
         "exportedFrom": "2026-03-01T12:00:00Z",
         "exportedThrough": "2026-03-01T14:00:00Z",
         "plannedThrough": "2026-03-01T19:00:00Z",
         "lagSeconds": 8 * 3600,
-        "pages": {"open": 3, "writing": 1, "stored": 1, "done": 2},
+        "pages": {"open": 3, "writing": 1, "stored": 1},
         "sweeps": {"open": 0, "writing": 0, "stored": 0},
-        "requests": [],
+        "jobs": [],
+        "deletionsHeld": 0,
+        "deletionsHeldSince": None,
         "heldDeletions": [],
         "quarantined": 15,
         "holes": [

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from cpd_exporter.errors import MalformedInputError, PermanentError, TransientError
+from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.page import ConditionalWrite, MissingEntry, WorkKind
 from cpd_exporter.model.row import Change
@@ -217,7 +218,7 @@ class TestHeldDeletions:
 
     @staticmethod
     def held(world: World) -> int:
-        return sum(page.held for page in world.pages)
+        return sum(bool(gone.held_at) for page in world.pages for gone in page.missing.values())
 
     def fail_to_publish(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         publish = failing_once(world.topic.publish, TransientError("down"))
@@ -247,9 +248,10 @@ class TestHeldDeletions:
         world = exported(80, behaviour=Behaviour(per_page_cap=100))
         page = max(world.pages, key=lambda page: page.entries)
         inside = [entry for entry in world.store if at(entry) in page.window]
-        missing = {entry.log_entry_id: MissingEntry(world.now) for entry in inside[::9][:3]}
+        now = world.now
+        missing = {entry.log_entry_id: MissingEntry(now, held_at=now) for entry in inside[::9][:3]}
         world.timeline.stored_pages[page.window.start] = replace(
-            page, missing=missing, held=3, quarantined=9
+            page, missing=missing, quarantined=9
         )
         for n in range(120):
             world.simulator.insert(page.window.start + timedelta(minutes=5 * n))
@@ -357,12 +359,14 @@ class TestRaces:
         edited = edit(world, february(world)[5])
         commit, lost = world.timeline.commit, [2]
 
-        def commit_late(writes: Sequence[ConditionalWrite]) -> bool:
+        def commit_late(
+            writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+        ) -> bool:
             made = writes[0].after
             if made and made.kind is WorkKind.SWEEP and made.window.start.month in lost:
                 lost.clear()
                 return False
-            return commit(writes)
+            return commit(writes, breaker)
 
         monkeypatch.setattr(world.timeline, "commit", commit_late)
         assert [row.entry_id for row in swept(world)] == [edited]

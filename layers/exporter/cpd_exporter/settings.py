@@ -84,6 +84,7 @@ class PlannerSettings(Settings):
     # Nobody logged anything before, and the API's date format has no room for early years.
     first_date: Annotated[datetime, BeforeValidator(_first_date), Field(ge=_EARLIEST)]
     settle_seconds: Annotated[_Seconds, Field(ge=timedelta(0))]
+    lake_bucket: Annotated[str, Field(min_length=1)]
 
 
 class WorkerSettings(Settings):

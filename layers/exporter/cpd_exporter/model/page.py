@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from cpd_exporter.model.breaker import DayCount
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.window import Window
 
@@ -29,11 +30,13 @@ class PageState(StrEnum):
 class MissingEntry:
     """An entry of the page index that the API no longer lists in the page's window.
 
-    ``moved_to`` is the entry's new date, if the API has the entry in another page's window.
+    ``moved_to`` is the entry's new date, if the API has the entry in another page's window. From
+    ``held_at`` on, the breaker holds the entry's deletion back until the operator confirms it.
     """
 
     since: datetime
     moved_to: datetime | None = None
+    held_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +78,22 @@ class Page:
     entries: int = 0
     quarantined: int = 0
 
-    # Deletions. ``missing`` is by entry ID. ``held`` of its deletions wait for the operator, who
-    # last confirmed deletions at ``confirmed_at``.
+    # Deletions. ``missing`` is by entry ID. ``counted`` is what this sweep added to the breaker's
+    # count, so that a sweep that is repeated counts once.
     missing: Mapping[str, MissingEntry] = field(default_factory=dict)
-    held: int = 0
-    confirmed_at: datetime | None = None
+    counted: DayCount | None = None
 
     @property
     def name(self) -> str:
         """Unique among all work of a tenant, in all timelines. The lake key ends with it."""
         start, end = (f"{bound:%Y%m%dT%H%M%SZ}" for bound in (self.window.start, self.window.end))
         return f"{start}_{end}_g{self.generation}_{self.timeline_id}"
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether ``status`` has to see the page, though it is done."""
+        is_held = any(entry.held_at for entry in self.missing.values())
+        return self.state is PageState.DONE and (is_held or self.quarantined > 0)
 
     @property
     def watermark_may_pass(self) -> bool:

@@ -5,6 +5,8 @@ commands       an operator's command, stored as a job or as sweep requests
 page_planner   new and past time into stored pages
 slicer         one window into pages, by the API's counts
 sweep_planner  done pages into sweeps
+held_deletions the deletions that wait for the operator, and their confirmation
+index_cleanup  the index objects that no page names any more
 backlog        the pages that are not done
 limits         how much a tick plans and sends
 status         the state of the export, for the operator

@@ -18,10 +18,12 @@ from cpd_exporter.model.page import Page
 from cpd_exporter.model.watermark import Tick, Watermark
 from cpd_exporter.planner.backlog import Backlog, read_backlog
 from cpd_exporter.planner.commands import CommandHandler
+from cpd_exporter.planner.held_deletions import count_held
+from cpd_exporter.planner.index_cleanup import remove_unnamed_indexes
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.page_planner import PagePlanner, open_pages
 from cpd_exporter.planner.sweep_planner import SweepPlanner
-from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline, Queue
+from cpd_exporter.ports import Clock, EntriesApi, IndexRemover, NewToken, PlannerTimeline, Queue
 from cpd_exporter.source.filter_check import check_filter
 
 type HasTimeLeft = Callable[[], bool]
@@ -32,6 +34,7 @@ class TickReport:
     """The result of one tick, for logs and metrics.
 
     ``undone`` counts pages that are due or in flight, without holes. ``error`` stopped the planning.
+    ``held`` counts the deletions that wait for the operator.
     """
 
     tenant_id: str
@@ -45,6 +48,7 @@ class TickReport:
     planned_through: datetime
     exported_through: datetime
     error: ExporterError | None
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Planner:
     clock: Clock
     new_token: NewToken
     limits: PlannerLimits
+    lake: IndexRemover
 
     @property
     def commands(self) -> CommandHandler:
@@ -110,8 +115,10 @@ class Planner:
         watermark = self._move_watermark()
         sweeps = [] if error else self._sweep(watermark, has_time_left)
         jobs = self._send_jobs()
+        held = count_held(self.timeline, self.clock())
+        cleanup_error = self._remove_indexes(has_time_left)
         stuck = [sweep.hole_since for sweep in sweeps if sweep.hole_since is not None]
-        error = error or past_error
+        error = error or past_error or cleanup_error
         tick = Tick(self.clock(), str(error) if error else None)
         self.timeline.update_watermark(watermark, replace(watermark, last_tick=tick))
         return TickReport(
@@ -126,6 +133,7 @@ class Planner:
             planned_through=watermark.planned_through,
             exported_through=watermark.exported_through,
             error=error,
+            held=held,
         )
 
     def _begin(self) -> Watermark:
@@ -193,12 +201,20 @@ class Planner:
             send_job(job, timeline=self.timeline, queue=self.queue, clock=self.clock)
         return len(jobs)
 
+    def _remove_indexes(self, has_time_left: HasTimeLeft) -> ExporterError | None:
+        """Remove unnamed index objects; an error holds up nothing else, and is returned."""
+        try:
+            remove_unnamed_indexes(self.timeline, self.lake, self.clock(), has_time_left)
+        except ExporterError as error:
+            return error
+        return None
+
     def _move_watermark(self) -> Watermark:
         """Move both ends outward over done pages and over holes, up to the first other page."""
         watermark = self._begin()
         through, start = watermark.exported_through, watermark.exported_from
         if through < watermark.planned_through:
-            for page in self.timeline.pages(through):
+            for page in self.timeline.pages(through, watermark.planned_through):
                 if page.window.start != through or not page.watermark_may_pass:
                     break
                 through = page.window.end

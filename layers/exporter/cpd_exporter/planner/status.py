@@ -12,25 +12,37 @@ from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.planner.planner import Answer, TickReport
 from cpd_exporter.ports import Clock, StatusTimeline
 
-_SWEEP_STATES = (PageState.OPEN, PageState.WRITING, PageState.STORED)
+_UNDONE_STATES = (PageState.OPEN, PageState.WRITING, PageState.STORED)
+
+MAX_HELD_PAGES = 100
+"""Pages with held deletions that ``status`` lists; ``deletionsHeld`` counts those of all pages."""
 
 
 def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
-    """Read one tenant's state as JSON: instants in RFC 3339, lag in seconds."""
+    """Read one tenant's state as JSON: instants in RFC 3339, lag in seconds.
+
+    It reads the pages that are undone or flagged, not the others: its time grows with what is left
+    to do, not with the timeline.
+    """
     watermark = timeline.watermark()
     states: Counter[PageState] = Counter()
     holes: list[dict[str, Any]] = []
     held: list[dict[str, Any]] = []
-    quarantined = 0
+    quarantined = deletions_held = 0
+    breaker = timeline.breaker()
     sweeps: Counter[PageState] = Counter()
     if watermark is not None:
-        for page in timeline.pages(watermark.origin):
+        for page in timeline.undone():
             states[page.state] += 1
             quarantined += page.quarantined
             if page.hole_since is not None:
                 holes.append(_hole(page, page.hole_since))
-            if page.held:
-                held.append(_held(page))
+        for page in timeline.flagged():
+            quarantined += page.quarantined
+            deletions = breaker.count_held(page.missing) if breaker else 0
+            deletions_held += deletions
+            if deletions and len(held) < MAX_HELD_PAGES:
+                held.append(_held(page, deletions))
         for sweep in timeline.sweeps():
             sweeps[sweep.state] += 1
             if sweep.hole_since is not None:
@@ -43,9 +55,11 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
         "exportedThrough": _text(watermark.exported_through if watermark else None),
         "plannedThrough": _text(watermark.planned_through if watermark else None),
         "lagSeconds": age_seconds(watermark.exported_through, clock()) if watermark else None,
-        "pages": {state.value: states[state] for state in PageState},
-        "sweeps": {state.value: sweeps[state] for state in _SWEEP_STATES},
+        "pages": {state.value: states[state] for state in _UNDONE_STATES},
+        "sweeps": {state.value: sweeps[state] for state in _UNDONE_STATES},
         "jobs": [_job(job) for job in timeline.jobs()],
+        "deletionsHeld": deletions_held,
+        "deletionsHeldSince": _text(breaker.opened_at if breaker else None),
         "heldDeletions": held,
         "quarantined": quarantined,
         "holes": holes,
@@ -76,7 +90,7 @@ def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
         "Holes": report.holes,
         "LagSeconds": age_seconds(report.exported_through, now),
         "HoleAgeSeconds": age_seconds(report.oldest_hole or now, now),
-    }
+    } | ({"DeletionsHeld": report.held} if report.held else {})
 
 
 def _tick(report: TickReport) -> dict[str, Any]:
@@ -88,6 +102,7 @@ def _tick(report: TickReport) -> dict[str, Any]:
         "sweeps": report.sweeps,
         "jobs": report.jobs,
         "holes": report.holes,
+        "deletionsHeld": report.held,
         "plannedThrough": format_instant(report.planned_through),
         "exportedThrough": format_instant(report.exported_through),
     }
@@ -103,11 +118,11 @@ def _hole(page: Page, since: datetime) -> dict[str, Any]:
     }
 
 
-def _held(page: Page) -> dict[str, Any]:
+def _held(page: Page, deletions: int) -> dict[str, Any]:
     return {
         "start": format_instant(page.window.start),
         "end": format_instant(page.window.end),
-        "deletions": page.held,
+        "deletions": deletions,
         "reason": "more deletions than MaxDeletionsPerDay allows: "
         '{"command": "confirm-deletions"} publishes them',
     }

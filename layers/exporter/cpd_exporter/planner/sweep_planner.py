@@ -72,9 +72,7 @@ class SweepPlanner:
 
     def _groups(self, start: datetime, end: datetime, watermark: Watermark) -> Iterator[list[Page]]:
         group: list[Page] = []
-        for page in self.timeline.pages(start):
-            if page.window.start >= end:
-                break
+        for page in self.timeline.pages(start, end):
             fits = group and _is_neighbour(page, group) and self._fits([*group, page])
             if group and not (fits and _is_sweepable(page, watermark)):
                 yield group

@@ -9,7 +9,6 @@ finds the other's object at the page's key and goes on from that. So it leaves n
 that the timeline does not know.
 """
 
-from datetime import datetime
 from typing import Any
 
 from cpd_exporter.dispatch import send
@@ -18,7 +17,7 @@ from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.model.row import Change, Row, created, quarantine
 from cpd_exporter.source.window_reader import Overflow, Reading, read_window
 from cpd_exporter.worker.attempt import PageClaim, SupersededError
-from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.publish import publish_rows, resume, store
 from cpd_exporter.worker.suspects import count_suspects
 
@@ -65,11 +64,20 @@ def _read(claim: PageClaim, chain_length: int) -> WorkReport:
         if not reading.entries:
             return _finish(claim, quarantined=len(reading.faulty))
         claim.update(state=PageState.WRITING, quarantined=len(reading.faulty))
-    return _publish(claim, store(claim, _rows(reading, tenant_id, context.clock())))
+    return _publish(claim, store(claim, _rows(context, reading)))
 
 
-def _rows(reading: Reading, tenant_id: str, now: datetime) -> list[Row]:
-    return [created(entry, tenant_id=tenant_id, exported_at=now) for entry in reading.entries]
+def _rows(context: WorkerContext, reading: Reading) -> list[Row]:
+    now = context.clock()
+    return [
+        created(
+            entry,
+            tenant_id=context.timeline.tenant_id,
+            exported_at=now,
+            fingerprint_exclude=context.limits.fingerprint_exclude,
+        )
+        for entry in reading.entries
+    ]
 
 
 def _publish(claim: PageClaim, rows: list[Row]) -> WorkReport:

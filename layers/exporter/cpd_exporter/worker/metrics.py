@@ -23,8 +23,6 @@ def report_metrics(report: WorkReport) -> Mapping[str, float]:
         metrics["EntriesReplayed"] = report.replayed
     if report.differences is not None:
         metrics["VerifyDifferences"] = report.differences
-    if report.held:
-        metrics["DeletionsHeld"] = report.held
     if report.compared >= MIN_COMPARED_ENTRIES:
         edited = report.changes.get(Change.UPDATED, 0)
         metrics["EditedPercent"] = 100 * edited / report.compared

@@ -1,9 +1,10 @@
 """Compares the index of the swept pages with the window as the API lists it now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.entry import Entry, fingerprint
 from cpd_exporter.model.page import MissingEntry, Page
 from cpd_exporter.model.page_index import IndexEntry, PageIndex
@@ -28,29 +29,21 @@ class SweepInput:
         """When the latest row of any of the pages was stored."""
         return max((page.stored_at for page in self.pages if page.stored_at), default=None)
 
-    @property
-    def held(self) -> int:
-        """The deletions that wait for the operator."""
-        return sum(page.held for page in self.pages)
-
-    @property
-    def confirmed_at(self) -> datetime | None:
-        """When the operator last confirmed deletions of any of the pages."""
-        return max((page.confirmed_at for page in self.pages if page.confirmed_at), default=None)
-
 
 @dataclass(slots=True)
 class SweepResult:
     """The rows of a sweep, its missing entries, and the entries that other pages published since.
 
-    ``held`` counts the missing entries that wait for the operator.
+    ``breaker`` is to be written with the merge: it covers deletions that this sweep holds.
+    ``sweep_again`` asks for another sweep soon.
     """
 
     rows: list[Row] = field(default_factory=list)
     missing: dict[str, MissingEntry] = field(default_factory=dict)
     moved_away: set[str] = field(default_factory=set)
-    held: int = 0
     quarantined: int = 0
+    breaker: BreakerChange | None = None
+    sweep_again: bool = False
 
 
 def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
@@ -78,17 +71,26 @@ class RowMaker:
 
     tenant_id: str
     stored_at: datetime
+    fingerprint_exclude: frozenset[str]
 
     @classmethod
-    def after(cls, before: SweepInput, tenant_id: str, now: datetime) -> "RowMaker":
+    def after(cls, before: SweepInput, context: WorkerContext) -> "RowMaker":
         """Rows later than any earlier row of the same pages, so that an entry's events are ordered."""
+        now = context.clock()
         if before.stored_at is not None:
             now = max(now, before.stored_at + timedelta(milliseconds=1))
-        return cls(tenant_id, now)
+        return cls(context.timeline.tenant_id, now, context.limits.fingerprint_exclude)
 
-    def row(self, content: dict[str, object], change: Change, version: str) -> Row:
-        """A row of an entry's content, with the fingerprint of this version."""
-        return Row(content, change, version, self.tenant_id, self.stored_at)
+    def row(self, entry: Entry, change: Change) -> Row:
+        """A row of an entry as the API lists it now."""
+        exclude = self.fingerprint_exclude
+        return Row(
+            entry.content, change, entry.fingerprint, self.tenant_id, self.stored_at, exclude
+        )
+
+    def deleted(self, last: Row) -> Row:
+        """A row of an entry that is gone, with its last stored version."""
+        return replace(last, change=Change.DELETED, exported_at=self.stored_at)
 
 
 def changed_rows(
@@ -104,9 +106,9 @@ def changed_rows(
     for entry in reading.entries:
         indexed = before.index.get(entry.id)
         if indexed is None:
-            changed.append(rows.row(entry.content, Change.CREATED, entry.fingerprint))
+            changed.append(rows.row(entry, Change.CREATED))
         elif _read_is_edited(entry, indexed, last, context) or _came_back(entry, indexed, requests):
-            changed.append(rows.row(entry.content, Change.UPDATED, entry.fingerprint))
+            changed.append(rows.row(entry, Change.UPDATED))
     return changed
 
 
@@ -123,7 +125,7 @@ def adopt_stored_rows(rows: list[Row], before: SweepInput, quarantined: int) -> 
     """
     stored = {row.entry_id for row in rows}
     missing = {id_: gone for id_, gone in before.missing.items() if id_ not in stored}
-    return SweepResult(rows, missing, held=min(before.held, len(missing)), quarantined=quarantined)
+    return SweepResult(rows, missing, quarantined=quarantined)
 
 
 def _read_is_edited(

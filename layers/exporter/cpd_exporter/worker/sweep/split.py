@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cpd_exporter.model.page import ConditionalWrite, Page, reserving, sweep_of
+from cpd_exporter.model.page_index import PageIndex
 from cpd_exporter.source.window_reader import Overflow
 from cpd_exporter.worker.attempt import PageClaim, SupersededError
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.sweep.compare import SweepInput
-from cpd_exporter.worker.sweep.merge import write_index
+from cpd_exporter.worker.sweep.merge import write_indexes
 
 
 def split_sweep(claim: PageClaim, before: SweepInput, overflow: Overflow) -> WorkReport:
@@ -53,6 +54,7 @@ def _split_writes(
 ) -> Iterator[ConditionalWrite]:
     """Writes for done pages, each with its share of the index, and for their sweeps."""
     context, sweep, page = claim.context, claim.page, before.pages[0]
+    indexed_parts: list[tuple[Page, PageIndex]] = []
     for window in page.window.split(parts, floor=context.limits.min_window):
         index = {id_: entry for id_, entry in before.index.items() if entry.date in window}
         missing = {id_: gone for id_, gone in page.missing.items() if id_ in index}
@@ -66,13 +68,12 @@ def _split_writes(
             entries=len(index),
             quarantined=0,
             missing=missing,
-            held=min(page.held, len(missing)),
             sent_at=None,
         )
-        if index:
-            part = write_index(context, part, index)
+        indexed_parts.append((part, index))
+    for part in write_indexes(context, before.pages, indexed_parts):
         part_sweep = replace(sweep_of([part], revision=revision), attempts=attempts)
-        is_first = window.start == page.window.start
+        is_first = part.window.start == page.window.start
         reserved = replace(part, reserved_by=part_sweep.name)
         yield ConditionalWrite(page if is_first else None, reserved)
         yield ConditionalWrite(sweep if is_first else None, part_sweep)
