@@ -72,8 +72,11 @@ SettleSeconds = Annotated[
     int | None,
     typer.Option(help="How long an entry may take to show up.", rich_help_panel=_SOURCE),
 ]
-FilterSlackSeconds = Annotated[
-    int | None, typer.Option(help="By how much to widen each query.", rich_help_panel=_SOURCE)
+FilterTimeZone = Annotated[
+    str | None,
+    typer.Option(
+        help="IANA time zone in which the API's filter reads dates.", rich_help_panel=_SOURCE
+    ),
 ]
 DeletionDelaySeconds = Annotated[
     int | None,
@@ -106,7 +109,7 @@ class Choice:
     token_audience: Audience
     first_date: datetime | None
     settle_seconds: int | None
-    filter_slack_seconds: int | None
+    filter_time_zone: str | None
     deletion_delay_seconds: int | None
     entries: int = 5000
     seed: int = 1
@@ -138,7 +141,7 @@ class Choice:
             "TokenAudience": self.token_audience,
             "FirstDate": self.first_date and f"{self.first_date:%Y-%m-%d}",
             "SettleSeconds": self.settle_seconds,
-            "FilterSlackSeconds": self.filter_slack_seconds,
+            "FilterTimeZone": self.filter_time_zone,
             "DeletionDelaySeconds": self.deletion_delay_seconds,
         }
         return {name: str(value) for name, value in given.items() if value not in (None, "")}
@@ -163,7 +166,7 @@ def run(
     token_audience: TokenAudience = Audience.PUBLIC,
     first_date: FirstDate = None,
     settle_seconds: SettleSeconds = None,
-    filter_slack_seconds: FilterSlackSeconds = None,
+    filter_time_zone: FilterTimeZone = None,
     deletion_delay_seconds: DeletionDelaySeconds = None,
     entries: Entries = 5000,
     seed: Seed = 1,
@@ -184,7 +187,7 @@ def run(
         token_audience,
         first_date,
         settle_seconds,
-        filter_slack_seconds,
+        filter_time_zone,
         deletion_delay_seconds,
         entries,
         seed,
@@ -252,7 +255,7 @@ def up(
     token_audience: TokenAudience = Audience.PUBLIC,
     first_date: FirstDate = None,
     settle_seconds: SettleSeconds = None,
-    filter_slack_seconds: FilterSlackSeconds = None,
+    filter_time_zone: FilterTimeZone = None,
     deletion_delay_seconds: DeletionDelaySeconds = None,
     entries: Entries = 5000,
     seed: Seed = 1,
@@ -274,7 +277,7 @@ def up(
         token_audience,
         first_date,
         settle_seconds,
-        filter_slack_seconds,
+        filter_time_zone,
         deletion_delay_seconds,
         entries,
         seed,

@@ -4,8 +4,9 @@ import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -104,11 +105,10 @@ class Foreign:
         """By the API's own total; where that disagrees, by reading everything again."""
         api = self._api(stack)
         window = Window(progress.exported_from, progress.exported_through)
-        slack = max(SECOND, timedelta(seconds=int(self.parameters.get("FilterSlackSeconds", 1))))
         try:
-            if _patiently(count, api, window, slack).total == len(lake) + progress.quarantined:
+            if _patiently(count, api, window).total == len(lake) + progress.quarantined:
                 return Comparison(len(lake), ())
-            ids = {entry.id for entry in _entries(api, window, slack)}
+            ids = {entry.id for entry in _entries(api, window)}
         except ExporterError as error:
             raise UserError(f"the export cannot be checked: {error}") from error
         return Comparison(len(ids), tuple(sorted(ids - set(lake))))
@@ -126,17 +126,18 @@ class Foreign:
         else:
             credentials = SecretsManagerCredentials(*where, ClientSecret)
             access = ClientCredentialsAccess(credentials, http, hosts, self.scope, clock=_now)
-        return ThriveApi(http, hosts, access, clock=_now)
+        zone = ZoneInfo(self.parameters.get("FilterTimeZone", "UTC"))
+        return ThriveApi(http, hosts, access, clock=_now, filter_time_zone=zone)
 
 
-def _entries(api: ThriveApi, window: Window, slack: timedelta) -> Iterator[Entry]:
-    may_split = window.length >= 2 * slack
-    reading = _patiently(read_window, api, window, slack, may_split=may_split)
+def _entries(api: ThriveApi, window: Window) -> Iterator[Entry]:
+    may_split = window.length >= 2 * SECOND
+    reading = _patiently(read_window, api, window, may_split=may_split)
     if isinstance(reading, Reading):
         yield from reading.entries
     else:
-        for part in window.split(_PARTS, floor=slack):
-            yield from _entries(api, part, slack)
+        for part in window.split(_PARTS):
+            yield from _entries(api, part)
 
 
 _patiently = Retrying(

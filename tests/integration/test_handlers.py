@@ -271,7 +271,7 @@ def stack(
             AUTHENTICATION="basic",
             SCOPE="api/read",
             TOKEN_AUDIENCE="public",
-            FILTER_SLACK_SECONDS="1",
+            FILTER_TIME_ZONE="UTC",
             FIRST_DATE=f"{datetime.now(UTC) - timedelta(days=4):%Y-%m-%d}",
             SETTLE_SECONDS="120",
             SECRET_ARN=arn,
@@ -750,7 +750,7 @@ FAULTS: dict[str, tuple[Fault, type[ExporterError], str]] = {
     "html": (Fault(kind="html"), MalformedResponseError, "Is the API URL right"),
     "truncated": (Fault(kind="truncated"), MalformedResponseError, "not the JSON"),
     "something else": (Fault(kind="raw", body='{"ok": 1}'), MalformedResponseError, "JSON"),
-    "outside": (Fault(kind="ignore-filter"), FilterError, "FilterSlackSeconds"),
+    "outside": (Fault(kind="ignore-filter"), FilterError, "FilterTimeZone"),
     "redirect": (
         Fault(status=302, location="https://example.org"),
         MalformedResponseError,

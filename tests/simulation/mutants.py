@@ -61,7 +61,7 @@ def _sweep_mutant(name: str, why: str, old: str, new: str, file: str) -> Mutant:
 
 _FETCH_AGAIN = """    if claim.page.state is PageState.STORED:
         context = claim.context
-        reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=False)
+        reading = read_window(context.api, claim.page.window, may_split=False)
         return _publish(claim, _rows(reading, context.timeline.tenant_id, context.clock()))
     rows = resume(claim)
 """
@@ -237,7 +237,7 @@ _EXPORT_MUTANTS = (
     _mutant(
         "no widening of the query",
         "the bounds are what they should be",
-        ("source/window_reader.py", "    asked = window.widened(slack)\n", "    asked = window\n"),
+        ("source/window_reader.py", "    asked = window.widened(SLACK)\n", "    asked = window\n"),
     ),
     _mutant(
         "trusting totalResults: no overflow",
@@ -332,6 +332,11 @@ _EXPORT_MUTANTS = (
         "a check by being listed anywhere",
         "the entry is there without a filter, so it is with one",
         ("source/filter_check.py", "    if full or any(", "    if True or any("),
+    ),
+    _mutant(
+        "only one reading of the repeated hour",
+        "a clock shows a time once",
+        ("model/local_time.py", "    end = max(_clock_times(", "    end = min(_clock_times("),
     ),
     # ── the worker ───────────────────────────────────────────────────────────────────────────
     _mutant(

@@ -36,7 +36,6 @@ class Scenario:
     anchors: frozenset[str] = frozenset()
     hides_cap: bool = False
     origin: datetime = MONTH - timedelta(minutes=1)
-    slack: timedelta = SECOND
     lease: timedelta = timedelta(minutes=2)
     target: int = 800
     floor: timedelta = SECOND
@@ -239,7 +238,6 @@ def at_random(seed: int) -> Scenario:
         refused=frozenset(id_ for id_ in refused_whole if rng.random() < 0.5),
         hides_cap=is_exact and shuffle == "none" and rng.random() < 0.3,
         origin=MONTH - timedelta(seconds=rng.choice((0, 40, 90, 86_400 * 31))),
-        slack=SECOND * (rng.choice((1, 1, 1, 2, 30)) if is_exact else 1),
         lease=rng.choice((timedelta(minutes=2),) * 3 + (timedelta(0),)),
         target=rng.choice((1, 2, 4, 800)),
         floor=rng.choice((SECOND, SECOND * 7, timedelta(minutes=15))),

@@ -247,7 +247,6 @@ class Simulation:
                 origin=scenario.origin,
                 resend_policy=RESEND_POLICY,
                 slice_policy=SlicePolicy(
-                    slack=scenario.slack,
                     settle=SETTLE,
                     target=scenario.target,
                     floor=scenario.floor,
@@ -269,7 +268,6 @@ class Simulation:
             clock=lambda: self.now + process.skew,
             new_token=self._new_token,
             limits=WorkerLimits(
-                slack=scenario.slack,
                 lease=scenario.lease,
                 deletion_delay=scenario.deletion_delay,
                 max_deletions=scenario.max_deletions,

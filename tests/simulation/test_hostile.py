@@ -330,9 +330,9 @@ def test_an_export_from_an_api_that_answers_anything(
     now = [NOW]
     tokens = iter(range(10**6))
     second = timedelta(seconds=1)
-    slice_policy = SlicePolicy(slack=second, settle=120 * second)
+    slice_policy = SlicePolicy(settle=120 * second)
     limits = PlannerLimits(ORIGIN, ResendPolicy(in_queue=780 * second), slice_policy, outstanding=5)
-    worker_limits = WorkerLimits(second, 120 * second)
+    worker_limits = WorkerLimits(120 * second)
 
     def clock() -> datetime:
         return now[0]

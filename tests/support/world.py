@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from cpd_exporter.bootstrap import build_planner, build_worker
@@ -43,18 +43,18 @@ class World:
 
     store: EntryStore = field(default_factory=EntryStore)
     behaviour: Behaviour = field(default_factory=Behaviour)
-    slack: timedelta = timedelta(seconds=1)
     origin: datetime = ORIGIN
     fingerprint_exclude: frozenset[str] = frozenset()
     cutting_target: int = 800
     cutting_floor: timedelta = timedelta(minutes=15)
     deletion_delay: timedelta = timedelta(hours=1)
     seed: int = 1
+    filter_time_zone: tzinfo = UTC
 
     def __post_init__(self) -> None:
         self.now = NOW
         self.simulator = Simulator(self.store, self.behaviour, clock=self.clock, seed=self.seed)
-        self.api = FakeApi(self.simulator, self.fingerprint_exclude)
+        self.api = FakeApi(self.simulator, self.fingerprint_exclude, self.filter_time_zone)
         self.timeline = FakeTimeline(TENANT)
         self.queue = FakeQueue()
         self.lake = FakeLake()
@@ -80,12 +80,12 @@ class World:
             limits=PlannerLimits(
                 origin=self.origin,
                 slice_policy=SlicePolicy(
-                    slack=self.slack,
                     settle=timedelta(seconds=120),
                     target=self.cutting_target,
                     floor=self.cutting_floor,
                 ),
                 resend_policy=ResendPolicy(in_queue=timedelta(minutes=13)),
+                filter_time_zone=self.filter_time_zone,
             ),
         )
 
@@ -101,7 +101,6 @@ class World:
             clock=self.clock,
             new_token=self.new_token,
             limits=WorkerLimits(
-                slack=self.slack,
                 lease=timedelta(seconds=120),
                 deletion_delay=self.deletion_delay,
                 fingerprint_exclude=self.fingerprint_exclude,

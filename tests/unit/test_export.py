@@ -1,6 +1,6 @@
 """The export as a whole, over fakes: whatever the API does, all of it arrives exactly once."""
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pytest
 
@@ -105,10 +105,11 @@ def test_a_future_entry_waits_for_its_time() -> None:
 
 def test_the_filter_must_find_a_known_entry() -> None:
     world = World(store=entries(10), behaviour=Behaviour(faults=(Fault(kind="nothing", after=1),)))
+    world.simulator.insert(NOW - timedelta(hours=1))
     report = world.planner.tick()
     assert isinstance(report.error, FilterError)
     assert report.planned == 0
-    assert "FilterSlackSeconds" in str(report.error)
+    assert "No usual time zone" in str(report.error)
 
 
 def test_a_filter_in_another_time_zone_fails_loudly() -> None:
@@ -119,11 +120,11 @@ def test_a_filter_in_another_time_zone_fails_loudly() -> None:
 
 
 @pytest.mark.parametrize("offset", [7200, -5 * 3600])
-def test_a_filter_in_another_time_zone_is_bridged_by_slack(offset: int) -> None:
+def test_a_filter_in_another_time_zone_is_written_to_in_that_zone(offset: int) -> None:
     world = World(
         store=entries(2000),
         behaviour=Behaviour(filter_offset_seconds=offset),
-        slack=timedelta(hours=14),
+        filter_time_zone=timezone(timedelta(seconds=offset)),
     )
     world.export()
     world.assert_exact()

@@ -1,7 +1,7 @@
 """Reading one window exactly, whatever the API answers."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -55,7 +55,7 @@ class ScriptedApi:
 
 
 def read(api: ScriptedApi, *, may_split: bool = True) -> Reading | Overflow:
-    return read_window(api, HOUR, SECOND, may_split=may_split)
+    return read_window(api, HOUR, may_split=may_split)
 
 
 def numbers(reading: Reading | Overflow) -> list[int]:
@@ -156,7 +156,7 @@ def test_rows_beyond_even_the_wider_interval_are_a_broken_filter(
     if believable:
         assert numbers(read(api)) == [1]
         return
-    with pytest.raises(FilterError, match="FilterSlackSeconds") as caught:
+    with pytest.raises(FilterError, match="FilterTimeZone") as caught:
         read(api)
     assert "confidential" not in str(caught.value)
 
@@ -179,10 +179,10 @@ def test_faulty_records_are_told_where_they_belong_or_may_belong() -> None:
 
 
 def test_a_count_is_never_less_than_the_rows() -> None:
-    assert count(ScriptedApi(listing(numbered(1), total=0)), HOUR, SECOND) == Count(1, None)
-    assert count(ScriptedApi(listing(numbered(1), total=77)), HOUR, SECOND).total == 77
+    assert count(ScriptedApi(listing(numbered(1), total=0)), HOUR) == Count(1, None)
+    assert count(ScriptedApi(listing(numbered(1), total=77)), HOUR).total == 77
     api = ScriptedApi(listing())
-    assert count(api, HOUR, SECOND).total == 0
+    assert count(api, HOUR).total == 0
     assert api.asked == [(HOUR.widened(SECOND), 1, 1)]
 
 
@@ -199,7 +199,7 @@ def simulated(entries: int, **switches: object) -> Simulator:
 
 
 def dense(simulator: Simulator) -> set[str]:
-    reading = read_window(FakeApi(simulator), window(1), SECOND, may_split=False)
+    reading = read_window(FakeApi(simulator), window(1), may_split=False)
     assert isinstance(reading, Reading)
     assert len({entry.id for entry in reading.entries}) == len(reading.entries)
     return {entry.id for entry in reading.entries}
@@ -255,7 +255,7 @@ def test_a_dense_second_whose_total_is_wrong_is_refused(
 
 def test_what_may_be_split_is_not_read_as_dense() -> None:
     api = FakeApi(simulated(50, per_page_cap=7))
-    answer = read_window(api, window(1), SECOND, may_split=True)
+    answer = read_window(api, window(1), may_split=True)
     assert answer == Overflow(total=50, per_page=7)
     assert api.calls == 1
 
@@ -263,8 +263,8 @@ def test_what_may_be_split_is_not_read_as_dense() -> None:
 # ── the filter's proof ───────────────────────────────────────────────────────────────────────
 
 
-def prove(api: FakeApi | ScriptedApi, slack: timedelta = SECOND) -> bool:
-    return check_filter(api, slack, until=NOW)
+def prove(api: FakeApi | ScriptedApi) -> bool:
+    return check_filter(api, [[None]], until=NOW, zone=UTC).found
 
 
 def test_an_entry_that_is_found_by_its_second_proves_the_filter() -> None:
@@ -293,7 +293,7 @@ def test_without_an_entry_of_the_time_there_is_no_proof(at: datetime | None) -> 
 )
 def test_a_filter_that_does_not_find_it_is_broken(switches: dict[str, object]) -> None:
     simulator = simulated(3, **switches)
-    with pytest.raises(FilterError, match="FilterSlackSeconds"):
+    with pytest.raises(FilterError, match="FilterTimeZone|time zone"):
         prove(FakeApi(simulator))
 
 
@@ -304,16 +304,9 @@ def test_a_filter_that_is_ignored_is_broken() -> None:
         prove(FakeApi(simulator))
 
 
-def test_enough_slack_bridges_another_time_zone() -> None:
-    assert prove(FakeApi(simulated(3, filter_offset_seconds=7200)), timedelta(hours=2))
-
-
 def test_a_full_response_may_leave_out_any_entry() -> None:
-    """With much slack, or a small page cap, the second of an entry need not fit one response."""
-    simulator = simulated(40, per_page_cap=3, order="descending")
-    for minute in range(40):
-        simulator.insert(START + minute * timedelta(minutes=1))
-    assert prove(FakeApi(simulator), timedelta(hours=14))
+    """With a small page cap, the second of an entry need not fit one response."""
+    assert prove(FakeApi(simulated(40, per_page_cap=3, order="descending")))
 
 
 @pytest.mark.parametrize("spoil", ["delete", "move"])

@@ -15,7 +15,6 @@ from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.context import Outcome
 from simulator.behaviour import Behaviour
-from simulator.seeding import Profile, seeded
 from simulator.source import StoredEntry
 from tests.support.world import NOW, ORIGIN, World
 from tests.unit.test_sweeps import at, changes, entries, exported, swept
@@ -466,28 +465,3 @@ class TestOperatorsInAHurry:
         with pytest.raises(TransientError):
             refresh(world, *wanted, last)
         assert len(list(world.timeline.sweep_requests())) == 50
-
-
-def test_windows_narrower_than_the_slack_are_merged_at_bounded_cost() -> None:
-    """The slack on both sides alone holds more than a response, however narrow the window."""
-    first = NOW - timedelta(days=5)
-    world = World(
-        store=seeded(Profile(first=first, end=NOW, entries=800)),
-        origin=first,
-        slack=timedelta(hours=14),
-        cutting_target=80,
-        behaviour=Behaviour(per_page_cap=100),
-    )
-    world.now = NOW - timedelta(days=2)
-    world.export()
-    for _ in range(16):
-        world.now += timedelta(minutes=15)
-        world.planner.tick()
-        world.drain()
-    pages = len(world.pages)
-    world.api.calls = 0
-    world.command({"command": "sweep", "lookback": "PT4H"})
-    world.export()
-    assert len(world.pages) <= pages - 10
-    assert world.api.calls <= 20
-    world.assert_exact()

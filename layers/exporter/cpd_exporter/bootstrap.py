@@ -89,7 +89,7 @@ def planner() -> Planner:
     """The planner, as its function's environment describes it."""
     settings = PlannerSettings.read(os.environ)
     tenant_id, api = _tenant(settings)
-    policy = SlicePolicy(slack=settings.filter_slack_seconds, settle=settings.settle_seconds)
+    policy = SlicePolicy(settle=settings.settle_seconds)
     in_queue = VISIBILITY * settings.worker_timeout_seconds
     return build_planner(
         api=api,
@@ -101,6 +101,7 @@ def planner() -> Planner:
             origin=settings.first_date,
             slice_policy=policy,
             resend_policy=ResendPolicy(in_queue=in_queue),
+            filter_time_zone=settings.filter_time_zone,
         ),
     )
 
@@ -120,7 +121,6 @@ def worker() -> Worker:
         clock=_now,
         new_token=_new_token,
         limits=WorkerLimits(
-            slack=settings.filter_slack_seconds,
             lease=settings.worker_timeout_seconds + timedelta(seconds=5),
             deletion_delay=settings.deletion_delay_seconds,
             max_deletions=settings.max_deletions_per_day,
@@ -155,6 +155,7 @@ def _tenant(settings: Settings) -> tuple[str, EntriesApi]:
         settings.scope,
         api_url=settings.api_url,
         fingerprint_exclude=settings.fingerprint_exclude,
+        filter_time_zone=settings.filter_time_zone,
         clock=_now,
         client=new_client(),
     )

@@ -1,11 +1,13 @@
 """The API in memory: the simulator without HTTP."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 
 from cpd_exporter.errors import AccessError, PermanentError, TransientError
 from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.local_time import LocalBounds, local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
 from cpd_exporter.model.window import Window
 from simulator.listing import Query
@@ -18,20 +20,26 @@ class FakeApi:
     """``calls`` counts requests; what the simulator refuses is raised as the client would."""
 
     def __init__(
-        self, simulator: Simulator, fingerprint_exclude: frozenset[str] = frozenset()
+        self,
+        simulator: Simulator,
+        fingerprint_exclude: frozenset[str] = frozenset(),
+        filter_time_zone: tzinfo = UTC,
     ) -> None:
         self.simulator = simulator
         self.fingerprint_exclude = fingerprint_exclude
+        self.filter_time_zone = filter_time_zone
         self.calls = 0
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
-        asked = Query(page, per_page, *self._bounds(window))
+        bounds = local_bounds(window, self.filter_time_zone) if window else None
+        asked = Query(page, per_page, *_written(bounds))
         self.calls += 1
         try:
             content = self.simulator.list_entries(asked).content
         except Refused as refused:
             raise _translated(refused) from refused
-        return read_listing(content.encode(), self.simulator.now(), self.fingerprint_exclude)
+        listing = read_listing(content.encode(), self.simulator.now(), self.fingerprint_exclude)
+        return replace(listing, span=bounds.span if bounds else None)
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         self.calls += 1
@@ -49,14 +57,18 @@ class FakeApi:
     def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
         self.calls += 1
         try:
-            asked = SummaryQuery(Query(page, per_page, window.start, window.end))
+            bounds = local_bounds(window, self.filter_time_zone).exact(window)
+            asked = SummaryQuery(Query(page, per_page, *_written(bounds)))
             content = self.simulator.summarise(asked).content
         except Refused as refused:
             raise _translated(refused) from refused
         return read_summaries(content.encode())
 
-    def _bounds(self, window: Window | None) -> tuple[datetime | None, datetime | None]:
-        return (window.start, window.end) if window else (None, None)
+
+def _written(bounds: LocalBounds | None) -> tuple[datetime | None, datetime | None]:
+    if bounds is None:
+        return None, None
+    return bounds.start.replace(tzinfo=UTC), bounds.end.replace(tzinfo=UTC)
 
 
 def _translated(refused: Refused) -> Exception:

@@ -13,6 +13,14 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterWarning:
+    """Why the last check of the API's filter is incomplete, and when that was."""
+
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Watermark:
     """How far the export is.
 
@@ -28,3 +36,4 @@ class Watermark:
     exported_through: datetime
     filter_checked_at: datetime | None = None
     last_tick: Tick | None = None
+    filter_warning: FilterWarning | None = None

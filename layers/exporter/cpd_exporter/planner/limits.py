@@ -1,7 +1,7 @@
 """How much a tick plans and sends."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.planner.slicer import SlicePolicy
@@ -13,7 +13,8 @@ class PlannerLimits:
 
     At most ``outstanding`` new pages are planned and not done, a quarter as many of a backfill,
     ``sweeps`` sweeps and ``jobs`` jobs: new pages wait for no more than that. Beyond ``max_holes``
-    holes, the planner plans nothing new until an operator looks at them.
+    holes, the planner plans nothing new until an operator looks at them. The filter is checked daily. A check
+    without a sample is repeated after ``filter_retry_interval``.
     """
 
     origin: datetime
@@ -24,6 +25,8 @@ class PlannerLimits:
     jobs: int = 2
     max_holes: int = 5000
     filter_check_interval: timedelta = timedelta(days=1)
+    filter_retry_interval: timedelta = timedelta(hours=1)
+    filter_time_zone: tzinfo = UTC
 
     @property
     def past_outstanding(self) -> int:

@@ -15,9 +15,10 @@ from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.command import Command
 from cpd_exporter.model.job import JobKind
 from cpd_exporter.model.page import Page
-from cpd_exporter.model.watermark import Tick, Watermark
+from cpd_exporter.model.watermark import FilterWarning, Tick, Watermark
 from cpd_exporter.planner.backlog import Backlog, read_backlog
 from cpd_exporter.planner.commands import CommandHandler
+from cpd_exporter.planner.filter_samples import sample_places
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.page_planner import PagePlanner, open_pages
 from cpd_exporter.planner.sweep_planner import SweepPlanner
@@ -32,6 +33,7 @@ class TickReport:
     """The result of one tick, for logs and metrics.
 
     ``undone`` counts pages that are due or in flight, without holes. ``error`` stopped the planning.
+    ``filter_warning`` says why the last check of the filter is incomplete, which stops nothing.
     """
 
     tenant_id: str
@@ -45,6 +47,7 @@ class TickReport:
     planned_through: datetime
     exported_through: datetime
     error: ExporterError | None
+    filter_warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class Planner:
         stuck = [sweep.hole_since for sweep in sweeps if sweep.hole_since is not None]
         error = error or past_error
         tick = Tick(self.clock(), str(error) if error else None)
+        warning = watermark.filter_warning
         self.timeline.update_watermark(watermark, replace(watermark, last_tick=tick))
         return TickReport(
             tenant_id=self.timeline.tenant_id,
@@ -126,6 +130,7 @@ class Planner:
             planned_through=watermark.planned_through,
             exported_through=watermark.exported_through,
             error=error,
+            filter_warning=warning.message if warning else None,
         )
 
     def _begin(self) -> Watermark:
@@ -159,14 +164,31 @@ class Planner:
         return new, past, None, None
 
     def _check_filter(self, watermark: Watermark) -> None:
-        """Check the API's filter at first contact, and then daily."""
-        now, checked_at = self.clock(), watermark.filter_checked_at
-        if checked_at and now < checked_at + self.limits.filter_check_interval:
+        """Check the API's filter at first contact, and then daily.
+
+        A sample that contradicts the filter raises ``FilterError``. A sample that cannot be had is
+        a warning, and the check is repeated soon.
+        """
+        now, limits = self.clock(), self.limits
+        checked_at, warning = watermark.filter_checked_at, watermark.filter_warning
+        if checked_at and now < checked_at + limits.filter_check_interval:
             return
-        policy = self.limits.slice_policy
+        if warning and now < warning.at + limits.filter_retry_interval:
+            return
         # The filter may not list younger entries yet.
-        if check_filter(self.api, policy.slack, until=now - policy.settle):
-            self.timeline.update_watermark(watermark, replace(watermark, filter_checked_at=now))
+        until = now - limits.slice_policy.settle
+        places = sample_places(self.timeline, watermark, until)
+        check = check_filter(self.api, places, until=until, zone=limits.filter_time_zone)
+        text = check.warning
+        if text is None and not check.found and checked_at:
+            text = "the API lists no entry any more by which its filter could be checked"
+        after = replace(
+            watermark,
+            filter_checked_at=now if check.found else checked_at,
+            filter_warning=FilterWarning(now, text) if text else None,
+        )
+        if after != watermark:
+            self.timeline.update_watermark(watermark, after)
 
     def _send(self, pages: Sequence[Page]) -> int:
         return send(pages, timeline=self.timeline, queue=self.queue, clock=self.clock)

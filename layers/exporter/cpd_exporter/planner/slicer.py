@@ -27,7 +27,6 @@ class SlicePolicy:
     the settle time, by this clock and by the API's.
     """
 
-    slack: timedelta
     settle: timedelta
     target: int = MAX_PER_PAGE * 8 // 10
     floor: timedelta = timedelta(minutes=15)
@@ -53,11 +52,11 @@ def slice_window(api: EntriesApi, window: Window, policy: SlicePolicy, new_page:
     can count part of it, the month becomes one page, and a worker splits it later.
     """
     try:
-        counted = count(api, window, policy.slack)
+        counted = count(api, window)
     except PermanentError:
         if not window.within_one_month:
             return Slices([], window.halves_by_month(), window.end)
-        part = count_part(api, window, policy.slack)
+        part = count_part(api, window)
         if part is None:
             raise
         counted = replace(part, total=_UNBELIEVABLE)
@@ -76,5 +75,5 @@ def slice_window(api: EntriesApi, window: Window, policy: SlicePolicy, new_page:
     # worker splits what really overflows.
     believable = counted.total <= window.length // SECOND
     parts = -(-counted.total // policy.target) if believable else 1
-    windows = window.split(parts, floor=max(policy.floor, policy.slack))
+    windows = window.split(parts, floor=policy.floor)
     return Slices([new_page(part, PageState.OPEN) for part in windows], (), end)

@@ -9,6 +9,7 @@ from cpd_exporter.model.job import Job
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.planner import Answer, TickReport
 from cpd_exporter.ports import Clock, StatusTimeline
 
@@ -49,6 +50,8 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
         "heldDeletions": held,
         "quarantined": quarantined,
         "holes": holes,
+        "filterCheckedAt": _text(watermark.filter_checked_at if watermark else None),
+        "filterWarning": _filter_warning(watermark),
         "lastTick": {"at": format_instant(tick.at), "error": tick.error} if tick else None,
     }
 
@@ -76,6 +79,7 @@ def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
         "Holes": report.holes,
         "LagSeconds": age_seconds(report.exported_through, now),
         "HoleAgeSeconds": age_seconds(report.oldest_hole or now, now),
+        "FilterWarnings": int(report.filter_warning is not None),
     }
 
 
@@ -90,7 +94,13 @@ def _tick(report: TickReport) -> dict[str, Any]:
         "holes": report.holes,
         "plannedThrough": format_instant(report.planned_through),
         "exportedThrough": format_instant(report.exported_through),
+        "filterWarning": report.filter_warning,
     }
+
+
+def _filter_warning(watermark: Watermark | None) -> dict[str, Any] | None:
+    warning = watermark.filter_warning if watermark else None
+    return {"at": format_instant(warning.at), "message": warning.message} if warning else None
 
 
 def _hole(page: Page, since: datetime) -> dict[str, Any]:

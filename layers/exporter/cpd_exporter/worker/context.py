@@ -62,25 +62,18 @@ class WorkReport:
 class WorkerLimits:
     """How long and how often a worker tries, and how careful it is with deletions.
 
-    A page becomes a hole after ``attempts`` claims; each claim lasts for ``lease``. ``slack`` widens
-    every query on both sides. The parts of a split are planned to fill the share ``fill`` of a
-    response. An entry counts as deleted once it was missing for ``deletion_delay``; of one day's
+    A page becomes a hole after ``attempts`` claims; each claim lasts for ``lease``. The
+    parts of a split are planned to fill the share ``fill`` of a response. An entry counts as deleted once it was missing for ``deletion_delay``; of one day's
     deletions, at most ``max_deletions`` are published without the operator's confirmation. Members
     in ``fingerprint_exclude`` make no new version of an entry.
     """
 
-    slack: timedelta
     lease: timedelta
     attempts: int = 5
     fill: float = 0.8
     deletion_delay: timedelta = timedelta(hours=1)
     max_deletions: int = 500
     fingerprint_exclude: frozenset[str] = frozenset()
-
-    @property
-    def min_window(self) -> timedelta:
-        """Narrower windows than the slack would only read the same entries again."""
-        return max(SECOND, self.slack)
 
     def parts(self, overflow: Overflow) -> int:
         """The number of windows that replace an overflowing one, so that each fits one response."""
@@ -89,7 +82,7 @@ class WorkerLimits:
 
     def may_split(self, page: Page) -> bool:
         """Whether the page's window is wide enough for two."""
-        return page.window.length >= 2 * self.min_window
+        return page.window.length >= 2 * SECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from cpd_exporter.dispatch import send
 from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
 from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.model.row import Change, Row, created, quarantine
+from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.source.window_reader import Overflow, Reading, read_window
 from cpd_exporter.worker.attempt import PageClaim, SupersededError
 from cpd_exporter.worker.context import Outcome, WorkReport
@@ -55,7 +56,7 @@ def _read(claim: PageClaim, chain_length: int) -> WorkReport:
     context = claim.context
     # A page in ``WRITING`` is never split: an object may be on its way to its key.
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
-    reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=may_split)
+    reading = read_window(context.api, claim.page.window, may_split=may_split)
     if isinstance(reading, Overflow):
         return _split(claim, context.limits.parts(reading), chain_length)
     tenant_id = context.timeline.tenant_id
@@ -89,7 +90,7 @@ def _split(claim: PageClaim, parts: int, chain_length: int, *, attempts: int = 0
     replacements = parts_of(
         claim.page,
         parts,
-        floor=context.limits.min_window,
+        floor=SECOND,
         revision=context.new_token(),
         attempts=attempts,
     )

@@ -23,13 +23,13 @@ def count_suspects(context: WorkerContext, window: Window, error: PermanentError
 
 def _check_filter(context: WorkerContext) -> bool:
     try:
-        return check_filter(context.api, context.limits.slack, until=context.clock())
+        return check_filter(context.api, [[None]], until=context.clock()).found
     except PermanentError:
         return False
 
 
 def _count(context: WorkerContext, window: Window) -> int:
-    query = context.api, window, context.limits.slack
+    query = context.api, window
     try:
         return count(*query).total
     except PermanentError:

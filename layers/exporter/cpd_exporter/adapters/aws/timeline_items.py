@@ -19,7 +19,7 @@ from cpd_exporter.model.page import MissingEntry, Page, PageState, WorkKind
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.timestamps import parse_instant
-from cpd_exporter.model.watermark import Tick, Watermark
+from cpd_exporter.model.watermark import FilterWarning, Tick, Watermark
 from cpd_exporter.model.window import Window
 
 WATERMARK_KEY = "WATERMARK"
@@ -145,6 +145,7 @@ _MISSING = _ValueType(_encode_missing, _decode_missing)
 
 _WINDOW = Codec(Window, start=_INSTANT, end=_INSTANT)
 _TICK = Codec(Tick, at=_INSTANT, error=_TEXT)
+_FILTER_WARNING = Codec(FilterWarning, at=_INSTANT, message=_TEXT)
 
 WATERMARK = Codec(
     Watermark,
@@ -155,6 +156,7 @@ WATERMARK = Codec(
     exported_through=_INSTANT,
     filter_checked_at=_INSTANT,
     last_tick=_ValueType(_TICK.encode, _TICK.decode),
+    filter_warning=_ValueType(_FILTER_WARNING.encode, _FILTER_WARNING.decode),
 )
 PAGE = _PageCodec(
     Page,
