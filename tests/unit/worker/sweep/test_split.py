@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from cpd_exporter.model.page import MissingEntry
 from cpd_exporter.model.row import Change
 from cpd_exporter.worker.context import Outcome
@@ -15,7 +13,6 @@ from tests.support.sweeps import (
     february,
     ids_by_change,
     poison,
-    published_ids,
     refresh,
     swept,
 )
@@ -34,22 +31,7 @@ def test_a_window_that_outgrew_a_response_is_divided() -> None:
 
 
 class TestHeldDeletions:
-    """Some 500 deletions of one page in one day: what is beyond the bound waits for a word."""
-
-    @pytest.fixture
-    def world(self) -> World:
-        world = exported(1500)
-        january = [entry for entry in world.store if at(entry).month == 1]
-        for entry in january[:500] + february(world)[:400]:
-            world.store.delete(entry.log_entry_id)
-        for _ in range(3):
-            swept(world)
-        assert (self.deleted(world), self.held(world)) == (400, 500)
-        return world
-
-    @staticmethod
-    def deleted(world: World) -> int:
-        return len(set(published_ids(world, Change.DELETED)))
+    """Deletions that wait for the operator, when their page is split."""
 
     @staticmethod
     def held(world: World) -> int:
