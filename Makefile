@@ -5,6 +5,9 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null && echo "$$p" && exit; done; done)
 
 .DEFAULT_GOAL := help
+
+# Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo run send up check test ordeal prove lint validate format build lock clean tools
 
 help: ## List the targets

@@ -14,11 +14,15 @@ SKIPPED = {".venv", ".tools", ".local", ".aws-sam", ".git", "__pycache__"}
 
 RETIRED = (
     "Commander",
+    "Cutting",
+    "Effort",
     "Errand",
     "ErrandWork",
     "Gatherer",
     "KnownEntry",
     "Mailbox",
+    "Patience",
+    "Problem",
     "RequestClaim",
     "StateTable",
     "_Before",
@@ -29,6 +33,8 @@ RETIRED = (
     "announces",
     "errand",
     "errands",
+    "hop",
+    "hops",
     "lake_knowledge",
     "mailbox",
     "may_go_on",
@@ -37,6 +43,7 @@ RETIRED = (
     "proven_at",
     "told",
     "told_at",
+    "volatile",
     "wish",
     "wishes",
 )

@@ -66,7 +66,7 @@ def sections(seed: int) -> Iterator[tuple[str, Iterator[Trial]]]:
     yield "two rows of one instant", world_trials.tied_trials()
     yield "time and limits", world_trials.passing(world_trials.costly_trials())
     yield "settings that change", world_trials.resettled_trials(100)
-    yield "a member that changes by itself", world_trials.volatile_trials(20)
+    yield "a member that changes by itself", world_trials.self_changing_trials(20)
     yield "losses that stay for hours", world_trials.loud_trials()
     yield "new entries beside old work", world_trials.passing(world_trials.fresh_trials())
     yield "an API that lies while exporting", world_trials.passing(world_trials.misled_trials())

@@ -89,9 +89,9 @@ class Source:
             case SourceChange.EDIT:
                 self.store.edit(target.log_entry_id, description=f"edit {self.changes}")
             case SourceChange.MOVE:
-                elsewhere = self.chance.choice(targets + list(self.store))
+                other = self.chance.choice(targets + list(self.store))
                 jitter = timedelta(seconds=self.chance.randint(-3, 3))
-                self.move(target.log_entry_id, date_of(elsewhere) + jitter)
+                self.move(target.log_entry_id, date_of(other) + jitter)
             case SourceChange.DELETE:
                 self.delete(target.log_entry_id)
             case SourceChange.REPLACE:  # the number of entries stays the same

@@ -8,8 +8,8 @@ from cpd_exporter.errors import MalformedResponseError
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.window import Window
 from simulator.behaviour import Behaviour, InjectedFault
-from tests.support.behaviours import BEHAVIOURS, entries
-from tests.support.world import World
+from tests.support.behaviours import BEHAVIOURS
+from tests.support.world import World, entries
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS.values(), ids=BEHAVIOURS.keys())

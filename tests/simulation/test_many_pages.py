@@ -5,8 +5,8 @@ from datetime import timedelta
 from cpd_exporter.model.page import WorkKind
 from simulator.behaviour import Behaviour
 from simulator.entry_writer import Profile, seeded
-from tests.support.sweeps import entries, swept
-from tests.support.world import NOW, World
+from tests.support.sweeps import swept
+from tests.support.world import NOW, World, entries
 
 
 def test_a_first_sweep_of_many_small_pages_is_cheap() -> None:

@@ -28,7 +28,7 @@ def test_settings_change_in_mid_run(trial: Trial) -> None:
     assert trial.run().ticks > 0
 
 
-@pytest.mark.parametrize("trial", list(world_trials.volatile_trials(2)), ids=str)
+@pytest.mark.parametrize("trial", list(world_trials.self_changing_trials(2)), ids=str)
 def test_a_member_that_changes_by_itself_makes_no_events(trial: Trial) -> None:
     assert trial.run().ticks > 0
 

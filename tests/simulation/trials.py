@@ -419,7 +419,7 @@ def quick_sweeps() -> Iterator[Trial]:
     yield Trial("doomed-sweep", ("api.query", "malform", "9"))
     yield from operated_trials(0, 40)
     yield from world_trials.loud_trials()
-    yield from world_trials.volatile_trials(1)
+    yield from world_trials.self_changing_trials(1)
     yield from world_trials.resettled_trials(3)
 
 

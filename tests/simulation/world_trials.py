@@ -194,7 +194,7 @@ def _resettled(seed: str) -> Run:
     return Run(simulation, sweep_until_quiet(schedule))
 
 
-def _volatile(seed: str) -> Run:
+def _self_changing(seed: str) -> Run:
     """A member of every entry changes by itself, and is left out of the fingerprint."""
     scenario = replace(sane(SCENARIOS["parted"]()), fingerprint_exclude=frozenset({"description"}))
     simulation = Simulation(scenario, int(seed))
@@ -290,7 +290,7 @@ KINDS: dict[str, Callable[..., Run]] = {
     "costly": _costly,
     "all-missing": _all_missing,
     "resettled": _resettled,
-    "volatile": _volatile,
+    "self-changing": _self_changing,
     "fresh": _fresh,
     "loud": _loud,
 }
@@ -329,9 +329,9 @@ def resettled_trials(count: int) -> Iterator[Trial]:
         yield Trial("resettled", (str(seed),))
 
 
-def volatile_trials(count: int) -> Iterator[Trial]:
+def self_changing_trials(count: int) -> Iterator[Trial]:
     for seed in range(count):
-        yield Trial("volatile", (str(seed),))
+        yield Trial("self-changing", (str(seed),))
 
 
 def fresh_trials() -> Iterator[Trial]:

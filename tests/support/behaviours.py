@@ -1,17 +1,6 @@
 """What an API may do, and entries to export from it."""
 
-from datetime import timedelta
-
 from simulator.behaviour import Behaviour
-from simulator.entry_writer import Profile, seeded
-from simulator.source import EntryStore
-from tests.support.world import NOW, ORIGIN
-
-
-def entries(count: int, *, burst: int = 0, faulty: int = 0) -> EntryStore:
-    end = NOW - timedelta(days=1)
-    return seeded(Profile(first=ORIGIN, end=end, entries=count, burst=burst, faulty=faulty))
-
 
 BEHAVIOURS = {
     "documented": Behaviour(),

@@ -15,20 +15,19 @@ from cpd_exporter.model.row import Change
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.worker import Worker
 from simulator.behaviour import Behaviour
-from simulator.entry_writer import Profile, seeded
 from simulator.source import EntryStore
 from tests.support.samples import works
-from tests.support.world import NOW, World
+from tests.support.world import NOW, World, entries
 
 START = NOW - timedelta(hours=2)
 
 
-def planned(entries: int = 20, *, faulty: int = 0, **switches: Any) -> tuple[World, PageMessage]:
+def planned(count: int = 20, *, faulty: int = 0, **switches: Any) -> tuple[World, PageMessage]:
     """A world with one page of so many entries, planned and sent, and its message."""
     store = EntryStore()
-    if entries:
+    if count:
         end = NOW - timedelta(hours=1)
-        store = seeded(Profile(first=START, end=end, entries=entries, faulty=faulty))
+        store = entries(count, first=START, end=end, faulty=faulty)
     world = World(store=store, origin=START)
     world.planner.tick()
     world.simulator.behaviour = Behaviour(**switches)

@@ -5,9 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 from simulator.behaviour import Behaviour
-from simulator.entry_writer import Profile, seeded
 from simulator.source import EntryStore
-from tests.support.world import NOW, ORIGIN, World
+from tests.support.world import NOW, ORIGIN, World, entries
 
 SETTLE = timedelta(seconds=120)
 
@@ -15,12 +14,12 @@ SETTLE = timedelta(seconds=120)
 HORIZON = NOW - SETTLE
 
 
-def world(entries: int = 0, *, origin: datetime = ORIGIN, **switches: Any) -> World:
+def world(count: int = 0, *, origin: datetime = ORIGIN, **switches: Any) -> World:
     """So many entries, evenly over the time from ``origin`` to a day ago."""
     store = EntryStore()
-    if entries:
+    if count:
         end = max(NOW - timedelta(days=1), origin + timedelta(minutes=30))
-        store = seeded(Profile(first=origin, end=end, entries=entries))
+        store = entries(count, first=origin, end=end)
     return World(store=store, origin=origin, behaviour=Behaviour(**switches))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from cpd_exporter.errors import MalformedResponseError
@@ -10,26 +9,15 @@ from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.model.row import Change, Row
 from cpd_exporter.model.window import Window
-from simulator.entry_writer import Profile, seeded
-from simulator.source import EntryStore, StoredEntry
-from tests.support.world import NOW, ORIGIN, TENANT, World
+from simulator.source import StoredEntry
+from tests.support.world import TENANT, World, entries
 
 type Fetched = Entry | FaultyEntry | None
 
 POISONED = MalformedResponseError("one record poisons the listing")
 
 
-def entries(count: int) -> EntryStore:
-    """So many entries, evenly over the time from the origin to a day ago."""
-    return EntryStore(_entries(count))
-
-
-@cache
-def _entries(count: int) -> tuple[StoredEntry, ...]:
-    return tuple(seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=count)))
-
-
-def exported(count: int = 150, **settings: Any) -> World:
+def exported(count: int = 60, **settings: Any) -> World:
     world = World(store=entries(count), **settings)
     world.export()
     world.now += timedelta(hours=23)  # a day after an export, a sweep of its own follows

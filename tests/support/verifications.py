@@ -8,19 +8,15 @@ from cpd_exporter.model import row as rows
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.model.page import Page
 from cpd_exporter.worker.context import Outcome, WorkReport
-from simulator.entry_writer import Profile, seeded
 from simulator.source import StoredEntry
-from tests.support.world import NOW, ORIGIN, TENANT, World
+from tests.support import sweeps
+from tests.support.world import TENANT, World
 
 NAME = "verify:2026-01-01T00:00:00Z/2026-03-10T12:00:00Z"
 
 
 def exported(count: int = 150, **settings: Any) -> World:
-    store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=count))
-    world = World(store=store, **{"slice_target": 8} | settings)
-    world.export()
-    world.now += timedelta(hours=23)  # a day after an export, a sweep of its own follows
-    return world
+    return sweeps.exported(count, **{"slice_target": 8} | settings)
 
 
 def request_verification(world: World) -> JobMessage:

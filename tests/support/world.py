@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from cpd_exporter.bootstrap import build_planner, build_worker
@@ -21,8 +22,9 @@ from cpd_exporter.planner.slicer import SlicePolicy
 from cpd_exporter.worker.context import WorkerLimits
 from cpd_exporter.worker.worker import Worker
 from simulator.behaviour import Behaviour
+from simulator.entry_writer import Profile, seeded
 from simulator.simulator import Simulator
-from simulator.source import EntryStore
+from simulator.source import EntryStore, StoredEntry
 from tests.support.fakes import (
     FakeApi,
     FakeLake,
@@ -35,6 +37,18 @@ from tests.support.fakes import (
 ORIGIN = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 TENANT = "eu-west-2_AbcdEfghI"
+
+
+def entries(
+    count: int, *, first: datetime = ORIGIN, end: datetime = NOW - timedelta(days=1), **profile: Any
+) -> EntryStore:
+    """So many made-up entries, evenly over the time; those of equal profiles are made once."""
+    return EntryStore(_made(Profile(first=first, end=end, entries=count, **profile)))
+
+
+@cache
+def _made(profile: Profile) -> tuple[StoredEntry, ...]:
+    return tuple(seeded(profile))
 
 
 @dataclass

@@ -33,7 +33,7 @@ class TestWatermark:
         assert timeline.watermark() == START
 
     @pytest.mark.parametrize(
-        ("member", "there", "elsewhere"),
+        ("member", "there", "beyond"),
         [
             ("exported_through", ORIGIN + DAY, ORIGIN + 2 * DAY),
             ("exported_from", ORIGIN - DAY, ORIGIN - 2 * DAY),
@@ -43,47 +43,47 @@ class TestWatermark:
     )
     class TestUpdate:
         def test_moves_from_where_it_is(
-            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+            self, timeline: Timeline, member: str, there: Any, beyond: Any
         ) -> None:
             timeline.begin(START)
-            for before, after in ((None, there), (there, elsewhere)):
+            for before, after in ((None, there), (there, beyond)):
                 was = replace(START, **{member: before}) if before else START
                 becomes = replace(START, **{member: after})
                 assert timeline.update_watermark(was, becomes)
                 assert timeline.watermark() == becomes
 
-        def test_does_not_move_from_elsewhere(
-            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+        def test_does_not_move_from_beyond(
+            self, timeline: Timeline, member: str, there: Any, beyond: Any
         ) -> None:
             timeline.begin(START)
-            timeline.update_watermark(START, replace(START, **{member: elsewhere}))
+            timeline.update_watermark(START, replace(START, **{member: beyond}))
             assert not timeline.update_watermark(START, replace(START, **{member: there}))
-            assert timeline.watermark() == replace(START, **{member: elsewhere})
+            assert timeline.watermark() == replace(START, **{member: beyond})
 
         def test_a_move_whose_answer_was_lost_is_one(
-            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+            self, timeline: Timeline, member: str, there: Any, beyond: Any
         ) -> None:
             timeline.begin(START)
             for _ in range(2):
                 assert timeline.update_watermark(START, replace(START, **{member: there}))
-            assert elsewhere != there
+            assert beyond != there
 
         def test_leaves_all_else_as_it_is(
-            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+            self, timeline: Timeline, member: str, there: Any, beyond: Any
         ) -> None:
             timeline.begin(START)
             timeline.append(days(0, 3), after=ORIGIN)
             timeline.update_watermark(START, replace(START, **{member: there}))
             moved = replace(START, planned_through=ORIGIN + 3 * DAY, **{member: there})
             assert timeline.watermark() == moved
-            assert elsewhere != there
+            assert beyond != there
 
         def test_moves_nothing_where_there_is_none(
-            self, timeline: Timeline, member: str, there: Any, elsewhere: Any
+            self, timeline: Timeline, member: str, there: Any, beyond: Any
         ) -> None:
             assert not timeline.update_watermark(START, replace(START, **{member: there}))
             assert timeline.watermark() is None
-            assert elsewhere != there
+            assert beyond != there
 
 
 class TestAppending:

@@ -8,27 +8,25 @@ from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.window import Window
-from simulator.entry_writer import Profile, seeded
 from tests.support.sweeps import (
     edit,
     exported,
     february,
     published_ids,
 )
-from tests.support.world import NOW, ORIGIN, World
+from tests.support.world import NOW, ORIGIN, World, entries
 
 
 def test_a_backfill_extends_the_export_into_the_past() -> None:
-    store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=300))
-    world = World(store=store, origin=NOW - timedelta(days=20))
+    world = World(store=entries(100), origin=NOW - timedelta(days=20))
     world.export()
     recent = len(world.rows)
-    assert 0 < recent < 300
+    assert 0 < recent < 100
     world.command({"command": "backfill", "from": "2026-01-01T00:00:00Z"})
     world.origin = ORIGIN
     world.export()
     world.assert_exact()
-    assert len(world.rows) == 300
+    assert len(world.rows) == 100
     watermark = world.timeline.watermark()
     assert watermark is not None
     assert watermark.exported_from == watermark.origin == ORIGIN
@@ -39,7 +37,7 @@ class TestOperatorsInAHurry:
     def test_a_backfill_that_fails_holds_up_nothing_else(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        world = exported(100)
+        world = exported(50)
         query = world.api.query
 
         def refused(window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:

@@ -8,14 +8,8 @@ import pytest
 from cpd_exporter.errors import MalformedInputError, PermanentError, TransientError
 from cpd_exporter.model.command import read_command
 from cpd_exporter.model.message import JobMessage
-from tests.support.sweeps import (
-    Fetched,
-    entries,
-    exported,
-    refresh,
-    spread,
-)
-from tests.support.world import TENANT, World
+from tests.support.sweeps import Fetched, exported, refresh, spread
+from tests.support.world import TENANT, World, entries
 
 
 def test_refresh_sweeps_the_page_of_an_entry() -> None:

@@ -8,17 +8,8 @@ import pytest
 from cpd_exporter.model.page import ConditionalWrite, WorkKind
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.sweep_request import SweepRequest
-from tests.support.sweeps import (
-    at,
-    edit,
-    entries,
-    exported,
-    february,
-    finely_sliced,
-    published_ids,
-    swept,
-)
-from tests.support.world import World
+from tests.support.sweeps import at, edit, exported, february, finely_sliced, published_ids, swept
+from tests.support.world import World, entries
 
 
 class TestRaces:

@@ -7,10 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from cpd_exporter.model.watermark import Watermark
-from tests.support.sweeps import (
-    entries,
-)
-from tests.support.world import NOW, ORIGIN, World
+from tests.support.world import NOW, ORIGIN, World, entries
 
 
 class TestRaces:
@@ -35,7 +32,7 @@ class TestRaces:
     def test_a_slower_tick_leaves_the_watermark_movable(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        world = World(store=entries(200))
+        world = World(store=entries(80))
         stood = world.export()[-1].exported_through
         for _ in range(4):
             world.now += timedelta(minutes=20)
@@ -52,7 +49,7 @@ class TestRaces:
         world.assert_exact()
 
     def test_a_slower_tick_leaves_a_backfill_movable(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        world = World(store=entries(300), origin=NOW - timedelta(days=20), slice_target=10)
+        world = World(store=entries(120), origin=NOW - timedelta(days=20), slice_target=10)
         world.export()
         world.command({"command": "backfill", "from": "2026-01-01T00:00:00Z"})
         world.planner.tick()

@@ -6,18 +6,12 @@ from datetime import timedelta
 from cpd_exporter.model.entry import Entry, Listing
 from cpd_exporter.model.window import Window
 from simulator.behaviour import Behaviour
-from tests.support.sweeps import (
-    days_with_entries,
-    entries,
-    exported_ids,
-    source_ids,
-    twist,
-)
-from tests.support.world import World
+from tests.support.sweeps import days_with_entries, exported_ids, source_ids, twist
+from tests.support.world import World, entries
 
 
 def test_an_entry_that_no_window_lists_is_not_the_filter() -> None:
-    world = World(store=entries(100))
+    world = World(store=entries(50))
     world.export()
     sample = max(
         (r for r in world.api.query(None, per_page=100).records if isinstance(r, Entry)),

@@ -11,9 +11,9 @@ from cpd_exporter.model.event import Event
 from cpd_exporter.model.job import Job
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.worker.context import Outcome
-from simulator.entry_writer import Profile, seeded
+from tests.support import sweeps
 from tests.support.fakes import FakeReplayQueue, FakeTopic
-from tests.support.world import NOW, ORIGIN, TENANT, World
+from tests.support.world import TENANT, World
 
 START = datetime(2026, 1, 20, tzinfo=UTC)
 END = datetime(2026, 2, 10, 12, tzinfo=UTC)
@@ -22,11 +22,7 @@ NAME = "replay:2026-01-20T00:00:00Z/2026-02-10T12:00:00Z"
 
 
 def exported(count: int = 300, **settings: Any) -> World:
-    store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=count))
-    world = World(store=store, slice_target=15, **settings)
-    world.export()
-    world.now += timedelta(hours=23)  # a day after an export, a sweep of its own follows
-    return world
+    return sweeps.exported(count, slice_target=15, **settings)
 
 
 def ask(world: World, **more: str) -> str:

@@ -9,7 +9,6 @@ from cpd_exporter.model.row import Change
 from simulator.source import StoredEntry
 from tests.support.sweeps import (
     at,
-    entries,
     exported,
     february,
     finely_sliced,
@@ -19,7 +18,7 @@ from tests.support.sweeps import (
     spread,
     swept,
 )
-from tests.support.world import NOW, World
+from tests.support.world import NOW, World, entries
 
 
 def test_edits_deletions_and_back_dated_entries_are_published_once() -> None:
@@ -46,7 +45,7 @@ def test_edits_deletions_and_back_dated_entries_are_published_once() -> None:
 
 
 def test_a_moved_entry_is_published_by_the_window_where_it_is() -> None:
-    world = exported()
+    world = exported(150)
     entry = list(world.store)[50]
     world.store.move(entry.log_entry_id, NOW - timedelta(days=10))
     rows = [row for _ in range(4) for row in swept(world)]
@@ -57,7 +56,7 @@ def test_a_moved_entry_is_published_by_the_window_where_it_is() -> None:
 
 
 def test_an_entry_that_moves_there_and_back_is_published_each_time() -> None:
-    world = exported()
+    world = exported(150)
     entry = list(world.store)[50]
     home = at(entry)
     world.store.move(entry.log_entry_id, NOW - timedelta(days=10))
@@ -71,7 +70,7 @@ def test_an_entry_that_moves_there_and_back_is_published_each_time() -> None:
 
 
 def test_a_sweep_beside_an_export_and_twice_publishes_once() -> None:
-    world = exported()
+    world = exported(150)
     for entry in spread(world, 10):
         world.store.edit(entry.log_entry_id, durationMinutes=7)
     world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})

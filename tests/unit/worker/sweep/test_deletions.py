@@ -111,7 +111,7 @@ class TestPoison:
 
 @pytest.mark.parametrize("error", [POISONED, TransientError("503")], ids=["malformed", "outage"])
 def test_a_control_that_cannot_be_read_holds_back_deletions_only(error: Exception) -> None:
-    world = exported()
+    world = exported(150)
     swept(world)
     gone, edited = february(world)[5], february(world)[50]
     world.store.delete(gone.log_entry_id)
@@ -132,7 +132,7 @@ def test_a_control_that_cannot_be_read_holds_back_deletions_only(error: Exceptio
 
 @pytest.mark.parametrize("error", [PermanentError("410"), TransientError("500")])
 def test_an_id_that_cannot_be_looked_up_holds_back_no_other_deletion(error: Exception) -> None:
-    world = exported()
+    world = exported(150)
     swept(world)
     gone = february(world)[5:25]
     for entry in gone:

@@ -7,7 +7,7 @@ from tests.support.sweeps import (
 
 
 def test_nothing_changed_publishes_nothing_and_merges_pages() -> None:
-    world = exported(slice_target=50)
+    world = exported(150, slice_target=50)
     objects = {key for key in world.lake.objects if key.startswith("entries/")}
     published = len(world.topic.published)
     pages = len(world.pages)

@@ -137,10 +137,10 @@ def _apply_verdicts(
                     stored_after = before.index[id_].stored_at
                     request = SweepRequest(moved_to, context.clock(), id_, stored_after)
                     context.timeline.request_sweep(request)
-    elsewhere = [
+    published_there = [
         id_ for id_ in gone if _find_newer_row(context, before.index[id_], id_, result.missing[id_])
     ]
-    for id_ in elsewhere:
+    for id_ in published_there:
         _leave_to_other_page(result, id_)
     return [id_ for id_ in gone if id_ not in result.moved_away]
 

@@ -13,14 +13,13 @@ from tests.support.sweeps import (
     POISONED,
     at,
     days_with_entries,
-    entries,
     exported,
     exported_ids,
     poison,
     source_ids,
     twist,
 )
-from tests.support.world import World
+from tests.support.world import World, entries
 
 
 def test_a_new_record_that_cannot_even_be_counted_stops_no_planning() -> None:

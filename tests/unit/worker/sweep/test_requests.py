@@ -4,16 +4,14 @@ from datetime import timedelta
 
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.row import Change
-from simulator.entry_writer import Profile, seeded
 from tests.support.samples import works
-from tests.support.world import NOW, ORIGIN, World
+from tests.support.world import World, entries
 
 SWEEP = {"command": "sweep", "from": "2026-01-01T00:00:00Z"}
 
 
-def exported(entries: int = 300) -> World:
-    store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=entries))
-    world = World(store=store)
+def exported(count: int = 120) -> World:
+    world = World(store=entries(count))
     world.export()
     return world
 

@@ -9,11 +9,10 @@ from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.page import PageState
 from cpd_exporter.worker.context import Outcome
 from simulator.behaviour import Behaviour, InjectedFault
-from simulator.entry_writer import Profile, seeded
-from tests.support.behaviours import BEHAVIOURS, entries
+from tests.support.behaviours import BEHAVIOURS
 from tests.support.pages import crash
 from tests.support.samples import works
-from tests.support.world import NOW, World
+from tests.support.world import NOW, World, entries
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS.values(), ids=BEHAVIOURS.keys())
@@ -108,9 +107,8 @@ def test_an_event_that_is_refused_for_good_is_recorded_and_its_page_ends() -> No
 
 
 def test_a_page_of_a_thousand_is_one_call() -> None:
-    world = World(store=seeded(Profile(first=NOW - timedelta(hours=2),
-                                       end=NOW - timedelta(hours=1), entries=790)),
-                  origin=NOW - timedelta(hours=3))  # fmt: skip
+    store = entries(790, first=NOW - timedelta(hours=2), end=NOW - timedelta(hours=1))
+    world = World(store=store, origin=NOW - timedelta(hours=3))
     world.export()
     world.assert_exact()
     # Two to check the filter, one to count, one to read, one for the next tick's count.

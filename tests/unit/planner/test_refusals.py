@@ -8,16 +8,14 @@ import pytest
 from cpd_exporter.errors import TransientError
 from cpd_exporter.model.event import Event
 from cpd_exporter.planner.status import MAX_LISTED_REFUSALS, read_status, tick_metrics
-from simulator.entry_writer import Profile, seeded
-from tests.support.world import NOW, ORIGIN, World
+from tests.support.world import World, entries
 
 HOUR = timedelta(hours=1)
 
 
-def refusing(entries: int = 300) -> World:
+def refusing(count: int = 120) -> World:
     """All is exported, and the topic refused every event, as a reference too."""
-    store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=entries))
-    world = World(store=store)
+    world = World(store=entries(count))
     world.topic.refuse = lambda _: "InvalidParameter"
     world.export()
     return world
@@ -28,10 +26,10 @@ def test_refusals_are_counted_with_the_holes_and_their_age() -> None:
     since = min(refusal.since for refusal in world.timeline.refusals())
     world.now += HOUR
     report = world.planner.tick()
-    assert report.holes == 300
+    assert report.holes == 120
     assert report.oldest_hole == since
     metrics = tick_metrics(report, world.now)
-    assert metrics["Holes"] == 300
+    assert metrics["Holes"] == 120
     assert metrics["HoleAgeSeconds"] >= 3600
 
 
@@ -42,7 +40,7 @@ def test_accepted_events_are_published_as_stored_and_their_refusals_dropped() ->
     world.export()
     assert not list(world.timeline.refusals())
     world.assert_exact()
-    assert len(world.topic.published) == 300
+    assert len(world.topic.published) == 120
     assert world.planner.tick().holes == 0
 
 
@@ -162,4 +160,4 @@ def test_the_status_lists_twenty_refusals_and_counts_the_rest() -> None:
     status = read_status(world.timeline, world.clock)
     assert MAX_LISTED_REFUSALS == 20
     assert len(status["holes"]) == 20
-    assert status["refusedEvents"] == 300
+    assert status["refusedEvents"] == 120

@@ -10,13 +10,11 @@ from cpd_exporter.model.job import Job
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.planner.status import read_status
 from cpd_exporter.worker.context import Outcome
-from simulator.entry_writer import Profile, seeded
-from tests.support.world import NOW, ORIGIN, World
+from tests.support.world import ORIGIN, World, entries
 
 
-def exported(entries: int = 300) -> World:
-    store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=entries))
-    world = World(store=store)
+def exported(count: int = 120) -> World:
+    world = World(store=entries(count))
     world.export()
     return world
 
@@ -144,8 +142,7 @@ class TestCancel:
         assert not list(world.timeline.jobs())
 
     def test_what_a_cancelled_backfill_had_planned_is_exported(self) -> None:
-        store = seeded(Profile(first=ORIGIN, end=NOW - timedelta(days=1), entries=300))
-        world = World(store=store, origin=ORIGIN + timedelta(days=40))
+        world = World(store=entries(120), origin=ORIGIN + timedelta(days=40))
         world.export()
         world.command({"command": "backfill", "from": "2026-01-01T00:00:00Z"})
         world.planner.tick()

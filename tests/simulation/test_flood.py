@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from cpd_exporter.planner.planner import TickReport
 from cpd_exporter.worker.context import Outcome
-from simulator.entry_writer import Profile, seeded
 from tests.support.samples import works
-from tests.support.world import World
+from tests.support.world import World, entries
 
 FEBRUARY = datetime(2026, 2, 1, tzinfo=UTC)
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -16,10 +15,9 @@ OUTSTANDING = 80
 """New pages; a backfill has a quarter of it."""
 
 
-def unbelieved(*, entries: int = 300) -> World:
+def unbelieved(*, count: int = 300) -> World:
     """March is exported. February is to be backfilled, and each of its totals is absurd."""
-    store = seeded(Profile(first=FEBRUARY, end=MARCH, entries=entries))
-    world = World(store=store, origin=MARCH)
+    world = World(store=entries(count, first=FEBRUARY, end=MARCH), origin=MARCH)
     world.export()
     world.simulator.behave(totals_extra=10**12, per_page_cap=2)
     world.command({"command": "backfill", "from": "2026-02-01T00:00:00Z"})
@@ -77,7 +75,7 @@ def test_a_new_page_never_waits_behind_more_of_the_past_than_its_share() -> None
 
 
 def test_parts_of_new_pages_stay_within_the_bound_too() -> None:
-    world = World(store=seeded(Profile(first=FEBRUARY, end=MARCH, entries=300)), origin=FEBRUARY)
+    world = World(store=entries(300, first=FEBRUARY, end=MARCH), origin=FEBRUARY)
     world.simulator.behave(totals_extra=10**12, per_page_cap=2)
     most = 0
     for _ in range(20):
@@ -90,7 +88,7 @@ def test_parts_of_new_pages_stay_within_the_bound_too() -> None:
 
 
 def test_what_was_split_over_many_ticks_is_exported_exactly() -> None:
-    store = seeded(Profile(first=MARCH, end=MARCH + timedelta(days=3), entries=300))
+    store = entries(300, first=MARCH, end=MARCH + timedelta(days=3))
     world = World(store=store, origin=MARCH)
     world.simulator.behave(per_page_cap=50, totals_extra=2000)
     world.export(ticks=200)
