@@ -17,7 +17,7 @@ from cpd_exporter.adapters.aws.queue import SqsQueue
 from cpd_exporter.adapters.aws.replay_queue import SqsReplayQueue
 from cpd_exporter.adapters.aws.secret import stored_credentials
 from cpd_exporter.adapters.aws.timeline import DynamoDbTimeline
-from cpd_exporter.adapters.aws.topic import SnsTopic
+from cpd_exporter.adapters.aws.topic import SnsTopic, topic_client
 from cpd_exporter.adapters.thrive.factory import build_api
 from cpd_exporter.adapters.thrive.http import new_client
 from cpd_exporter.model.resend_policy import ResendPolicy
@@ -113,7 +113,7 @@ def worker() -> Worker:
         api=api,
         timeline=_timeline(settings, tenant_id),
         lake=S3Lake(boto3.client("s3", config=CLIENT_CONFIG), settings.lake_bucket),
-        topic=SnsTopic(boto3.client("sns", config=CLIENT_CONFIG), settings.topic_arn),
+        topic=SnsTopic(topic_client(), settings.topic_arn),
         replay_queue=SqsReplayQueue(boto3.client("sqs", config=CLIENT_CONFIG)),
         clock=_now,
         new_token=_new_token,
