@@ -33,10 +33,15 @@ class Progress:
     exported_from: datetime
     exported_through: datetime
     planned_through: datetime
-    done: int
     waiting: int
     quarantined: int
     holes: tuple[str, ...]
+
+    @property
+    def exported_percent(self) -> int:
+        """The exported share of the planned time."""
+        planned = self.planned_through - self.exported_from
+        return 100 * (self.exported_through - self.exported_from) // planned if planned else 0
 
     @property
     def mark(self) -> tuple[datetime, int, int]:
@@ -54,8 +59,7 @@ class Progress:
             exported_from=datetime.fromisoformat(status["exportedFrom"]),
             exported_through=datetime.fromisoformat(status["exportedThrough"]),
             planned_through=datetime.fromisoformat(status["plannedThrough"]),
-            done=pages["done"],
-            waiting=sum(pages.values()) - pages["done"] - pages_failed,
+            waiting=sum(pages.values()) - pages_failed,
             quarantined=status["quarantined"],
             holes=tuple(f"[{h['start']}, {h['end']}): {h['error']}" for h in holes),
         )
@@ -105,7 +109,9 @@ def export_all(
             raise UserError(error["message"])
         progress = read_progress(stack)
         is_first = (
-            error and error["type"] in _HOPELESS_AT_FIRST and not (progress and progress.done)
+            error
+            and error["type"] in _HOPELESS_AT_FIRST
+            and not (progress and progress.exported_percent)
         )
         limit = min(max_idle_seconds, _MAX_FIRST_IDLE_SECONDS) if is_first else max_idle_seconds
         if target is None and not error and _had_caught_up(before, progress, since_tick):

@@ -44,11 +44,11 @@ def export_and_check(
         bars.TimeElapsedColumn(),
     )
     with bars.Progress(*columns, console=console) as display:
-        pages = display.add_task("Pages", total=None)
+        exported = display.add_task("Percent of the time", total=100)
         received = display.add_task("Notifications", total=None)
 
         def show(progress: Progress) -> None:
-            display.update(pages, completed=progress.done, total=progress.done + progress.waiting)
+            display.update(exported, completed=progress.exported_percent)
             display.update(received, completed=len(subscriber.events))
 
         progress = export_all(stack, show=show)

@@ -43,3 +43,14 @@ def test_a_missing_one_is_none(lake: Lake) -> None:
 
 def test_subscribers_learn_where_it_is(lake: Lake) -> None:
     assert lake.uri(KEY) == f"s3://{BUCKET}/{KEY}"
+
+
+def test_an_index_is_deleted_and_nothing_else(lake: Lake) -> None:
+    for key in ("index/a", "index/b", "entries/a"):
+        lake.put_new(key, b"x")
+    for _ in range(2):
+        lake.delete_index("index/a")
+    with pytest.raises(ValueError, match="entries/a"):
+        lake.delete_index("entries/a")
+    kept = [lake.read(key) for key in ("index/a", "index/b", "entries/a")]
+    assert kept == [None, b"x", b"x"]

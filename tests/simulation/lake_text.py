@@ -19,7 +19,15 @@ _KEY = re.compile(
     r"/(?P<start>\d{8}T\d{6}Z)_(?P<end>\d{8}T\d{6}Z)_g(?P<generation>\d+)_(?P<timeline_id>[0-9a-f]{16})"
     r"\.jsonl\.gz"
 )
-_OWN = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion", "shadowed")
+_OWN = (
+    "change",
+    "fingerprint",
+    "tenantId",
+    "exportedAt",
+    "schemaVersion",
+    "shadowed",
+    "fingerprintExclude",
+)
 
 
 @dataclass(frozen=True, slots=True)

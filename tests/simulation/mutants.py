@@ -67,7 +67,7 @@ def _sweep_mutant(name: str, why: str, old: str, new: str, file: str) -> Mutant:
 _FETCH_AGAIN = """    if claim.page.state is PageState.STORED:
         context = claim.context
         reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=False)
-        return _publish(claim, _rows(reading, context.timeline.tenant_id, context.clock()))
+        return _publish(claim, _rows(context, reading))
     rows = resume(claim)
 """
 
@@ -629,23 +629,72 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "deleted without a control",
         "404 is 404",
-        "confirmed = gone if gone and _find_control(claim.context) else []",
-        "confirmed = gone",
+        "    gone = gone if gone and _find_control(claim.context) else []\n",
+        "",
         file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "no guard against mass deletion",
         "what is gone is gone",
-        "    if counted and not _count_against_quota(claim, len(counted)):\n",
-        "    if counted and not counted:\n",
+        "    if others and not _count_as_published(claim, len(others)):\n",
+        "    if others and not others:\n",
         file="worker/sweep/deletions.py",
     ),
     _sweep_mutant(
         "one confirmation is for all times",
         "the operator knows",
-        "if confirmed_at and result.missing[id_].since <= confirmed_at",
-        "if confirmed_at",
+        "is not None and missing.held_at <= through\n",
+        "is not None\n",
+        file="model/breaker.py",
+    ),
+    _sweep_mutant(
+        "a hold does not write the breaker",
+        "the confirmation comes later",
+        "        if claim.commit(writes, BreakerChange(stored, after)):\n",
+        "        if claim.commit(writes):\n",
         file="worker/sweep/deletions.py",
+    ),
+    _sweep_mutant(
+        "a repeated sweep counts its deletions again",
+        "an attempt is an attempt",
+        "claim.page.deletions_counted.on(day) if claim.page.deletions_counted else 0\n",
+        "0\n",
+        file="worker/sweep/deletions.py",
+    ),
+    _sweep_mutant(
+        "an index is removed while a sweep may name it",
+        "a day is long",
+        "            if page.reserved_by is not None:\n",
+        "            if page.reserved_by == key:\n",
+        file="planner/index_cleanup.py",
+    ),
+    _sweep_mutant(
+        "an index is removed though its page names it",
+        "it was noted",
+        "            elif page.index_key != key:\n",
+        "            else:\n",
+        file="planner/index_cleanup.py",
+    ),
+    _sweep_mutant(
+        "held deletions make no noise",
+        "status shows them",
+        "    if report.held:\n",
+        "    if not report.held:\n",
+        file="planner/status.py",
+    ),
+    _sweep_mutant(
+        "quarantined records make no noise",
+        "they are kept",
+        "= report.quarantined\n",
+        "= 0\n",
+        file="worker/metrics.py",
+    ),
+    _sweep_mutant(
+        "what is given up makes no noise",
+        "the log says so",
+        "    if report.outcome is Outcome.GIVEN_UP:\n",
+        "    if report.outcome is Outcome.SPLIT:\n",
+        file="worker/metrics.py",
     ),
     _sweep_mutant(
         "since when it is missing is noted anew each time",
@@ -657,8 +706,8 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "merged before published",
         "publishing cannot fail",
-        "    publish_rows(claim, result.rows)\n    return merge(claim, before, result)\n",
-        """    report = merge(claim, before, result)
+        "    publish_rows(claim, result.rows)\n    return _merge(claim, before, result)\n",
+        """    report = _merge(claim, before, result)
     publish_rows(claim, result.rows)
     return report
 """,
@@ -674,8 +723,8 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "the first page's index is everybody's",
         "nothing has changed",
-        "    if len(holders) == 1 and index_after == before.index:\n",
-        "    if holders and index_after == before.index:\n",
+        "    if index_after and len(holders) == 1 and index_after == before.index:\n",
+        "    if index_after and holders and index_after == before.index:\n",
         file="worker/sweep/merge.py",
     ),
     _sweep_mutant(

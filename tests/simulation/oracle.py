@@ -101,6 +101,7 @@ class Oracle:
             process.sees.append(SourceView(asked, self.source.snapshot()))
         elif call.writes:
             self.sweeps.now = self.now
+            self.sweeps.note_confirmation(self.timeline)
             self._judge_objects(process)
             self._judge_pages(process)
             self._judge_watermark()
@@ -108,7 +109,14 @@ class Oracle:
 
     def _judge_objects(self, process: Process) -> None:
         objects = self.lake.objects
-        for key, body in self._objects.items():
+        named = {page.index_key for page in self.timeline.stored_pages.values()}
+        for key, body in list(self._objects.items()):
+            if key.startswith("index/") and key not in objects:
+                check(
+                    Invariant.INDEX_FROM_LAKE, key not in named, f"{key} was removed, but is named"
+                )
+                del self._objects[key]
+                continue
             check(Invariant.WRITE_ONCE, objects.get(key) is body, f"{key} was overwritten")
         for key in [key for key in objects if key not in self._objects]:
             self._objects[key] = objects[key]
@@ -252,13 +260,12 @@ class Oracle:
         same_timeline = page.timeline_id == old.timeline_id
         check(Invariant.WRITE_ONCE, same_timeline, "a page changed its timeline")
         if old.state is PageState.DONE:
-            # A sweep may reserve it and set it free, and the operator may confirm its deletions.
+            # A sweep may reserve it and set it free.
             same = replace(
                 old,
                 sent_at=page.sent_at,
                 revision=page.revision,
                 reserved_by=page.reserved_by,
-                confirmed_at=page.confirmed_at,
             )
             check(Invariant.NEVER_UNDONE, same == page, "a done page was written")
             written = old.revision != page.revision or old == replace(page, sent_at=old.sent_at)

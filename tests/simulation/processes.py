@@ -84,7 +84,10 @@ WRITES = frozenset(
         "timeline.add_job",
         "timeline.update_job",
         "timeline.mark_job_sent",
-        "timeline.update_deletion_quota",
+        "timeline.update_breaker",
+        "timeline.note_garbage",
+        "timeline.drop_garbage",
+        "lake.delete_index",
         "timeline.record_refusal",
         "timeline.update_refusal",
         "queue.send",
@@ -240,7 +243,18 @@ class Port:
 
 
 _POINTLESS = frozenset({"uri"})
-_STREAMS = frozenset({"pages", "pages_before", "undone", "sweeps", "sweep_requests", "jobs"})
+_STREAMS = frozenset(
+    {
+        "pages",
+        "pages_before",
+        "undone",
+        "flagged",
+        "sweeps",
+        "sweep_requests",
+        "jobs",
+        "garbage",
+    }
+)
 
 
 def _half(inner: Callable[..., Any], items: Any, *args: Any) -> Any:

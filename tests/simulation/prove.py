@@ -68,6 +68,7 @@ def sections(seed: int) -> Iterator[tuple[str, Iterator[Trial]]]:
     yield "settings that change", world_trials.resettled_trials(100)
     yield "a member that changes by itself", world_trials.self_changing_trials(20)
     yield "losses that stay for hours", world_trials.loud_trials()
+    yield "the breaker and unnamed indexes", world_trials.breaker_trials()
     yield "new entries beside old work", world_trials.passing(world_trials.fresh_trials())
     yield "an API that lies while exporting", world_trials.passing(world_trials.misled_trials())
     yield "at random, with commands", trials.operated_trials(seed, RANDOM_WITH_COMMANDS)

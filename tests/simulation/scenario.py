@@ -76,7 +76,7 @@ def parted() -> Scenario:
 
 
 def guarded() -> Scenario:
-    """A quota of one deletion a day: further deletions wait for the operator."""
+    """One deletion a day: further deletions wait for the operator."""
     entries = _entries(2, 3.999, 6, 200, 204, 208, 212)
     return replace(parted(), entries=entries, behaviour=DOCUMENTED, max_deletions=1)
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 from cpd_exporter.bootstrap import build_planner, build_worker
 from cpd_exporter.errors import MalformedInputError, MalformedResponseError, TransientError
+from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.command import read_command
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.message import JobMessage, PageMessage
@@ -301,6 +302,7 @@ class Simulation:
                 outstanding=scenario.outstanding,
                 sweeps=scenario.sweeps,
             ),
+            lake=self._port(process, "lake"),
         )
 
     def _worker(self, process: Process) -> Worker:
@@ -346,11 +348,13 @@ class _Timeline(FakeTimeline):
         self._costs.check_item(changed)
         return super().update(page, changed)
 
-    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
+    def commit(
+        self, writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+    ) -> bool:
         for write in writes:
             if write.after is not None:
                 self._costs.check_item(write.after)
-        return super().commit(writes)
+        return super().commit(writes, breaker)
 
 
 class _Lake(FakeLake):

@@ -17,7 +17,7 @@ from tests.simulation.lake_text import (
 from tests.simulation.processes import Process
 from tests.simulation.scenario import Scenario
 from tests.simulation.source import Snapshot, Source, canonical, content_of, date_of, within
-from tests.support.fakes import FakeLake
+from tests.support.fakes import FakeLake, FakeTimeline
 
 
 class SweepOracle:
@@ -36,6 +36,20 @@ class SweepOracle:
         self._noted: set[tuple[str, datetime]] = set()
         self._deletions: Counter[str] = Counter()
         self._putters: dict[str, Process] = {}
+        self._confirmed_through: datetime | None = None
+        self._confirmed: set[tuple[str, datetime]] = set()
+
+    def note_confirmation(self, timeline: FakeTimeline) -> None:
+        """A confirmation covers the deletions that pages hold at that moment, and no others."""
+        breaker = timeline.stored_breaker
+        through = breaker.confirmed_through if breaker else None
+        if through == self._confirmed_through:
+            return
+        self._confirmed_through = through
+        for page in timeline.stored_pages.values():
+            self._confirmed |= {
+                (id_, entry.held_at) for id_, entry in page.missing.items() if entry.held_at
+            }
 
     def judge_rows(
         self,
@@ -82,11 +96,14 @@ class SweepOracle:
         waited = self.now - max(noted) + self.clocks_differ
         long_enough = waited >= self.scenario.deletion_delay
         check(Invariant.EXACT, long_enough, f"{entry_id} is deleted after only {waited}")
-        if not any(page.confirmed_at and max(noted) <= page.confirmed_at for page in covered):
+        held = [p.missing[entry_id].held_at for p in covered if entry_id in p.missing]
+        is_confirmed = any((entry_id, held_at) in self._confirmed for held_at in held if held_at)
+        if not is_confirmed:
+            check(Invariant.EXACT, not any(held), f"{entry_id} is held, and deleted unconfirmed")
             day = f"{self.now:%Y-%m-%d}"
             self._deletions[day] += 1
             few = self._deletions[day] <= self.scenario.max_deletions
-            check(Invariant.EXACT, few, "more deletions in a day than the quota, unconfirmed")
+            check(Invariant.EXACT, few, "more deletions in a day than allowed, unconfirmed")
 
     def judge_replacement(self, process: Process, owners: Sequence[Page], page: Page) -> None:
         """Done pages become done pages of the same range."""
@@ -101,6 +118,8 @@ class SweepOracle:
         check(
             Invariant.WRITE_ONCE, page.timeline_id == owners[0].timeline_id, "of another timeline"
         )
+        is_there = page.index_key is None or page.index_key in self.lake.objects
+        check(Invariant.INDEX_FROM_LAKE, is_there, f"{page.index_key} is named, but not there")
         index = self._index(page)
         check(Invariant.INDEX_FROM_LAKE, page.entries == len(index), "entries are miscounted")
         for entry_id, missing in page.missing.items():

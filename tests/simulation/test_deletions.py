@@ -40,7 +40,7 @@ def test_two_sweeps_that_publish_deletions_at_once() -> None:
     tick(simulation)
     workers = [simulation.deliver(message) for message in list(simulation.messages)]
     for worker in workers:
-        while worker.call is not None and worker.call.name != "timeline.update_deletion_quota":
+        while worker.call is not None and worker.call.name != "timeline.commit":
             simulation.resume(worker)
     for worker in workers:
         simulation.finish(worker)
@@ -49,7 +49,7 @@ def test_two_sweeps_that_publish_deletions_at_once() -> None:
 
 
 @pytest.mark.parametrize("fault", [Fate.DIE_AFTER, Fate.LOSE_ANSWER])
-@pytest.mark.parametrize("call", ["timeline.update_deletion_quota", "lake.put_new"])
+@pytest.mark.parametrize("call", ["timeline.commit", "lake.put_new"])
 def test_a_sweep_that_is_done_again_counts_its_deletions_once(call: str, fault: Fate) -> None:
     schedule = at_rest(several_pages())
     schedule.simulation.source.delete(entry_in(schedule, 0))

@@ -327,7 +327,7 @@ def test_an_export_from_an_api_that_answers_anything(  # one world, step by step
     api = api_of(HostileService(script), oauth2=oauth2)
     timeline, queue, lake, topic = FakeTimeline(TENANT), FakeQueue(), FakeLake(), FakeTopic()
     now = [NOW]
-    tokens = iter(range(10**6))
+    new_token = map("{:016x}".format, range(10**6)).__next__
     second = timedelta(seconds=1)
     slice_policy = SlicePolicy(slack=second, settle=120 * second)
     limits = PlannerLimits(ORIGIN, ResendPolicy(in_queue=780 * second), slice_policy, outstanding=5)
@@ -336,7 +336,7 @@ def test_an_export_from_an_api_that_answers_anything(  # one world, step by step
         return now[0]
 
     for _ in range(3):
-        report = Planner(api, timeline, queue, clock, lambda: f"{next(tokens):016x}", limits).tick()
+        report = Planner(api, timeline, queue, clock, new_token, limits, lake).tick()
         if report.error is not None:
             assert_silent(report.error)
         worker = build_worker(
@@ -346,7 +346,7 @@ def test_an_export_from_an_api_that_answers_anything(  # one world, step by step
             topic=topic,
             replay_queue=FakeReplayQueue(),
             clock=clock,
-            new_token=lambda: f"{next(tokens):016x}",
+            new_token=new_token,
             limits=WorkerLimits(second, 120 * second),
         )
         for work in queue.messages[:6]:

@@ -1,4 +1,4 @@
-"""Deletions by the hundred: the day's quota holds them until an operator confirms."""
+"""Deletions by the hundred: the breaker holds them until an operator confirms."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +12,7 @@ from tests.support.sweeps import (
     edit,
     exported,
     february,
+    held_deletions,
     published_ids,
     swept,
 )
@@ -25,7 +26,7 @@ def test_a_mass_deletion_is_held_until_it_is_confirmed() -> None:
         world.store.delete(entry.log_entry_id)
     for _ in range(5):
         swept(world)
-    held = sum(page.held for page in world.pages)
+    held = held_deletions(world)
     deleted = [e for e in world.topic.published if "cpd.entry.deleted" in e.body]
     assert held > 0
     assert len(deleted) <= 500
@@ -61,16 +62,12 @@ class TestHeldDeletions:
             world.store.delete(entry.log_entry_id)
         for _ in range(3):
             swept(world)
-        assert (self.deleted(world), self.held(world)) == (400, 500)
+        assert (self.deleted(world), held_deletions(world)) == (400, 500)
         return world
 
     @staticmethod
     def deleted(world: World) -> int:
         return len(set(published_ids(world, Change.DELETED)))
-
-    @staticmethod
-    def held(world: World) -> int:
-        return sum(page.held for page in world.pages)
 
     def fail_to_publish(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         publish = failing_once(world.topic.publish, TransientError("down"))
@@ -86,7 +83,7 @@ class TestHeldDeletions:
         for _ in range(3):
             swept(world)
         assert set(published_ids(world, Change.UPDATED)) == edited
-        assert (self.deleted(world), self.held(world)) == (400, 500)
+        assert (self.deleted(world), held_deletions(world)) == (400, 500)
 
     def test_stay_confirmed_when_publishing_fails(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -94,4 +91,4 @@ class TestHeldDeletions:
         world.command({"command": "confirm-deletions"})
         self.fail_to_publish(world, monkeypatch)
         world.export()
-        assert (self.deleted(world), self.held(world)) == (900, 0)
+        assert (self.deleted(world), held_deletions(world)) == (900, 0)

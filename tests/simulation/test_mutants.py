@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.page import ConditionalWrite, Page
 from tests.simulation.invariants import Invariant, Violation
@@ -48,8 +49,10 @@ class UnconditionalTimeline(FakeTimeline):
 class HalvingTimeline(FakeTimeline):
     """A table whose transactions may happen in part."""
 
-    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
-        return super().commit(writes[:1])
+    def commit(
+        self, writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+    ) -> bool:
+        return super().commit(writes[:1], breaker)
 
 
 class InventiveTopic(FakeTopic):

@@ -127,7 +127,8 @@ def _held(case: str) -> Run:
         simulation.source.change(SourceChange.DELETE, _exported(simulation))
     for _ in range(4):
         sweep(schedule)
-    held = sum(page.held for page in simulation.timeline.stored_pages.values())
+    pages = simulation.timeline.stored_pages.values()
+    held = sum(bool(entry.held_at) for page in pages for entry in page.missing.values())
     check(Invariant.EXACT, held >= 1, "nothing is held")
     simulation.api.knows_nobody = True  # so that no deletion is published yet ...
     schedule.command({"command": "confirm-deletions"})
@@ -413,6 +414,7 @@ def quick_sweeps() -> Iterator[Trial]:
         yield Trial("swept", (scenario, change, "1", "-"))
     yield from lied_to_trials()
     yield from held_trials(1)
+    yield from world_trials.breaker_trials()
     for rests in ("313", "000", "120"):
         yield Trial("wandering", (rests,))
     yield from swept_faults("brimful", "back-date", call="lake.")

@@ -12,13 +12,15 @@ from typing import Any
 
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.planner.index_cleanup import INDEX_GRACE
 from local.stack.template import template
 from simulator.behaviour import Behaviour
 from simulator.entry_writer import EntryWriter
 from simulator.source import StoredEntry, to_ms
 from tests.simulation.invariants import Invariant, Violation, check
+from tests.simulation.processes import Process
 from tests.simulation.scenario import MONTH, SCENARIOS, Scenario, at_random, sane
-from tests.simulation.schedules import Chaos, OneByOne, Run
+from tests.simulation.schedules import Chaos, Doom, OneByOne, Run, fault_of
 from tests.simulation.simulation import Simulation
 from tests.simulation.source import SourceChange, date_of
 from tests.simulation.trials import Trial, sweep, sweep_until_quiet
@@ -282,6 +284,65 @@ def _loud(scenario: str) -> Run:
     return Run(simulation, schedule.come_to_rest())
 
 
+# ── the breaker, and index objects that no page names ────────────────────────────────────────────
+
+
+def _counted(call: str, fault: str, times: str) -> Run:
+    """The one deletion that a day allows is published, though its sweep is done again."""
+    simulation = Simulation(SCENARIOS["guarded"](), 1)
+    schedule = OneByOne(simulation)
+    schedule.come_to_rest()
+    simulation.source.delete(simulation.scenario.entries[0].log_entry_id)
+    sweep(schedule)
+    schedule.doom = Doom(call, fault_of(fault), int(times), by="worker")
+    sweep(schedule)
+    schedule.doom = None
+    ticks = sweep_until_quiet(schedule)
+    held = [page for page in simulation.timeline.stored_pages.values() if page.missing]
+    check(Invariant.EXACT, not held, "the deletion counts twice, and is held")
+    return Run(simulation, ticks)
+
+
+def _tidied(case: str) -> Run:
+    """Days after sweeps, the lake holds the indexes that pages name, and no others.
+
+    ``asleep``: a worker sleeps through that day, between its index and its merge.
+    """
+    simulation = Simulation(SCENARIOS["guarded"](), 1)
+    schedule = OneByOne(simulation)
+    schedule.come_to_rest()
+    exported = simulation.window_before(simulation.now)
+    for _ in range(2):
+        simulation.source.change(SourceChange.EDIT, exported)
+        simulation.source.change(SourceChange.BACK_DATE, exported)
+        sweep(schedule)
+    sleepers = _begin_merges(simulation) if case == "asleep" else []
+    simulation.now += INDEX_GRACE + TICK
+    simulation.finish(simulation.tick())
+    for worker in sleepers:
+        simulation.finish(worker)
+    for _ in range(4):  # each day has sweeps of its own, which hold pages
+        simulation.now += INDEX_GRACE + TICK
+        schedule.come_to_rest()
+    named = {page.index_key for page in simulation.timeline.stored_pages.values()}
+    there = {key for key in simulation.lake.objects if key.startswith("index/")}
+    check(Invariant.INDEX_FROM_LAKE, there <= named, f"no page names {there - named}")
+    return Run(simulation, sweep_until_quiet(schedule))
+
+
+def _begin_merges(simulation: Simulation) -> list[Process]:
+    """Begin sweeps, and stop each worker just before it merges."""
+    start = format_instant(simulation.scenario.origin)
+    simulation.source.change(SourceChange.EDIT, simulation.window_before(simulation.now))
+    simulation.finish(simulation.command({"command": "sweep", "from": start}))
+    simulation.finish(simulation.tick())
+    workers = [simulation.deliver(message) for message in list(simulation.receivable)]
+    for worker in workers:
+        while worker.call is not None and worker.call.name != "timeline.commit":
+            simulation.resume(worker)
+    return workers
+
+
 # ── all of a kind ────────────────────────────────────────────────────────────────────────────────
 
 KINDS: dict[str, Callable[..., Run]] = {
@@ -293,6 +354,8 @@ KINDS: dict[str, Callable[..., Run]] = {
     "self-changing": _self_changing,
     "fresh": _fresh,
     "loud": _loud,
+    "counted": _counted,
+    "tidied": _tidied,
 }
 
 NOT_YET = frozenset(
@@ -342,6 +405,14 @@ def fresh_trials() -> Iterator[Trial]:
 def loud_trials() -> Iterator[Trial]:
     for scenario in ("refused", "poisoned", "spoilt"):
         yield Trial("loud", (scenario,))
+
+
+def breaker_trials() -> Iterator[Trial]:
+    for times, fault in product(("1", "2"), ("die-after", "lose-answer")):
+        for call in ("timeline.commit", "lake.put_new", "topic.publish"):
+            yield Trial("counted", (call, fault, times))
+    for case in ("awake", "asleep"):
+        yield Trial("tidied", (case,))
 
 
 def passing(some: Iterator[Trial]) -> Iterator[Trial]:

@@ -50,6 +50,11 @@ def published_ids(world: World, change: Change) -> list[str]:
     return [e.entry_id for e in world.topic.published if e.attributes["change"] == change]
 
 
+def held_deletions(world: World) -> int:
+    """The missing entries whose deletion the breaker holds, or whose confirmed one is not out."""
+    return sum(bool(gone.held_at) for page in world.pages for gone in page.missing.values())
+
+
 def exported_ids(world: World) -> set[str]:
     return {row.entry_id for row in world.rows}
 

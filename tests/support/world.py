@@ -64,6 +64,7 @@ class World:
     slice_floor: timedelta = timedelta(minutes=15)
     deletion_delay: timedelta = timedelta(hours=1)
     full_sweep: timedelta = timedelta(days=30)
+    max_deletions: int = 500
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -103,6 +104,7 @@ class World:
                 resend_policy=ResendPolicy(in_queue=timedelta(minutes=13)),
                 full_sweep=self.full_sweep,
             ),
+            lake=self.lake,
         )
 
     @property
@@ -119,6 +121,7 @@ class World:
                 slack=self.slack,
                 lease=timedelta(seconds=120),
                 deletion_delay=self.deletion_delay,
+                max_deletions=self.max_deletions,
                 fingerprint_exclude=self.fingerprint_exclude,
             ),
         )

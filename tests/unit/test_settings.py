@@ -16,7 +16,11 @@ LEAST = {
     "CPD_QUEUE_URL": "https://queue",
     "CPD_WORKER_TIMEOUT_SECONDS": "120",
 }
-PLANNER = LEAST | {"CPD_FIRST_DATE": "2020-02-29", "CPD_SETTLE_SECONDS": "0"}
+PLANNER = LEAST | {
+    "CPD_FIRST_DATE": "2020-02-29",
+    "CPD_SETTLE_SECONDS": "0",
+    "CPD_LAKE_BUCKET": "lake",
+}
 WORKER = LEAST | {"CPD_LAKE_BUCKET": "lake", "CPD_TOPIC_ARN": "arn:topic"}
 
 

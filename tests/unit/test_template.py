@@ -266,11 +266,22 @@ def test_the_planner_may_do_what_it_does_and_no_more() -> None:
         "dynamodb:UpdateItem",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
+        "s3:DeleteObject",
         "secretsmanager:GetSecretValue",
         "sqs:SendMessage",
         "xray:PutTelemetryRecords",  # with Tracing=Active
         "xray:PutTraceSegments",
     }
+
+
+def test_nobody_may_delete_an_object_but_the_planner_an_index() -> None:
+    deletable = {
+        (role, resource)
+        for role in ("PlannerRole", "WorkerRole")
+        for action, resource in permissions(role)
+        if action.startswith("s3:Delete")
+    }
+    assert deletable == {("PlannerRole", str({"Fn::Sub": "${LakeBucket.Arn}/index/*"}))}
 
 
 def test_the_worker_may_do_what_it_does_and_no_more() -> None:
@@ -381,7 +392,9 @@ def test_alarms_watch_metrics_that_somebody_writes() -> None:
         "TickFailed": "PlannerFunction",
         "HoleAgeSeconds": "PlannerFunction",
         "ReconcileDifference": "PlannerFunction",
-        "DeletionsHeld": "WorkerFunction",
+        "DeletionsHeld": "PlannerFunction",
+        "EntriesQuarantined": "WorkerFunction",
+        "WorkGivenUp": "WorkerFunction",
         "EditedPercent": "WorkerFunction",
         "VerifyDifferences": "WorkerFunction",
     }

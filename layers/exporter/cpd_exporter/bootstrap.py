@@ -27,6 +27,7 @@ from cpd_exporter.planner.slicer import SlicePolicy
 from cpd_exporter.ports import (
     Clock,
     EntriesApi,
+    IndexRemover,
     Lake,
     NewToken,
     PlannerTimeline,
@@ -51,9 +52,10 @@ def build_planner(
     clock: Clock,
     new_token: NewToken,
     limits: PlannerLimits,
+    lake: IndexRemover,
 ) -> Planner:
     """Build the planner of any world, real or simulated."""
-    return Planner(api, timeline, queue, clock, new_token, limits)
+    return Planner(api, timeline, queue, clock, new_token, limits, lake)
 
 
 def build_worker(
@@ -101,6 +103,7 @@ def planner() -> Planner:
             resend_policy=ResendPolicy(in_queue=in_queue),
             full_sweep=timedelta(days=settings.full_sweep_days),
         ),
+        lake=_lake(settings.lake_bucket),
     )
 
 
@@ -112,7 +115,7 @@ def worker() -> Worker:
     return build_worker(
         api=api,
         timeline=_timeline(settings, tenant_id),
-        lake=S3Lake(boto3.client("s3", config=CLIENT_CONFIG), settings.lake_bucket),
+        lake=_lake(settings.lake_bucket),
         topic=SnsTopic(topic_client(), settings.topic_arn),
         replay_queue=SqsReplayQueue(boto3.client("sqs", config=CLIENT_CONFIG)),
         clock=_now,
@@ -163,6 +166,10 @@ def _tenant(settings: Settings) -> tuple[str, EntriesApi]:
 def _timeline(settings: Settings, tenant_id: str) -> DynamoDbTimeline:
     client = boto3.client("dynamodb", config=CLIENT_CONFIG)
     return DynamoDbTimeline(client, settings.timeline_table, tenant_id)
+
+
+def _lake(bucket: str) -> S3Lake:
+    return S3Lake(boto3.client("s3", config=CLIENT_CONFIG), bucket)
 
 
 def _queue(settings: Settings) -> SqsQueue:

@@ -4,21 +4,14 @@ The plan is the outbox: the next tick sends again whatever a call leaves in doub
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from cpd_exporter.model.job import Job
 from cpd_exporter.model.message import JobMessage, Message, message_for
 from cpd_exporter.model.page import Page
-from cpd_exporter.ports import Clock, JobStore, MarkStore, PageStore, Queue
+from cpd_exporter.ports import Clock, PlannerTimeline, Queue
 
 
-class _Marks(PageStore, MarkStore, Protocol): ...
-
-
-class _Jobs(PageStore, JobStore, Protocol): ...
-
-
-def send(pages: Sequence[Page], *, timeline: _Marks, queue: Queue, clock: Clock) -> int:
+def send(pages: Sequence[Page], *, timeline: PlannerTimeline, queue: Queue, clock: Clock) -> int:
     """Send pages to the workers and note it; returns how many are surely in the queue."""
     if not pages:
         return 0
@@ -28,7 +21,7 @@ def send(pages: Sequence[Page], *, timeline: _Marks, queue: Queue, clock: Clock)
     return len(accepted)
 
 
-def send_job(job: Job, *, timeline: _Jobs, queue: Queue, clock: Clock) -> None:
+def send_job(job: Job, *, timeline: PlannerTimeline, queue: Queue, clock: Clock) -> None:
     """Send a job to a worker and note it."""
     if queue.send([JobMessage(tenant_id=timeline.tenant_id, name=job.name)]):
         timeline.mark_job_sent(job, clock())

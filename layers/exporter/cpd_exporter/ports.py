@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.breaker import Breaker, BreakerChange
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.event import Event
+from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.job import Job
 from cpd_exporter.model.message import Message
 from cpd_exporter.model.minutes import Summaries
-from cpd_exporter.model.page import ConditionalWrite, Page, WorkKind
+from cpd_exporter.model.page import ConditionalWrite, Page, PageFlag, WorkKind
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
@@ -66,14 +67,19 @@ class PageStore(Protocol):
     def page_at(self, instant: datetime) -> Page | None:
         """The page whose window holds ``instant``."""
 
-    def pages(self, start: datetime) -> Iterator[Page]:
-        """All pages from the one that starts at ``start``, in order."""
+    def pages(self, start: datetime, end: datetime | None = None) -> Iterator[Page]:
+        """All pages from the one that starts at ``start``, in order; with an end, those that start
+        before it. Both are whole seconds.
+        """
 
     def pages_before(self, end: datetime) -> Iterator[Page]:
         """All pages that start before ``end``, the latest first."""
 
     def undone(self) -> Iterator[Page]:
         """All pages that are not done, in order."""
+
+    def flagged(self, flag: PageFlag) -> Iterator[Page]:
+        """All done pages with this flag, in order."""
 
     def sweeps(self) -> Iterator[Page]:
         """All sweeps, in order."""
@@ -102,10 +108,6 @@ class PlanStore(Protocol):
         lost.
         """
 
-
-class MarkStore(Protocol):
-    """Marks of the outbox."""
-
     def mark_sent(self, pages: Sequence[Page], at: datetime) -> None:
         """Note that these pages, any number, are in the queue.
 
@@ -122,17 +124,39 @@ class WorkStore(Protocol):
         success. ``sent_at`` keeps its stored value.
         """
 
-    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
-        """Do up to 100 conditional writes, all or none. ``False``: somebody wrote one of these
-        items since. The first write leaves an item with a revision of its own, by which an own
-        earlier success whose answer was lost is recognised.
+    def commit(
+        self, writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+    ) -> bool:
+        """Do up to 100 conditional writes, the breaker's included, all or none.
+
+        ``False``: somebody wrote one of these items since. The first write leaves an item with a
+        revision of its own, by which an own earlier success whose answer was lost is recognised.
         """
 
-    def deletion_quota(self, day: str) -> DeletionQuota | None:
-        """The deletions that were published on a day."""
 
-    def update_deletion_quota(self, quota: DeletionQuota | None, changed: DeletionQuota) -> bool:
-        """Store a day's deletions, if nobody did since ``quota`` was read."""
+class BreakerStore(Protocol):
+    """The tenant's one breaker."""
+
+    def breaker(self) -> Breaker | None:
+        """The breaker, or ``None`` before the first deletion."""
+
+    def update_breaker(self, change: BreakerChange) -> bool:
+        """Store the breaker, if nobody did since. An own earlier write whose answer was lost counts
+        as success.
+        """
+
+
+class GarbageStore(Protocol):
+    """Index objects that may have no page."""
+
+    def note_garbage(self, garbage: IndexGarbage) -> None:
+        """Store a note, in the place of one of the same name and instant."""
+
+    def garbage(self, until: datetime) -> Iterator[IndexGarbage]:
+        """The notes from before ``until``, the oldest first."""
+
+    def drop_garbage(self, garbage: IndexGarbage) -> None:
+        """Drop a note."""
 
 
 class SweepRequestStore(Protocol):
@@ -180,21 +204,31 @@ class RefusalStore(Protocol):
 class PlannerTimeline(
     PageStore,
     PlanStore,
-    MarkStore,
     WorkStore,
     SweepRequestStore,
     JobStore,
     RefusalStore,
+    BreakerStore,
+    GarbageStore,
     Protocol,
 ):
     """The timeline as the planner, its commands and ``status`` use it."""
 
 
-class WorkerTimeline(PageStore, WorkStore, SweepRequestStore, JobStore, RefusalStore, Protocol):
+class WorkerTimeline(
+    PageStore,
+    WorkStore,
+    SweepRequestStore,
+    JobStore,
+    RefusalStore,
+    BreakerStore,
+    GarbageStore,
+    Protocol,
+):
     """The timeline as the worker uses it."""
 
 
-class StatusTimeline(PageStore, JobStore, RefusalStore, Protocol):
+class StatusTimeline(PageStore, JobStore, RefusalStore, BreakerStore, Protocol):
     """The timeline as ``status`` reads it."""
 
 
@@ -209,7 +243,14 @@ class Queue(Protocol):
         """Send any number of messages; returns those that are surely in the queue."""
 
 
-class Lake(Protocol):
+class IndexRemover(Protocol):
+    """Removes page indexes, and nothing else."""
+
+    def delete_index(self, key: str) -> None:
+        """Delete the object under ``index/``, if there is one; raises ``ValueError`` for others."""
+
+
+class Lake(IndexRemover, Protocol):
     """Write-once objects."""
 
     def put_new(self, key: str, body: bytes) -> bool:

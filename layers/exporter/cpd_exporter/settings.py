@@ -85,6 +85,7 @@ class PlannerSettings(Settings):
     first_date: Annotated[datetime, BeforeValidator(_first_date), Field(ge=_EARLIEST)]
     settle_seconds: Annotated[_Seconds, Field(ge=timedelta(0))]
     full_sweep_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    lake_bucket: Annotated[str, Field(min_length=1)]
 
 
 class WorkerSettings(Settings):

@@ -1,11 +1,10 @@
-"""Sweep requests, jobs, the deletion quota and refusals."""
+"""Sweep requests, jobs and refusals."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from cpd_exporter.model.deletion_quota import DeletionQuota
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import (
     Page,
@@ -172,45 +171,6 @@ class TestJobs:
         further = replace(self.SWEEP, revision="2", cursor=ORIGIN + DAY)
         assert timeline.update_job(self.SWEEP, further)
         assert list(timeline.jobs()) == [replace(further, sent_at=NOW)]
-
-
-class TestDeletionQuota:
-    FIRST = DeletionQuota("2026-03-15", {"a sweep": 3}, "1")
-    SECOND = DeletionQuota("2026-03-15", {"a sweep": 3, "another": 497}, "2")
-
-    def test_there_is_none_at_first(self, timeline: Timeline) -> None:
-        assert timeline.deletion_quota("2026-03-15") is None
-
-    def test_counts_by_sweep_and_by_day(self, timeline: Timeline) -> None:
-        assert timeline.update_deletion_quota(None, self.FIRST)
-        assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
-        stored = timeline.deletion_quota("2026-03-15")
-        assert stored == self.SECOND
-        assert stored is not None
-        assert stored.total == 500
-        assert timeline.deletion_quota("2026-03-16") is None
-
-    def test_of_two_that_begin_one_does(self, timeline: Timeline) -> None:
-        assert timeline.update_deletion_quota(None, self.FIRST)
-        assert not timeline.update_deletion_quota(None, self.SECOND)
-        assert timeline.deletion_quota("2026-03-15") == self.FIRST
-
-    def test_of_two_that_go_on_one_does(self, timeline: Timeline) -> None:
-        timeline.update_deletion_quota(None, self.FIRST)
-        assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
-        assert not timeline.update_deletion_quota(self.FIRST, replace(self.SECOND, revision="3"))
-        assert timeline.deletion_quota("2026-03-15") == self.SECOND
-
-    def test_the_same_again_is_a_lost_answer(self, timeline: Timeline) -> None:
-        for _ in range(2):
-            assert timeline.update_deletion_quota(None, self.FIRST)
-        for _ in range(2):
-            assert timeline.update_deletion_quota(self.FIRST, self.SECOND)
-        assert timeline.deletion_quota("2026-03-15") == self.SECOND
-
-    def test_one_that_is_not_there_is_not_changed(self, timeline: Timeline) -> None:
-        assert not timeline.update_deletion_quota(self.FIRST, self.SECOND)
-        assert timeline.deletion_quota("2026-03-15") is None
 
 
 class TestRefusals:

@@ -39,8 +39,8 @@ class TestUpdatingSweeps:
         first = replace(
             planned[0], revision="2", missing={"a": MissingEntry(NOW), "b": MissingEntry(NOW)}
         )
-        second = replace(first, revision="3", missing={"b": MissingEntry(NOW, LATER)}, held=1)
-        third = replace(second, revision="4", missing={}, held=0)
+        second = replace(first, revision="3", missing={"b": MissingEntry(NOW, LATER, NOW)})
+        third = replace(second, revision="4", missing={})
         for before, after in ((planned[0], first), (first, second), (second, third)):
             assert timeline.update(before, after)
             assert timeline.page(ORIGIN) == after

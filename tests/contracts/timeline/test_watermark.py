@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from cpd_exporter.adapters.aws.timeline import DynamoDbTimeline
-from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.breaker import Breaker, BreakerChange, DayCount
+from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import (
     ConditionalWrite,
@@ -146,10 +147,10 @@ class TestAppending:
             missing={
                 "64b7f0c2a1": MissingEntry(NOW),
                 "64b7f0c2a2": MissingEntry(NOW, moved_to=LATER),
-                "größe #/.": MissingEntry(LATER),
+                "größe #/.": MissingEntry(LATER, held_at=NOW),
+                "64b7f0c2a3": MissingEntry(NOW, LATER, held_at=LATER),
             },
-            held=2,
-            confirmed_at=LATER,
+            deletions_counted=DayCount("2026-03-15", 3),
         )
         assert timeline.append([full], after=ORIGIN)
         assert timeline.page(ORIGIN) == full
@@ -211,10 +212,11 @@ def test_tenants_do_not_see_each_other(request: pytest.FixtureRequest) -> None:
     theirs.commit([ConditionalWrite(None, sweep(days(0, 2)))])
     theirs.request_sweep(SweepRequest(ORIGIN, NOW))
     theirs.add_job(Job("sweep:1", JobKind.SWEEP, ORIGIN, ORIGIN + DAY, ORIGIN, NOW, "asked"))
-    quota = DeletionQuota("2026-03-15", {"sweep": 1}, "first")
-    theirs.update_deletion_quota(None, quota)
+    theirs.update_breaker(BreakerChange(None, Breaker("1")))
+    theirs.note_garbage(IndexGarbage("a", NOW, {}))
     assert ours.watermark() is None
     assert ours.page_at(ORIGIN) is None
-    assert ours.deletion_quota(quota.day) is None
+    assert ours.breaker() is None
+    assert list(ours.garbage(LATER)) == []
     assert [*ours.pages(ORIGIN), *ours.pages_before(LATER), *ours.undone()] == []
     assert [*ours.sweeps(), *ours.sweep_requests(), *ours.jobs(), *ours.refusals()] == []

@@ -203,10 +203,11 @@ def test_deletions_beyond_a_days_number_wait_for_the_operator(stack: Deployment)
     for _ in range(2):
         stack.run(sample("planner-sweep"))
     assert stack.published() == []
+    stack.planner(sample("planner-schedule"))
     assert stack.metrics()["DeletionsHeld"] == 1
     [status] = stack.planner(sample("planner-status"))["tenants"]
     [held] = status["heldDeletions"]
-    assert held["deletions"] == 1
+    assert held["deletions"] == status["deletionsHeld"] == 1
     assert json.dumps(sample("planner-confirm-deletions")) in held["reason"]
     assert stack.run(sample("planner-confirm-deletions"))["confirmed"] == 1
     assert stack.published() == [("deleted", deleted)]

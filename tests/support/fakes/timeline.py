@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.breaker import Breaker, BreakerChange
+from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.job import Job
-from cpd_exporter.model.page import ConditionalWrite, Page, PageState, WorkKind
+from cpd_exporter.model.page import ConditionalWrite, Page, PageFlag, PageState, WorkKind
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
@@ -32,8 +33,9 @@ class FakeTimeline:
         self.stored_sweeps: dict[datetime, Page] = {}
         self.requested_sweeps: dict[tuple[datetime, str], SweepRequest] = {}
         self.added_jobs: dict[str, Job] = {}
-        self.quotas: dict[str, DeletionQuota] = {}
         self.refused: dict[tuple[datetime, str, str], Refusal] = {}
+        self.stored_breaker: Breaker | None = None
+        self.noted_garbage: dict[tuple[datetime, str], IndexGarbage] = {}
 
     def watermark(self) -> Watermark | None:
         return self.stored_watermark
@@ -85,7 +87,7 @@ class FakeTimeline:
         page = self.stored_pages[starts[position - 1]] if position else None
         return page if page is not None and instant in page.window else None
 
-    def pages(self, start: datetime) -> Iterator[Page]:
+    def pages(self, start: datetime, end: datetime | None = None) -> Iterator[Page]:
         reached = start
         while True:
             starts = sorted(self.stored_pages)
@@ -93,6 +95,8 @@ class FakeTimeline:
             if position == len(starts):
                 return
             page = self.stored_pages[starts[position]]
+            if end is not None and page.window.start >= end:
+                return
             yield page
             reached = page.window.start + _TICK
 
@@ -113,6 +117,12 @@ class FakeTimeline:
             if page is not None and page.state is not PageState.DONE:
                 yield page
 
+    def flagged(self, flag: PageFlag) -> Iterator[Page]:
+        for start in sorted(self.stored_pages):
+            page = self.stored_pages.get(start)
+            if page is not None and page.flag is flag:
+                yield page
+
     def sweeps(self) -> Iterator[Page]:
         for start in sorted(self.stored_sweeps):
             if start in self.stored_sweeps:
@@ -124,15 +134,20 @@ class FakeTimeline:
             self._put([replace(changed, sent_at=stored.sent_at)])
         return self._holds(changed)
 
-    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
-        if not 1 <= len(writes) <= MAX_TRANSACTION_ITEMS:
-            raise ValueError(
-                f"from 1 to {MAX_TRANSACTION_ITEMS} writes at a time, not {len(writes)}"
-            )
+    def commit(
+        self, writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+    ) -> bool:
+        items = len(writes) + (breaker is not None)
+        if not 1 <= items <= MAX_TRANSACTION_ITEMS:
+            raise ValueError(f"from 1 to {MAX_TRANSACTION_ITEMS} writes at a time, not {items}")
         first = writes[0].after
         if first is None:
             raise ValueError("the first write must leave an item")
-        if all(self._may(write) for write in writes):
+        if all(self._may(write) for write in writes) and (
+            breaker is None or self.stored_breaker == breaker.before
+        ):
+            if breaker is not None:
+                self.stored_breaker = breaker.after
             for write in writes:
                 if write.after is not None:
                     self._put([write.after])
@@ -182,14 +197,25 @@ class FakeTimeline:
         if stored is not None:
             self.added_jobs[job.name] = replace(stored, sent_at=at)
 
-    def deletion_quota(self, day: str) -> DeletionQuota | None:
-        return self.quotas.get(day)
+    def breaker(self) -> Breaker | None:
+        return self.stored_breaker
 
-    def update_deletion_quota(self, quota: DeletionQuota | None, changed: DeletionQuota) -> bool:
-        stored = self.quotas.get(changed.day)
-        if (stored and stored.revision) == (quota and quota.revision):
-            self.quotas[changed.day] = stored = changed
-        return stored is not None and stored.revision == changed.revision
+    def update_breaker(self, change: BreakerChange) -> bool:
+        stored = self.stored_breaker
+        if (stored and stored.revision) == (change.before and change.before.revision):
+            self.stored_breaker = stored = change.after
+        return stored is not None and stored.revision == change.after.revision
+
+    def note_garbage(self, garbage: IndexGarbage) -> None:
+        self.noted_garbage[garbage.noted_at, garbage.name] = garbage
+
+    def garbage(self, until: datetime) -> Iterator[IndexGarbage]:
+        for key in sorted(self.noted_garbage):
+            if key[0] < until and key in self.noted_garbage:
+                yield self.noted_garbage[key]
+
+    def drop_garbage(self, garbage: IndexGarbage) -> None:
+        self.noted_garbage.pop((garbage.noted_at, garbage.name), None)
 
     def record_refusal(self, refusal: Refusal) -> None:
         self.refused.setdefault(_refusal_key(refusal), refusal)

@@ -44,7 +44,7 @@ def status(
                 "exportedFrom": ORIGIN.isoformat(),
                 "exportedThrough": (ORIGIN + exported).isoformat(),
                 "plannedThrough": (ORIGIN + planned).isoformat(),
-                "pages": {"open": waiting + len(holes), "writing": 0, "stored": 0, "done": 7},
+                "pages": {"open": waiting + len(holes), "writing": 0, "stored": 0},
                 "quarantined": 0,
                 "holes": list(holes),
             }

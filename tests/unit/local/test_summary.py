@@ -16,7 +16,7 @@ from local.subscriber import Subscriber
 from local.summary import Summary
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-PROGRESS = Progress("t", NOW, NOW, NOW, done=2, waiting=0, quarantined=1, holes=())
+PROGRESS = Progress("t", NOW, NOW, NOW, waiting=0, quarantined=1, holes=())
 COPY = LakeCopy(objects=1, rows=Counter(["a", "b"]))
 COMPARISON = Comparison(entries=2, missing=())
 

@@ -17,7 +17,15 @@ from cpd_exporter.model.row import Change, Row, created, decode, encode, quarant
 from tests.support.samples import TENANT, content, entry
 
 AT = datetime(2026, 3, 2, 8, 0, 0, 123000, tzinfo=UTC)
-OWN = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion", "shadowed")
+OWN = (
+    "change",
+    "fingerprint",
+    "tenantId",
+    "exportedAt",
+    "schemaVersion",
+    "shadowed",
+    "fingerprintExclude",
+)
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
 MEMBERS = st.dictionaries(
     TEXTS | st.sampled_from(OWN),
@@ -142,3 +150,14 @@ def test_a_faulty_record_is_kept_verbatim_with_its_fault_beside_it() -> None:
         "sha256": digest,
     }
     assert quarantine(TENANT, faulty) == (key, body)
+
+
+def test_a_row_names_the_members_that_its_fingerprint_ignores() -> None:
+    ignoring = replace(row(), fingerprint_exclude=frozenset({"viewCount", "likes"}))
+    stored = encode([ignoring])
+    assert simplejson.loads(gzip.decompress(stored))["fingerprintExclude"] == ["likes", "viewCount"]
+    assert decode(stored) == [ignoring]
+
+
+def test_a_row_that_ignores_none_has_no_such_member() -> None:
+    assert b"fingerprintExclude" not in gzip.decompress(encode([row()]))

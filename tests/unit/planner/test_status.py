@@ -1,9 +1,14 @@
 """The status, as the operator gets it."""
 
 import json
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from cpd_exporter.model.page import PageState
+import pytest
+
+from cpd_exporter.model.breaker import Breaker
+from cpd_exporter.model.page import MissingEntry, Page, PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.watermark import Tick, Watermark
 from cpd_exporter.planner import status as reporting
@@ -11,6 +16,7 @@ from tests.support.fakes import FakeTimeline
 from tests.support.samples import START, TENANT, page
 
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 NOW = START + 10 * HOUR
 
 
@@ -22,9 +28,11 @@ def test_before_the_first_tick_there_is_nothing_to_report() -> None:
         "exportedThrough": None,
         "plannedThrough": None,
         "lagSeconds": None,
-        "pages": {"open": 0, "writing": 0, "stored": 0, "done": 0},
+        "pages": {"open": 0, "writing": 0, "stored": 0},
         "sweeps": {"open": 0, "writing": 0, "stored": 0},
         "jobs": [],
+        "deletionsHeld": 0,
+        "deletionsHeldSince": None,
         "heldDeletions": [],
         "quarantined": 0,
         "holes": [],
@@ -65,9 +73,11 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
         "exportedThrough": "2026-03-01T14:00:00Z",
         "plannedThrough": "2026-03-01T19:00:00Z",
         "lagSeconds": 8 * 3600,
-        "pages": {"open": 3, "writing": 1, "stored": 1, "done": 2},
+        "pages": {"open": 3, "writing": 1, "stored": 1},
         "sweeps": {"open": 0, "writing": 0, "stored": 0},
         "jobs": [],
+        "deletionsHeld": 0,
+        "deletionsHeldSince": None,
         "heldDeletions": [],
         "quarantined": 15,
         "holes": [
@@ -91,3 +101,51 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
         "lastTick": {"at": "2026-03-01T21:59:00Z", "error": "the API is not well"},
     }
     assert json.loads(json.dumps(published)) == published
+
+
+class CountingTimeline(FakeTimeline):
+    """``read`` counts the pages that a stream over the whole timeline gave."""
+
+    read = 0
+
+    def pages(self, start: datetime, end: datetime | None = None) -> Iterator[Page]:
+        for one in super().pages(start, end):
+            self.read += 1
+            yield one
+
+
+def test_the_status_reads_no_page_that_is_done_and_has_no_flag() -> None:
+    timeline = CountingTimeline(TENANT)
+    pages = [page(60, start=START + n * MINUTE, state=PageState.DONE) for n in range(1000)]
+    pages[7] = replace(pages[7], quarantined=3)
+    missing = {"a": MissingEntry(START, held_at=NOW), "b": MissingEntry(START)}
+    pages[8] = replace(pages[8], quarantined=1, missing=missing)
+    pages[-1] = replace(pages[-1], state=PageState.OPEN, quarantined=1)
+    timeline.stored_pages = {one.window.start: one for one in pages}
+    timeline.stored_breaker = Breaker("1", opened_at=NOW)
+    end = pages[-1].window.end
+    timeline.stored_watermark = Watermark("e" * 16, START, end, START, end)
+    published = reporting.read_status(timeline, lambda: end)
+    assert published["pages"] == {"open": 1, "writing": 0, "stored": 0}
+    assert published["quarantined"] == 5
+    assert (published["deletionsHeld"], len(published["heldDeletions"])) == (1, 1)
+    assert published["deletionsHeldSince"] == "2026-03-01T22:00:00Z"
+    assert timeline.read == 0
+
+
+def test_the_status_reads_a_bounded_number_of_flagged_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reporting, "MAX_FLAGGED_PAGES", 2)
+    monkeypatch.setattr(reporting, "MAX_LISTED_HELD_PAGES", 1)
+    timeline = FakeTimeline(TENANT)
+    missing = {"a": MissingEntry(START, held_at=NOW)}
+    for n in range(3):
+        faulty = page(60, start=START + n * MINUTE, state=PageState.DONE, quarantined=1)
+        holding = page(60, start=START + (n + 3) * MINUTE, state=PageState.DONE, missing=missing)
+        timeline.stored_pages |= {one.window.start: one for one in (faulty, holding)}
+    timeline.stored_breaker = Breaker("1", opened_at=NOW)
+    timeline.stored_watermark = Watermark("e" * 16, START, NOW, START, NOW)
+    published = reporting.read_status(timeline, lambda: NOW)
+    assert (published["quarantined"], published["deletionsHeld"]) == (2, 2)
+    assert len(published["heldDeletions"]) == 1

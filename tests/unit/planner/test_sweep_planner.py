@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.page import ConditionalWrite, WorkKind
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.sweep_request import SweepRequest
@@ -20,12 +21,14 @@ class TestRaces:
         edited = edit(world, february(world)[5])
         commit, lost = world.timeline.commit, [2]
 
-        def commit_late(writes: Sequence[ConditionalWrite]) -> bool:
+        def commit_late(
+            writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+        ) -> bool:
             made = writes[0].after
             if made and made.kind is WorkKind.SWEEP and made.window.start.month in lost:
                 lost.clear()
                 return False
-            return commit(writes)
+            return commit(writes, breaker)
 
         monkeypatch.setattr(world.timeline, "commit", commit_late)
         assert [row.entry_id for row in swept(world)] == [edited]

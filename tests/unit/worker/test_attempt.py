@@ -13,6 +13,7 @@ from cpd_exporter.errors import (
     MalformedResponseError,
     TransientError,
 )
+from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
 from cpd_exporter.model.window import Window
@@ -46,11 +47,13 @@ class RacingTimeline(FakeTimeline):
             self.intruder(page)
         return super().update(page, changed)
 
-    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
+    def commit(
+        self, writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+    ) -> bool:
         self.at -= 1
         if self.at == 0 and (page := writes[0].before) is not None:
             self.intruder(page)
-        return super().commit(writes)
+        return super().commit(writes, breaker)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4], ids=["claim", "writing", "stored", "done"])

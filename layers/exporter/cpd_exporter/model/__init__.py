@@ -10,7 +10,8 @@ row             one version of an entry, as a line of a lake object
 page_index      the last published version of each entry of a page
 event           the notification about a row
 refusal         an event that the topic refused for good
-deletion_quota  the deletions that a day has published
+breaker         the guard against mass deletion
+garbage         index objects that may have no page
 minutes         the API's own sums
 command         commands to the planner
 message         messages to the worker

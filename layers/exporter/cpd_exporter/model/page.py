@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from cpd_exporter.model.breaker import DayCount
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.window import Window
 
@@ -14,6 +15,15 @@ class WorkKind(StrEnum):
 
     PAGE = "page"
     SWEEP = "sweep"
+
+
+class PageFlag(StrEnum):
+    """Why ``status`` has to read a page, though it is done."""
+
+    HELD = "held"
+    """The page holds deletions back, or has confirmed ones that are not published yet."""
+
+    QUARANTINED = "quarantined"
 
 
 class PageState(StrEnum):
@@ -29,11 +39,13 @@ class PageState(StrEnum):
 class MissingEntry:
     """An entry of the page index that the API no longer lists in the page's window.
 
-    ``moved_to`` is the entry's new date, if the API has the entry in another page's window.
+    ``moved_to`` is the entry's new date, if the API has the entry in another page's window. From
+    ``held_at`` on, the breaker holds the entry's deletion back until the operator confirms it.
     """
 
     since: datetime
     moved_to: datetime | None = None
+    held_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +87,10 @@ class Page:
     entries: int = 0
     quarantined: int = 0
 
-    # Deletions. ``missing`` is by entry ID. ``held`` of its deletions wait for the operator, who
-    # last confirmed deletions at ``confirmed_at``.
+    # Deletions. ``missing`` is by entry ID. ``deletions_counted`` is what this sweep added to the
+    # breaker's count, so that a sweep that is repeated counts once.
     missing: Mapping[str, MissingEntry] = field(default_factory=dict)
-    held: int = 0
-    confirmed_at: datetime | None = None
+    deletions_counted: DayCount | None = None
 
     # What the API said of it. ``counted`` is the number of entries that the planner counted in
     # exactly this window; ``None``: the planner counted another one. All that the API listed in the
@@ -92,6 +103,15 @@ class Page:
         """Unique among all work of a tenant, in all timelines. The lake key ends with it."""
         start, end = (f"{bound:%Y%m%dT%H%M%SZ}" for bound in (self.window.start, self.window.end))
         return f"{start}_{end}_g{self.generation}_{self.timeline_id}"
+
+    @property
+    def flag(self) -> PageFlag | None:
+        """Why ``status`` has to read the page, if it is done; a page has one flag at most."""
+        if self.state is not PageState.DONE:
+            return None
+        if any(entry.held_at for entry in self.missing.values()):
+            return PageFlag.HELD
+        return PageFlag.QUARANTINED if self.quarantined else None
 
     @property
     def watermark_may_pass(self) -> bool:

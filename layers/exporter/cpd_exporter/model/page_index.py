@@ -80,9 +80,9 @@ def decode(stored: bytes) -> dict[str, IndexEntry]:
         raise ValueError("not gzipped JSON lines of an index") from error
 
 
-def index_object_key(tenant_id: str, page_name: str, body: bytes) -> str:
-    """The key of an index. It depends on the content, so that two workers with different indexes
-    never write to one key.
+def index_object_key(tenant_id: str, page_name: str, revision: str, body: bytes) -> str:
+    """The key of an index. It holds the page's random revision, so that no two attempts share a
+    key, and an object that was removed is never named later.
     """
     digest = hashlib.sha256(body).hexdigest()[:16]
-    return f"index/tenant={tenant_id}/{page_name}_{digest}.jsonl.gz"
+    return f"index/tenant={tenant_id}/{page_name}_{revision}_{digest}.jsonl.gz"

@@ -14,7 +14,15 @@ from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.timestamps import format_timestamp, parse_instant
 
 SCHEMA_VERSION = 1
-_OWN_MEMBERS = ("change", "fingerprint", "tenantId", "exportedAt", "schemaVersion", "shadowed")
+_OWN_MEMBERS = (
+    "change",
+    "fingerprint",
+    "tenantId",
+    "exportedAt",
+    "schemaVersion",
+    "shadowed",
+    "fingerprintExclude",
+)
 
 
 class Change(StrEnum):
@@ -27,22 +35,40 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One version of an entry, and the change that led to it."""
+    """One version of an entry, and the change that led to it.
+
+    ``fingerprint_exclude`` names the members that the fingerprint ignores: it makes the row
+    verifiable, whatever the setting is later.
+    """
 
     content: dict[str, Any]
     change: Change
     fingerprint: str
     tenant_id: str
     exported_at: datetime
+    fingerprint_exclude: frozenset[str] = frozenset()
 
     @property
     def entry_id(self) -> str:
         return str(self.content["logEntryId"])
 
 
-def created(entry: Entry, *, tenant_id: str, exported_at: datetime) -> Row:
+def created(
+    entry: Entry,
+    *,
+    tenant_id: str,
+    exported_at: datetime,
+    fingerprint_exclude: frozenset[str] = frozenset(),
+) -> Row:
     """The first row of an entry."""
-    return Row(entry.content, Change.CREATED, entry.fingerprint, tenant_id, exported_at)
+    return Row(
+        entry.content,
+        Change.CREATED,
+        entry.fingerprint,
+        tenant_id,
+        exported_at,
+        fingerprint_exclude,
+    )
 
 
 def encode(rows: Iterable[Row]) -> bytes:
@@ -76,6 +102,8 @@ def _line(row: Row) -> dict[str, Any]:
         "exportedAt": format_timestamp(row.exported_at),
         "schemaVersion": SCHEMA_VERSION,
     }
+    if row.fingerprint_exclude:
+        line["fingerprintExclude"] = sorted(row.fingerprint_exclude)
     if shadowed := {name: row.content[name] for name in _OWN_MEMBERS if name in row.content}:
         line["shadowed"] = shadowed
     return line
@@ -89,6 +117,7 @@ def _row(line: dict[str, Any]) -> Row:
         line["fingerprint"],
         line["tenantId"],
         parse_instant(line["exportedAt"]),
+        frozenset(line.get("fingerprintExclude", ())),
     )
 
 

@@ -8,6 +8,8 @@ sweep_planner  done pages into sweeps
 full_sweep     the rolling sweep of everything
 follow_up      the sweep after a first export or a backfill
 reconciler     the API's total against the entries known
+held_deletions the deletions that wait for the operator, and their confirmation
+index_cleanup  the index objects that no page names any more
 backlog        the pages that are not done
 refusals       the events that the topic refused
 job_sender     jobs to the workers

@@ -19,9 +19,9 @@ from cpd_exporter.model.command import (
     Verify,
 )
 from cpd_exporter.model.job import Job, JobKind
-from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.timestamps import SECOND, floor_second, format_instant
 from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.planner.held_deletions import Confirmation
 from cpd_exporter.ports import Clock, NewToken, PlannerTimeline
 
 NOTHING_EXPORTED = "nothing is exported yet: send the command again when something is"
@@ -60,7 +60,8 @@ class CommandHandler:
             case Replay() | Verify():
                 return self._range_job(command)
             case ConfirmDeletions():
-                return self._confirm_deletions(exported)
+                confirmation = Confirmation(self.timeline, self.clock, self.new_token)
+                return {"confirmed": confirmation.confirm()}
 
     def _sweep(self, command: Sweep, exported: Watermark) -> dict[str, Any]:
         if command.lookback:
@@ -119,15 +120,3 @@ class CommandHandler:
             if self.timeline.update_job(job, None):
                 return {"cancelled": True}
         raise TransientError(f"{command.name} is being written all the time: cancel it again")
-
-    def _confirm_deletions(self, exported: Watermark) -> dict[str, Any]:
-        """Release the deletions that are held now, and sweep their pages once more."""
-        now = self.clock()
-        confirmed = 0
-        for page in self.timeline.pages(exported.origin):
-            if page.held:
-                changed = replace(page, confirmed_at=now, revision=self.new_token())
-                if self.timeline.update(page, changed):
-                    self.timeline.request_sweep(SweepRequest(page.window.start, now))
-                    confirmed += page.held
-        return {"confirmed": confirmed}

@@ -19,13 +19,15 @@ from cpd_exporter.planner.backlog import Backlog, read_backlog
 from cpd_exporter.planner.commands import CommandHandler
 from cpd_exporter.planner.follow_up import note_first_export, request_follow_up
 from cpd_exporter.planner.full_sweep import FullSweepPlanner
+from cpd_exporter.planner.held_deletions import count_held
+from cpd_exporter.planner.index_cleanup import remove_unnamed_indexes
 from cpd_exporter.planner.job_sender import JobSender, add_republish_job
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.page_planner import PagePlanner, open_pages
 from cpd_exporter.planner.reconciler import Reconciler
 from cpd_exporter.planner.refusals import RefusalSummary, read_refusals
 from cpd_exporter.planner.sweep_planner import SweepPlanner
-from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline, Queue
+from cpd_exporter.ports import Clock, EntriesApi, IndexRemover, NewToken, PlannerTimeline, Queue
 from cpd_exporter.source.filter_check import check_filter
 
 type HasTimeLeft = Callable[[], bool]
@@ -38,7 +40,7 @@ class TickReport:
     ``undone`` counts pages that are due or in flight, without holes. ``holes`` and
     ``oldest_hole`` include refused events. ``error`` stopped the planning. No page was read before
     ``oldest_reading``. ``difference`` is the lasting difference between the API's totals and the
-    indexed entries, seen for two days running.
+    indexed entries, seen for two days running. ``held`` deletions wait for the operator.
     """
 
     tenant_id: str
@@ -54,6 +56,7 @@ class TickReport:
     error: ExporterError | None
     oldest_reading: datetime | None = None
     difference: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Planner:
     clock: Clock
     new_token: NewToken
     limits: PlannerLimits
+    lake: IndexRemover
 
     @property
     def commands(self) -> CommandHandler:
@@ -123,7 +127,9 @@ class Planner:
         refusals = read_refusals(self.timeline, self.clock())
         jobs = self._send_jobs(refusals)
         stuck = [sweep.hole_since for sweep in sweeps if sweep.hole_since is not None]
-        error = error or past_error or check_error
+        held = count_held(self.timeline, self.clock())
+        cleanup_error = self._remove_indexes(has_time_left)
+        error = error or past_error or check_error or cleanup_error
         watermark = self._begin()
         tick = Tick(self.clock(), str(error) if error else None)
         self.timeline.update_watermark(watermark, replace(watermark, last_tick=tick))
@@ -143,6 +149,7 @@ class Planner:
             error=error,
             oldest_reading=watermark.full_sweep.read_since if watermark.full_sweep else None,
             difference=watermark.reconciliation.difference if watermark.reconciliation else 0,
+            held=held,
         )
 
     def _begin(self) -> Watermark:
@@ -232,12 +239,20 @@ class Planner:
         policy, most = self.limits.resend_policy, self.limits.jobs
         return JobSender(self.timeline, self.queue, self.clock, policy, most).send_due()
 
+    def _remove_indexes(self, has_time_left: HasTimeLeft) -> ExporterError | None:
+        """Remove unnamed index objects; an error holds up nothing else, and is returned."""
+        try:
+            remove_unnamed_indexes(self.timeline, self.lake, self.clock(), has_time_left)
+        except ExporterError as error:
+            return error
+        return None
+
     def _move_watermark(self) -> Watermark:
         """Move both ends outward over done pages and over holes, up to the first other page."""
         watermark = self._begin()
         through, start = watermark.exported_through, watermark.exported_from
         if through < watermark.planned_through:
-            for page in self.timeline.pages(through):
+            for page in self.timeline.pages(through, watermark.planned_through):
                 if page.window.start != through or not page.watermark_may_pass:
                     break
                 through = page.window.end

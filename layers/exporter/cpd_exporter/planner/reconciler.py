@@ -79,9 +79,7 @@ class Reconciler:
         state = progress[-1]
         if state.step is not ReconciliationStep.SUM:
             return
-        for number, page in enumerate(self.timeline.pages(state.cursor)):
-            if page.window.start >= state.through:
-                break
+        for number, page in enumerate(self.timeline.pages(state.cursor, state.through)):
             if number >= MAX_PAGES_PER_TICK or not self.has_time_left():
                 progress.append(state)
                 return
@@ -121,7 +119,8 @@ class Reconciler:
         for number, month in enumerate(months):
             if number >= MAX_MONTHS_PER_TICK or not self.has_time_left():
                 return
-            distance = self._distance(month, *_known(self._pages_of(month))) or 0
+            pages = self.timeline.pages(month.start, month.end)
+            distance = self._distance(month, *_known(pages)) or 0
             sweeps = state.sweeps
             if distance and sweeps < MAX_SWEEPS_PER_COMPARISON:
                 self._sweep(month)
@@ -133,12 +132,6 @@ class Reconciler:
         since = (state.differs_since or self.clock()) if state.found else None
         done = ReconciliationStep.DONE
         progress.append(replace(state, step=done, difference=state.found, differs_since=since))
-
-    def _pages_of(self, month: Window) -> Iterable[Page]:
-        for page in self.timeline.pages(month.start):
-            if page.window.start >= month.end:
-                return
-            yield page
 
     def _distance(self, window: Window, least: int, most: int) -> int | None:
         """How far the API's total is from the known entries; ``None`` if there is no total.

@@ -7,35 +7,51 @@ from itertools import islice
 from typing import Any
 
 from cpd_exporter.model.job import Job, JobKind
-from cpd_exporter.model.page import Page, PageState
+from cpd_exporter.model.page import Page, PageFlag, PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.planner.held_deletions import MAX_FLAGGED_PAGES
 from cpd_exporter.planner.planner import Answer, TickReport
 from cpd_exporter.planner.refusals import MAX_COUNTED_REFUSALS
 from cpd_exporter.ports import Clock, StatusTimeline
 
 MAX_LISTED_REFUSALS = 20
 
-_SWEEP_STATES = (PageState.OPEN, PageState.WRITING, PageState.STORED)
+_UNDONE_STATES = (PageState.OPEN, PageState.WRITING, PageState.STORED)
+
+MAX_LISTED_HELD_PAGES = 100
+"""Pages with held deletions that ``status`` lists; ``deletionsHeld`` counts those of all it reads.
+"""
 
 
 def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
-    """Read one tenant's state as JSON: instants in RFC 3339, lag in seconds."""
+    """Read one tenant's state as JSON: instants in RFC 3339, lag in seconds.
+
+    It reads undone pages and a bounded number of flagged ones: its time grows with the work that
+    is left, not with the timeline.
+    """
     watermark = timeline.watermark()
     states: Counter[PageState] = Counter()
     holes: list[dict[str, Any]] = []
     held: list[dict[str, Any]] = []
-    quarantined = 0
+    quarantined = deletions_held = 0
+    breaker = timeline.breaker()
     sweeps: Counter[PageState] = Counter()
     if watermark is not None:
-        for page in timeline.pages(watermark.origin):
+        for page in timeline.undone():
             states[page.state] += 1
             quarantined += page.quarantined
             if page.hole_since is not None:
                 holes.append(_hole(page, page.hole_since))
-            if page.held:
-                held.append(_held(page))
+        for page in islice(timeline.flagged(PageFlag.QUARANTINED), MAX_FLAGGED_PAGES):
+            quarantined += page.quarantined
+        for page in islice(timeline.flagged(PageFlag.HELD), MAX_FLAGGED_PAGES):
+            quarantined += page.quarantined
+            deletions = breaker.count_held(page.missing) if breaker else 0
+            deletions_held += deletions
+            if deletions and len(held) < MAX_LISTED_HELD_PAGES:
+                held.append(_held(page, deletions))
         for sweep in timeline.sweeps():
             sweeps[sweep.state] += 1
             if sweep.hole_since is not None:
@@ -49,11 +65,13 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
         "exportedThrough": _text(watermark.exported_through if watermark else None),
         "plannedThrough": _text(watermark.planned_through if watermark else None),
         "lagSeconds": age_seconds(watermark.exported_through, clock()) if watermark else None,
-        "pages": {state.value: states[state] for state in PageState},
-        "sweeps": {state.value: sweeps[state] for state in _SWEEP_STATES},
+        "pages": {state.value: states[state] for state in _UNDONE_STATES},
+        "sweeps": {state.value: sweeps[state] for state in _UNDONE_STATES},
         "jobs": [_job(job) for job in timeline.jobs()],
         "fullSweep": _full_sweep(watermark, clock()),
         "reconciliation": _reconciliation(watermark),
+        "deletionsHeld": deletions_held,
+        "deletionsHeldSince": _text(breaker.opened_at if breaker else None),
         "heldDeletions": held,
         "quarantined": quarantined,
         "holes": holes,
@@ -90,6 +108,8 @@ def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
         metrics["OldestReadingSeconds"] = age_seconds(report.oldest_reading, now)
     if report.difference:
         metrics["ReconcileDifference"] = report.difference
+    if report.held:
+        metrics["DeletionsHeld"] = report.held
     return metrics
 
 
@@ -102,6 +122,7 @@ def _tick(report: TickReport) -> dict[str, Any]:
         "sweeps": report.sweeps,
         "jobs": report.jobs,
         "holes": report.holes,
+        "deletionsHeld": report.held,
         "plannedThrough": format_instant(report.planned_through),
         "exportedThrough": format_instant(report.exported_through),
     }
@@ -141,11 +162,11 @@ def _hole(page: Page, since: datetime) -> dict[str, Any]:
     }
 
 
-def _held(page: Page) -> dict[str, Any]:
+def _held(page: Page, deletions: int) -> dict[str, Any]:
     return {
         "start": format_instant(page.window.start),
         "end": format_instant(page.window.end),
-        "deletions": page.held,
+        "deletions": deletions,
         "reason": "more deletions than MaxDeletionsPerDay allows: "
         '{"command": "confirm-deletions"} publishes them',
     }

@@ -106,9 +106,7 @@ class SweepPlanner:
         Pages that a sweep holds are read just now, so that ``read_before`` leaves them out.
         """
         group: list[Page] = []
-        for page in self.timeline.pages(start):
-            if page.window.start >= end:
-                break
+        for page in self.timeline.pages(start, end):
             fits = group and _is_neighbour(page, group) and self._fits([*group, page])
             is_wanted = _is_sweepable(page, watermark) and not _is_read(page, read_before)
             if group and not (fits and is_wanted):

@@ -87,8 +87,9 @@ def _read_response(api: EntriesApi, asked: Window, slack: timedelta) -> Overflow
         if listing.total <= len(records) or versions == agreed:
             return records.values()
         # Fewer rows than the total are believed only twice, and only without a second page. That
-        # page has the size of this answer: an API that caps its pages may not skip by the cap.
-        size = max(1, len(listing.records))
+        # page has the size of this answer: an API that caps its pages may not skip by the cap. A
+        # row that comes twice may stand in the place of another one, which that page then shows.
+        size = max(1, len(records))
         if query_window(api, asked, slack, page=2, per_page=size).records:
             return Overflow(listing.total, size)
         agreed = versions

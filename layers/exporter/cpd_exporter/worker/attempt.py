@@ -6,14 +6,15 @@ and after the last attempt the worker gives the work up.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
+from cpd_exporter.model.breaker import BreakerChange, DayCount
 from cpd_exporter.model.job import Job
-from cpd_exporter.model.page import Page, lake_key
+from cpd_exporter.model.page import ConditionalWrite, Page, lake_key
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.context import WorkerContext, WorkReport
 
@@ -121,6 +122,32 @@ class PageClaim(Claim):
         if not self.context.timeline.update(self.page, changed):
             raise SupersededError
         self.page = changed
+
+    def count_deletions(self, counted: DayCount, breaker: BreakerChange) -> bool:
+        """Add deletions to the breaker's count, and note in the sweep that they are counted.
+
+        ``False``: the breaker changed since.
+        """
+        revision, now = self.context.new_token(), self.context.clock()
+        changed = replace(self.page, deletions_counted=counted, revision=revision, updated_at=now)
+        if not self.commit([ConditionalWrite(self.page, changed)], breaker):
+            return False
+        self.page = changed
+        return True
+
+    def commit(
+        self, writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+    ) -> bool:
+        """Do conditional writes, all or none. ``False``: the breaker changed since.
+
+        Raises ``SupersededError`` where another worker wrote one of the items.
+        """
+        timeline = self.context.timeline
+        if timeline.commit(writes, breaker):
+            return True
+        if breaker is not None and timeline.breaker() != breaker.before:
+            return False
+        raise SupersededError
 
     def begin_after_crash(self) -> PermanentError:
         error = PermanentError(self._crash)

@@ -42,16 +42,15 @@ class WorkReport:
     """The result of one message, for logs and metrics.
 
     ``changes`` counts the published rows by change. ``compared`` counts the entries that a sweep
-    compared with the API's listing, ``held`` the deletions that wait for the operator, ``replayed``
-    the replayed events. ``differences`` and the lake key ``report`` come from a verification.
-    ``unknown`` are the IDs of a refresh that the API does not have.
+    compared with the API's listing, ``replayed`` the replayed events. ``differences`` and the lake
+    key ``report`` come from a verification. ``unknown`` are the IDs of a refresh that the API does
+    not have.
     """
 
     outcome: Outcome
     changes: Mapping[Change, int] = field(default_factory=dict)
     quarantined: int = 0
     compared: int = 0
-    held: int = 0
     error: ExporterError | None = None
     replayed: int = 0
     differences: int | None = None

@@ -9,7 +9,6 @@ finds the other's object at the page's key and goes on from that. So it leaves n
 that the timeline does not know.
 """
 
-from datetime import datetime
 from typing import Any
 
 from cpd_exporter.errors import InconsistentListingError, PermanentError
@@ -17,8 +16,8 @@ from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.model.row import Change, Row, created, quarantine
 from cpd_exporter.source.counter import count
 from cpd_exporter.source.window_reader import Overflow, Reading, read_window
-from cpd_exporter.worker.attempt import PageClaim, SupersededError
-from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.attempt import PageClaim
+from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.publish import publish_rows, resume, store
 from cpd_exporter.worker.suspects import count_suspects
 
@@ -63,7 +62,7 @@ def _read(claim: PageClaim) -> WorkReport:
         if not reading.entries:
             return _finish(claim, quarantined=len(reading.faulty))
         claim.update(state=PageState.WRITING, quarantined=len(reading.faulty))
-    return _publish(claim, store(claim, _rows(reading, tenant_id, context.clock())))
+    return _publish(claim, store(claim, _rows(context, reading)))
 
 
 def _check_nothing(claim: PageClaim) -> None:
@@ -82,8 +81,17 @@ def _check_nothing(claim: PageClaim) -> None:
     )
 
 
-def _rows(reading: Reading, tenant_id: str, now: datetime) -> list[Row]:
-    return [created(entry, tenant_id=tenant_id, exported_at=now) for entry in reading.entries]
+def _rows(context: WorkerContext, reading: Reading) -> list[Row]:
+    now = context.clock()
+    return [
+        created(
+            entry,
+            tenant_id=context.timeline.tenant_id,
+            exported_at=now,
+            fingerprint_exclude=context.limits.fingerprint_exclude,
+        )
+        for entry in reading.entries
+    ]
 
 
 def _publish(claim: PageClaim, rows: list[Row]) -> WorkReport:
@@ -109,6 +117,5 @@ def _split(claim: PageClaim, parts: int, *, attempts: int = 0) -> WorkReport:
         revision=context.new_token(),
         attempts=attempts,
     )
-    if not context.timeline.commit(replacing(claim.page, replacements)):
-        raise SupersededError
+    claim.commit(replacing(claim.page, replacements))
     return WorkReport(Outcome.SPLIT)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cpd_exporter.model.row import Change
-from cpd_exporter.worker.context import WorkReport
+from cpd_exporter.worker.context import Outcome, WorkReport
 
 MIN_COMPARED_ENTRIES = 20
 """Minimum entries before ``EditedPercent`` is emitted.
@@ -23,13 +23,13 @@ def report_metrics(report: WorkReport) -> Mapping[str, float]:
         metrics["EntriesReplayed"] = report.replayed
     if report.differences is not None:
         metrics["VerifyDifferences"] = report.differences
-    if report.held:
-        metrics["DeletionsHeld"] = report.held
     if report.compared >= MIN_COMPARED_ENTRIES:
         edited = report.changes.get(Change.UPDATED, 0)
         metrics["EditedPercent"] = 100 * edited / report.compared
     if report.error is not None:
         metrics["WorkFailed"] = 1
+    if report.outcome is Outcome.GIVEN_UP:
+        metrics["WorkGivenUp"] = 1
     return metrics
 
 

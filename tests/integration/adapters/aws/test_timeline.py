@@ -9,11 +9,12 @@ from botocore.stub import Stubber
 
 from cpd_exporter.adapters.aws.timeline import DynamoDbTimeline
 from cpd_exporter.errors import TransientError
-from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.breaker import Breaker, BreakerChange, DayCount
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import (
     ConditionalWrite,
     Page,
+    PageFlag,
     PageState,
     WorkKind,
     replacing,
@@ -143,13 +144,13 @@ class TestTimeline:
     def test_deletions_are_counted_once_though_the_answer_is_lost(
         self, account: MotoAccount, timeline: DynamoDbTimeline
     ) -> None:
-        first = DeletionQuota("2026-01-01", {"sweep": 1}, "1")
-        second = replace(first, revision="2", published={"sweep": 2})
+        first = Breaker("1", DayCount("2026-01-01", 1))
+        second = replace(first, revision="2", published=DayCount("2026-01-01", 2))
         with lost_answers(account.dynamodb, "PutItem"):
-            assert timeline.update_deletion_quota(None, first)
+            assert timeline.update_breaker(BreakerChange(None, first))
         with lost_answers(account.dynamodb, "PutItem"):
-            assert timeline.update_deletion_quota(first, second)
-        assert timeline.deletion_quota("2026-01-01") == second
+            assert timeline.update_breaker(BreakerChange(first, second))
+        assert timeline.breaker() == second
 
     def test_a_beginning_whose_answer_is_lost(self, account: MotoAccount) -> None:
         other = DynamoDbTimeline(account.dynamodb, TABLE, "other")
@@ -262,14 +263,15 @@ class TestTimeline:
         timeline.page(START)
         timeline.page(START, WorkKind.SWEEP)
         timeline.page_at(START)
-        timeline.deletion_quota("2026-01-01")
+        timeline.breaker()
         reads = [*timeline.pages(START), *timeline.pages_before(START + DAY), *timeline.undone()]
         assert reads == [page] * 3
         others = (timeline.sweeps, timeline.sweep_requests, timeline.jobs, timeline.refusals)
         assert [read for other in others for read in other()] == []
+        assert [read for flag in PageFlag for read in timeline.flagged(flag)] == []
         for event in events:
             account.dynamodb.meta.events.unregister(f"provide-client-params.dynamodb.{event}", note)
-        assert len(asked) == 12
+        assert len(asked) == 14
         assert all(params["ConsistentRead"] for params in asked)
 
     def test_pages_are_streamed(self, account: MotoAccount, timeline: DynamoDbTimeline) -> None:

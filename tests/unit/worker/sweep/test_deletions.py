@@ -108,6 +108,17 @@ class TestPoison:
             assert max(len(page.missing) for page in world.pages) <= 5
         assert sorted(published_ids(world, Change.DELETED)) == sorted(e.log_entry_id for e in gone)
 
+    def test_a_page_notes_no_more_bytes_than_its_item_holds(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("cpd_exporter.worker.sweep.deletions.MAX_MISSING_BYTES", 200)
+        world = exported(100)
+        for entry in february(world)[:8]:
+            world.store.delete(entry.log_entry_id)
+        for _ in range(3):
+            swept(world)
+            assert max(len(page.missing) for page in world.pages) <= 3
+
 
 @pytest.mark.parametrize("error", [POISONED, TransientError("503")], ids=["malformed", "outage"])
 def test_a_control_that_cannot_be_read_holds_back_deletions_only(error: Exception) -> None:

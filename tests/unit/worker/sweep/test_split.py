@@ -11,12 +11,13 @@ from tests.support.sweeps import (
     at,
     exported,
     february,
+    held_deletions,
     ids_by_change,
     poison,
     refresh,
     swept,
 )
-from tests.support.world import NOW, World
+from tests.support.world import NOW
 
 
 def test_a_window_that_outgrew_a_response_is_divided() -> None:
@@ -33,17 +34,14 @@ def test_a_window_that_outgrew_a_response_is_divided() -> None:
 class TestHeldDeletions:
     """Deletions that wait for the operator, when their page is split."""
 
-    @staticmethod
-    def held(world: World) -> int:
-        return sum(page.held for page in world.pages)
-
     def test_are_not_multiplied_when_their_page_is_divided(self) -> None:
         world = exported(80, behaviour=Behaviour(per_page_cap=100), full_sweep=timedelta(0))
         page = max(world.pages, key=lambda page: page.entries)
         inside = [entry for entry in world.store if at(entry) in page.window]
-        missing = {entry.log_entry_id: MissingEntry(world.now) for entry in inside[::9][:3]}
+        now = world.now
+        missing = {entry.log_entry_id: MissingEntry(now, held_at=now) for entry in inside[::9][:3]}
         world.timeline.stored_pages[page.window.start] = replace(
-            page, missing=missing, held=3, quarantined=9
+            page, missing=missing, quarantined=9
         )
         for n in range(120):
             world.simulator.insert(page.window.start + timedelta(minutes=5 * n))
@@ -51,7 +49,7 @@ class TestHeldDeletions:
         world.planner.tick()
         [work] = world.queue.messages
         assert world.worker.handle(work).outcome is Outcome.SPLIT
-        assert self.held(world) == 3
+        assert held_deletions(world) == 3
         assert sum(page.quarantined for page in world.pages) == 0
 
 

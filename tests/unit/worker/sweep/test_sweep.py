@@ -1,11 +1,18 @@
 """One faulty object, listing or worker spoils no other page of a sweep."""
 
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+
 import pytest
 
-from cpd_exporter.errors import PermanentError, TransientError
+from cpd_exporter.errors import LakeError, PermanentError, TransientError
 from cpd_exporter.model.entry import Listing
+from cpd_exporter.model.page import Page
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.window import Window
+from cpd_exporter.worker.context import Outcome
+from cpd_exporter.worker.metrics import report_metrics
 from simulator.source import StoredEntry
 from tests.support.sweeps import (
     Fetched,
@@ -62,6 +69,23 @@ class TestPoison:
         edited = edit(world, first)
         assert [row.entry_id for row in swept(world)] == [edited]
         assert not list(world.timeline.sweeps())
+
+    def test_a_sweep_that_is_given_up_is_loud(self) -> None:
+        world = finely_sliced()
+        wanted = february(world)[50]
+        lose_object_of(world, wanted)
+        refresh(world, wanted)
+        world.planner.tick()
+        [message] = world.queue.messages
+        reports = []
+        while list(world.timeline.sweeps()):
+            with suppress(LakeError):
+                reports.append(world.worker.handle(message))
+            world.now += timedelta(minutes=15)
+        [report] = reports
+        assert report.outcome is Outcome.GIVEN_UP
+        assert report_metrics(report)["WorkGivenUp"] == 1
+        assert not any(page.hole_since or page.reserved_by for page in world.pages)
 
     def test_a_request_for_a_page_that_fails_ends(self) -> None:
         world = finely_sliced()
@@ -128,3 +152,17 @@ class TestRaces:
         world.export()
         assert published_ids(world, Change.UPDATED) == [a.log_entry_id, b.log_entry_id]
         assert world.at_rest
+
+
+def test_a_sweep_reads_no_pages_beyond_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = finely_sliced()
+    pages, bounds = world.timeline.pages, list[datetime | None]()
+
+    def bounded(start: datetime, end: datetime | None = None) -> Iterator[Page]:
+        bounds.append(end)
+        return pages(start, end)
+
+    monkeypatch.setattr(world.timeline, "pages", bounded)
+    swept(world)
+    assert bounds
+    assert None not in bounds

@@ -1,5 +1,6 @@
 """Objects and page indexes that are lost, damaged or tampered with are named."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.verifications import (
     verified,
     window_of,
 )
+from tests.support.world import World, entries
 
 
 @pytest.mark.parametrize("members", [{"description": "other"}, {"unheardOf": 1}])
@@ -121,3 +123,44 @@ def test_rows_from_before_a_member_was_excluded_are_sound() -> None:
     world = exported(100)
     world.fingerprint_exclude = world.api.fingerprint_exclude = frozenset({"description"})
     assert verified(world)["clean"]
+
+
+class TestFingerprintExclude:
+    """A row names the members that its fingerprint ignores: no later setting damages it."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        store = entries(100)
+        for entry in list(store):
+            store.edit(entry.log_entry_id, viewCount=1, likes=2)
+        exclude = frozenset({"viewCount"})
+        world = World(store=store, slice_target=8, fingerprint_exclude=exclude)
+        world.export()
+        world.now += timedelta(hours=1)
+        return world
+
+    @staticmethod
+    def exclude(world: World, *members: str) -> None:
+        world.fingerprint_exclude = world.api.fingerprint_exclude = frozenset(members)
+
+    @pytest.mark.parametrize("after", [[], ["viewCount", "likes"], ["likes"]])
+    def test_sound_rows_are_sound_after_it_changed(self, world: World, after: list[str]) -> None:
+        self.exclude(world, *after)
+        report = verified(world)
+        assert (report["clean"], report["damages"]) == (True, [])
+
+    def test_a_changed_content_is_damage_still(self, world: World) -> None:
+        self.exclude(world, "likes")
+        entry_id = tamper(world, page_of(world, entry_of(world)), likes=3)
+        [damage] = verified(world)["damages"]
+        assert damage["problem"] == "content that does not have its fingerprint"
+        assert damage["logEntryIds"] == [entry_id]
+
+    def test_a_deletion_keeps_the_members_of_its_version(self, world: World) -> None:
+        self.exclude(world, "likes")
+        world.slice_target = 800
+        world.store.delete(entry_of(world).log_entry_id)
+        for _ in range(2):
+            swept(world)
+        [row] = [row for row in world.rows if row.change is rows.Change.DELETED]
+        assert row.fingerprint_exclude == {"viewCount"}

@@ -57,6 +57,12 @@ class S3Lake:
             except self._client.exceptions.NoSuchKey:
                 return None
 
+    def delete_index(self, key: str) -> None:
+        if not key.startswith("index/"):
+            raise ValueError(f"not an index: {key}")
+        with translated("s3:DeleteObject", self.uri(key)):
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
     def uri(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
 

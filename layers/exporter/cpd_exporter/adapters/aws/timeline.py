@@ -3,14 +3,16 @@
 | pk                | sk                                  | holds                                  |
 |-------------------|-------------------------------------|----------------------------------------|
 | TENANT#<tenantId> | WATERMARK                           | the watermark and the last tick        |
-| TENANT#<tenantId> | PAGE#<start>                        | a page; ``undone`` until it is done    |
+| TENANT#<tenantId> | PAGE#<start>                        | a page; in ``undone`` until it is done |
 | TENANT#<tenantId> | SWEEP#<start>                       | a sweep, until it is merged            |
 | TENANT#<tenantId> | SWEEPREQUEST#<instant>#<hash of ID> | a sweep request                        |
 | TENANT#<tenantId> | JOB#<name>                          | a job, until it is done                |
-| TENANT#<tenantId> | DELETIONS#<day>                     | how many deletions a day published     |
+| TENANT#<tenantId> | BREAKER                             | the guard against mass deletion        |
+| TENANT#<tenantId> | GARBAGE#<instant>#<name>            | index objects that may have no page    |
 | TENANT#<tenantId> | REFUSED#<start>#<hash of row>       | an event that the topic refused        |
 
-The local index ``undone`` is sparse. Only a local index can be read consistently.
+The local index ``undone`` is sparse, and holds the flagged pages too. Only a local index can be
+read consistently.
 """
 
 import time
@@ -30,14 +32,17 @@ from cpd_exporter.adapters.aws.dynamodb import (
     equal,
 )
 from cpd_exporter.adapters.aws.timeline_items import (
-    DELETION_QUOTA,
+    BREAKER,
+    BREAKER_KEY,
+    INDEX_GARBAGE,
     JOB,
     PAGE,
     REFUSAL,
     SWEEP_REQUEST,
     WATERMARK,
     WATERMARK_KEY,
-    deletions_key,
+    flag_key,
+    garbage_key,
     job_key,
     key_of,
     page_key,
@@ -46,12 +51,13 @@ from cpd_exporter.adapters.aws.timeline_items import (
     text_of,
 )
 from cpd_exporter.errors import TransientError
-from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.breaker import Breaker, BreakerChange
+from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.job import Job
-from cpd_exporter.model.page import ConditionalWrite, Page, WorkKind
+from cpd_exporter.model.page import ConditionalWrite, Page, PageFlag, WorkKind
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
-from cpd_exporter.model.timestamps import floor_second
+from cpd_exporter.model.timestamps import SECOND, floor_second
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
 
@@ -128,14 +134,22 @@ class DynamoDbTimeline:
             raise TransientError(f"the page at {instant} is just being merged", retry_after=1)
         return None
 
-    def pages(self, start: datetime) -> Iterator[Page]:
-        return map(PAGE.decode, self._items.query(page_key(start), f"PAGE#{LAST_SORT_KEY}"))
+    def pages(self, start: datetime, end: datetime | None = None) -> Iterator[Page]:
+        if end is not None and end <= start:
+            return iter(())  # DynamoDB refuses a range whose last key sorts before its first
+        last = f"PAGE#{LAST_SORT_KEY}" if end is None else page_key(end - SECOND)
+        return map(PAGE.decode, self._items.query(page_key(start), last))
 
     def pages_before(self, end: datetime) -> Iterator[Page]:
         return self._pages_down_from(floor_second(end - datetime.resolution))
 
     def undone(self) -> Iterator[Page]:
-        return map(PAGE.decode, self._items.query("0", LAST_SORT_KEY, index="undone"))
+        return map(PAGE.decode, self._items.query("0", f"9{LAST_SORT_KEY}", index="undone"))
+
+    def flagged(self, flag: PageFlag) -> Iterator[Page]:
+        first, last = flag_key(flag, ""), flag_key(flag, LAST_SORT_KEY)
+        found = self._items.query(first, last, index="undone")
+        return map(PAGE.decode, found)
 
     def sweeps(self) -> Iterator[Page]:
         return map(PAGE.decode, self._items.query("SWEEP#", f"SWEEP#{LAST_SORT_KEY}"))
@@ -144,15 +158,18 @@ class DynamoDbTimeline:
         before, after = PAGE.encode(page), PAGE.encode(changed)
         return self._replace(key_of(page), before, after) or self._holds(changed)
 
-    def commit(self, writes: Sequence[ConditionalWrite]) -> bool:
-        if not 1 <= len(writes) <= MAX_TRANSACTION_ITEMS:
-            raise ValueError(
-                f"from 1 to {MAX_TRANSACTION_ITEMS} writes at a time, not {len(writes)}"
-            )
+    def commit(
+        self, writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
+    ) -> bool:
+        items = len(writes) + (breaker is not None)
+        if not 1 <= items <= MAX_TRANSACTION_ITEMS:
+            raise ValueError(f"from 1 to {MAX_TRANSACTION_ITEMS} writes at a time, not {items}")
         first = writes[0].after
         if first is None:
             raise ValueError("the first write must leave an item")
         item_writes = [self._item_write(write) for write in writes]
+        if breaker is not None:
+            item_writes.append(self._breaker_write(breaker))
         return self._items.do_all(item_writes) or self._holds(first)
 
     def mark_sent(self, pages: Sequence[Page], at: datetime) -> None:
@@ -196,15 +213,23 @@ class DynamoDbTimeline:
         key = job_key(job.name)
         self._items.do(self._items.update(key, {"sentAt": text_of(at)}, PRESENT))
 
-    def deletion_quota(self, day: str) -> DeletionQuota | None:
-        item = self._items.get(deletions_key(day))
-        return None if item is None else DELETION_QUOTA.decode(item)
+    def breaker(self) -> Breaker | None:
+        item = self._items.get(BREAKER_KEY)
+        return None if item is None else BREAKER.decode(item)
 
-    def update_deletion_quota(self, quota: DeletionQuota | None, changed: DeletionQuota) -> bool:
-        key = deletions_key(changed.day)
-        condition = equal(revision=quota.revision) if quota else ABSENT
-        written = self._items.do(self._items.put(key, DELETION_QUOTA.encode(changed), condition))
-        return written or self._has(key, changed.revision)
+    def update_breaker(self, change: BreakerChange) -> bool:
+        written = self._items.do(self._breaker_write(change))
+        return written or self._has(BREAKER_KEY, change.after.revision)
+
+    def note_garbage(self, garbage: IndexGarbage) -> None:
+        key = garbage_key(garbage.noted_at, garbage.name)
+        self._items.do(self._items.put(key, INDEX_GARBAGE.encode(garbage)))
+
+    def garbage(self, until: datetime) -> Iterator[IndexGarbage]:
+        return map(INDEX_GARBAGE.decode, self._items.query("GARBAGE#", garbage_key(until)))
+
+    def drop_garbage(self, garbage: IndexGarbage) -> None:
+        self._items.do(self._items.delete(garbage_key(garbage.noted_at, garbage.name), PRESENT))
 
     def record_refusal(self, refusal: Refusal) -> None:
         self._put_if_none(refusal_key(refusal), REFUSAL.encode(refusal))
@@ -251,6 +276,10 @@ class DynamoDbTimeline:
         settings.pop("sentAt", None)
         condition = equal(revision=before["revision"])
         return self._items.do(self._items.update(key, settings, condition, removals=removals))
+
+    def _breaker_write(self, change: BreakerChange) -> ItemWrite:
+        condition = equal(revision=change.before.revision) if change.before else ABSENT
+        return self._items.put(BREAKER_KEY, BREAKER.encode(change.after), condition)
 
     def _item_write(self, write: ConditionalWrite) -> ItemWrite:
         condition = equal(revision=write.before.revision) if write.before else ABSENT

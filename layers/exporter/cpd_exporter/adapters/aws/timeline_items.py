@@ -13,9 +13,10 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from cpd_exporter.adapters.aws.dynamodb import Item
-from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.breaker import Breaker, DayCount
+from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.job import Job, JobKind
-from cpd_exporter.model.page import MissingEntry, Page, PageState, WorkKind
+from cpd_exporter.model.page import MissingEntry, Page, PageFlag, PageState, WorkKind
 from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
@@ -24,6 +25,7 @@ from cpd_exporter.model.watermark import FollowUpSweep, FullSweep, Tick, Waterma
 from cpd_exporter.model.window import Window
 
 WATERMARK_KEY = "WATERMARK"
+BREAKER_KEY = "BREAKER"
 
 
 def page_key(start: datetime, kind: WorkKind = WorkKind.PAGE) -> str:
@@ -45,8 +47,14 @@ def job_key(name: str) -> str:
     return f"JOB#{name}"
 
 
-def deletions_key(day: str) -> str:
-    return f"DELETIONS#{day}"
+def garbage_key(noted_at: datetime, name: str = "") -> str:
+    # Without a name: the key that sorts just before all notes of that instant and later.
+    return f"GARBAGE#{noted_at.astimezone(UTC).isoformat(timespec='microseconds')}#{name}"
+
+
+def flag_key(flag: PageFlag, start: str) -> str:
+    """A flagged page's value in the index ``undone``, after those of all undone pages."""
+    return f"{flag}#{start}"
 
 
 def refusal_key(refusal: Refusal) -> str:
@@ -105,13 +113,15 @@ class Codec[Record]:
 
 class _PageCodec(Codec[Page]):
     """A page's kind is in its sort key alone. The index ``undone`` holds the pages that have that
-    attribute.
+    attribute: the undone ones by their start, then the flagged ones.
     """
 
     def encode(self, record: Page) -> Item:
         attributes = super().encode(record)
         if record.kind is WorkKind.PAGE and record.state is not PageState.DONE:
             attributes["undone"] = attributes["start"]
+        elif record.kind is WorkKind.PAGE and record.flag is not None:
+            attributes["undone"] = flag_key(record.flag, attributes["start"])
         return attributes
 
     def decode(self, item: Item, **others: Any) -> Page:
@@ -119,22 +129,27 @@ class _PageCodec(Codec[Page]):
 
 
 def _encode_missing(missing: Mapping[str, MissingEntry]) -> dict[str, dict[str, str | None]] | None:
-    """Group by the instant, then by ID: an outage lets a whole page go missing at once, and an
-    item holds no more than 400 KB.
+    """Group by the instants (``since``, or ``since/heldAt``), then by ID: an outage lets a whole
+    page go missing at once, and an item holds no more than 400 KB.
     """
     by_since: dict[str, dict[str, str | None]] = {}
     for entry_id, entry in missing.items():
         moved_to = None if entry.moved_to is None else text_of(entry.moved_to)
-        by_since.setdefault(text_of(entry.since), {})[entry_id] = moved_to
+        held = "" if entry.held_at is None else f"/{text_of(entry.held_at)}"
+        by_since.setdefault(f"{text_of(entry.since)}{held}", {})[entry_id] = moved_to
     return by_since or None
 
 
 def _decode_missing(by_since: Mapping[str, Mapping[str, str | None]]) -> dict[str, MissingEntry]:
     return {
         entry_id: MissingEntry(
-            parse_instant(since), None if moved_to is None else parse_instant(moved_to)
+            parse_instant(since),
+            None if moved_to is None else parse_instant(moved_to),
+            parse_instant(held_at) if held_at else None,
         )
-        for since, entries in by_since.items()
+        for since, _, held_at, entries in (
+            (*instants.partition("/"), entries) for instants, entries in by_since.items()
+        )
         for entry_id, moved_to in entries.items()
     }
 
@@ -143,7 +158,10 @@ _TEXT = _ValueType(str, str)
 _NUMBER = _ValueType(int, int)
 _NUMBER_BUT_ZERO = _ValueType(lambda number: number or None, int)
 _INSTANT = _ValueType(text_of, parse_instant)
-_NUMBERS = _ValueType(dict, lambda stored: {name: int(number) for name, number in stored.items()})
+_INSTANTS = _ValueType(
+    lambda instants: {name: text_of(instant) for name, instant in instants.items()},
+    lambda stored: {name: parse_instant(instant) for name, instant in stored.items()},
+)
 _MISSING = _ValueType(_encode_missing, _decode_missing)
 
 _WINDOW = Codec(Window, start=_INSTANT, end=_INSTANT)
@@ -167,6 +185,8 @@ _RECONCILIATION = Codec(
     difference=_NUMBER,
     differs_since=_INSTANT,
 )
+_DAY_COUNT_CODEC = Codec(DayCount, day=_TEXT, deletions=_NUMBER)
+_DAY_COUNT = _ValueType(_DAY_COUNT_CODEC.encode, _DAY_COUNT_CODEC.decode)
 
 WATERMARK = Codec(
     Watermark,
@@ -201,8 +221,7 @@ PAGE = _PageCodec(
     reserved_by=_TEXT,
     stored_at=_INSTANT,
     missing=_MISSING,
-    held=_NUMBER_BUT_ZERO,
-    confirmed_at=_INSTANT,
+    deletions_counted=_DAY_COUNT,
     counted=_NUMBER,
     read_at=_INSTANT,
 )
@@ -226,7 +245,14 @@ JOB = Codec(
     entry_ids=_ValueType(lambda ids: list(ids) or None, tuple),
     position=_NUMBER_BUT_ZERO,
 )
-DELETION_QUOTA = Codec(DeletionQuota, day=_TEXT, published=_NUMBERS, revision=_TEXT)
+BREAKER = Codec(
+    Breaker,
+    revision=_TEXT,
+    published=_DAY_COUNT,
+    opened_at=_INSTANT,
+    confirmed_through=_INSTANT,
+)
+INDEX_GARBAGE = Codec(IndexGarbage, name=_TEXT, noted_at=_INSTANT, starts=_INSTANTS)
 REFUSAL = Codec(
     Refusal,
     window=_WINDOW,

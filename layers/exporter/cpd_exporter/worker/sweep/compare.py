@@ -1,7 +1,7 @@
 """Compares the index of the swept pages with the window as the API lists it now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cpd_exporter.model.entry import Entry, fingerprint
@@ -39,31 +39,22 @@ class SweepInput:
         read = [page.read_at for page in self.pages]
         return None if None in read else min(filter(None, read))
 
-    @property
-    def held(self) -> int:
-        """The deletions that wait for the operator."""
-        return sum(page.held for page in self.pages)
-
-    @property
-    def confirmed_at(self) -> datetime | None:
-        """When the operator last confirmed deletions of any of the pages."""
-        return max((page.confirmed_at for page in self.pages if page.confirmed_at), default=None)
-
 
 @dataclass(slots=True)
 class SweepResult:
     """The rows of a sweep, its missing entries, and the entries that other pages published since.
 
-    ``held`` counts the missing entries that wait for the operator. The API listed all this at
-    ``read_at``.
+    The sweep holds further deletions since ``held_at``: the merge opens the breaker for them.
+    ``sweep_again`` asks for another sweep soon. The API listed all this at ``read_at``.
     """
 
     rows: list[Row] = field(default_factory=list)
     missing: dict[str, MissingEntry] = field(default_factory=dict)
     moved_away: set[str] = field(default_factory=set)
-    held: int = 0
     quarantined: int = 0
     read_at: datetime | None = None
+    held_at: datetime | None = None
+    sweep_again: bool = False
 
 
 def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
@@ -96,17 +87,26 @@ class RowMaker:
 
     tenant_id: str
     stored_at: datetime
+    fingerprint_exclude: frozenset[str]
 
     @classmethod
-    def after(cls, before: SweepInput, tenant_id: str, now: datetime) -> "RowMaker":
+    def after(cls, before: SweepInput, context: WorkerContext) -> "RowMaker":
         """Make rows later than any earlier row of the same pages: an entry's events are ordered."""
+        now = context.clock()
         if before.stored_at is not None:
             now = max(now, before.stored_at + timedelta(milliseconds=1))
-        return cls(tenant_id, now)
+        return cls(context.timeline.tenant_id, now, context.limits.fingerprint_exclude)
 
-    def row(self, content: dict[str, object], change: Change, version: str) -> Row:
-        """A row of an entry's content, with the fingerprint of this version."""
-        return Row(content, change, version, self.tenant_id, self.stored_at)
+    def row(self, entry: Entry, change: Change) -> Row:
+        """A row of an entry as the API lists it now."""
+        exclude = self.fingerprint_exclude
+        return Row(
+            entry.content, change, entry.fingerprint, self.tenant_id, self.stored_at, exclude
+        )
+
+    def deleted(self, last: Row) -> Row:
+        """A row of an entry that is gone, with its last stored version."""
+        return replace(last, change=Change.DELETED, exported_at=self.stored_at)
 
 
 def changed_rows(
@@ -122,13 +122,13 @@ def changed_rows(
     for entry in reading.entries:
         indexed = before.index.get(entry.id)
         if indexed is None:
-            changed.append(rows.row(entry.content, Change.CREATED, entry.fingerprint))
+            changed.append(rows.row(entry, Change.CREATED))
         elif (
             entry.id in before.tied
             or _read_is_edited(entry, indexed, last, context)
             or _came_back(entry, indexed, requests)
         ):
-            changed.append(rows.row(entry.content, Change.UPDATED, entry.fingerprint))
+            changed.append(rows.row(entry, Change.UPDATED))
     return changed
 
 
@@ -148,7 +148,6 @@ def adopt_stored_rows(rows: list[Row], before: SweepInput, quarantined: int) -> 
     return SweepResult(
         rows,
         missing,
-        held=min(before.held, len(missing)),
         quarantined=quarantined,
         read_at=max((row.exported_at for row in rows), default=None),
     )

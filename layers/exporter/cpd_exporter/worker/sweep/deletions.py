@@ -1,18 +1,20 @@
 """Decides which missing entries are published as deleted.
 
 An entry is deleted if it was missing twice, at least ``deletion_delay`` apart, if the API answers
-404 to its ID, and if the API finds another entry that it lists just then. More deletions than a day
-allows wait for the operator.
+404 to its ID, and if the API finds another entry that it lists just then. Deletions beyond
+those that a day allows open the tenant's breaker, which holds them until the operator confirms.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from enum import Enum, auto
 
 from cpd_exporter.errors import PermanentError, TransientError
-from cpd_exporter.model.deletion_quota import DeletionQuota
+from cpd_exporter.model.breaker import Breaker, BreakerChange, DayCount
 from cpd_exporter.model.entry import Entry, FaultyEntry
-from cpd_exporter.model.page import MissingEntry, PageState
+from cpd_exporter.model.page import ConditionalWrite, MissingEntry, PageState
 from cpd_exporter.model.page_index import IndexEntry
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.window import Window
@@ -22,7 +24,11 @@ from cpd_exporter.worker.lake_reader import LakeReader
 from cpd_exporter.worker.sweep.compare import SweepInput, SweepResult
 
 MAX_MISSING_PER_PAGE = 5000
-"""Missing entries that a page notes: its item must stay small. The rest waits for a later sweep."""
+MAX_MISSING_BYTES = 300_000
+"""Missing entries that a page notes: its item holds 400 KB. The rest waits for a later sweep."""
+
+BYTES_PER_MISSING = 40
+"""What a missing entry takes in the page's item besides its ID."""
 
 MAX_LOOKUPS_PER_SWEEP = 200
 """Missing entries that a sweep looks up by ID. The rest waits for a later sweep."""
@@ -35,6 +41,12 @@ MAX_CONTROLS = 3
 
 MAX_CONTROL_PAGES = 5
 """Offset pages on which a control searches for listed entries."""
+
+MAX_BREAKER_TRIES = 5
+"""Writes of the breaker that may lose against other sweeps."""
+
+NEW_BREAKER = Breaker("")
+"""What the breaker is before the first deletion."""
 
 type Found = Entry | FaultyEntry | None
 
@@ -72,14 +84,25 @@ def decide_deletions(
     Entries that moved get a sweep request for the window that they moved to.
     """
     due = _note_missing(claim, before, missing, result)
-    if before.held and not before.confirmed_at:
-        result.held = min(before.held, len(due))
+    if not due:
         return []
+    breaker = claim.context.timeline.breaker() or NEW_BREAKER
+    waiting = [id_ for id_ in due if not breaker.holds(before.missing[id_])]
     # The longest missing go first, so that no entry waits behind the same others for ever.
-    due = sorted(due, key=lambda id_: before.missing[id_].since)[:MAX_LOOKUPS_PER_SWEEP]
-    gone = _apply_verdicts(claim, before, _look_up(claim.context, due), result)
-    confirmed = gone if gone and _find_control(claim.context) else []
-    return _release(claim, before, confirmed, result)
+    waiting.sort(key=lambda id_: before.missing[id_].since)
+    looked_up = _look_up(claim.context, waiting[:MAX_LOOKUPS_PER_SWEEP])
+    gone = _apply_verdicts(claim, before, looked_up, result)
+    gone = gone if gone and _find_control(claim.context) else []
+    confirmed = [id_ for id_ in gone if breaker.confirms(before.missing[id_])]
+    others = [id_ for id_ in gone if id_ not in confirmed]
+    if others and not _count_as_published(claim, len(others)):
+        _hold(claim, others, result)
+        # The next look-ups show the operator the rest soon.
+        result.sweep_again = len(waiting) > MAX_LOOKUPS_PER_SWEEP
+        others = []
+    for id_ in (released := confirmed + others):
+        del result.missing[id_]
+    return released
 
 
 def _note_missing(
@@ -87,7 +110,12 @@ def _note_missing(
 ) -> list[str]:
     """Note since when each entry is missing; returns those that have been for long enough."""
     now, delay = claim.context.clock(), claim.context.limits.deletion_delay
-    for id_ in missing[:MAX_MISSING_PER_PAGE]:
+    size = 0
+    # Those that were noted before come first: a held deletion stays held.
+    for id_ in sorted(missing, key=lambda id_: id_ not in before.missing)[:MAX_MISSING_PER_PAGE]:
+        size += len(id_.encode()) + BYTES_PER_MISSING
+        if size > MAX_MISSING_BYTES:
+            break
         result.missing[id_] = before.missing.get(id_, MissingEntry(now))
     return [
         id_
@@ -176,34 +204,51 @@ def _find_control(context: WorkerContext) -> bool:
     return False
 
 
-def _release(
-    claim: PageClaim, before: SweepInput, gone: Sequence[str], result: SweepResult
-) -> list[str]:
-    """The deletions to publish now: the confirmed ones, and as many others as the day allows.
+def _count_as_published(claim: PageClaim, deletions: int) -> bool:
+    """Count these deletions as the day's, unless they exceed what a day allows.
 
-    Held deletions stay held: a new day alone releases nothing.
+    The count of this sweep's earlier attempt is in the sweep's own item, so nothing counts twice.
     """
-    confirmed_at = before.confirmed_at
-    confirmed = [id_ for id_ in gone if confirmed_at and result.missing[id_].since <= confirmed_at]
-    counted = [id_ for id_ in gone if id_ not in confirmed]
-    released = confirmed + counted
-    if counted and not _count_against_quota(claim, len(counted)):
-        released, result.held = confirmed, len(result.missing) - len(confirmed)
-    for id_ in released:
-        del result.missing[id_]
-    return released
-
-
-def _count_against_quota(claim: PageClaim, deletions: int) -> bool:
-    """Count these deletions as the day's, unless they exceed its quota."""
     context = claim.context
     day = f"{context.clock():%Y-%m-%d}"
-    quota = context.timeline.deletion_quota(day)
-    published = dict(quota.published) if quota else {}
-    published[claim.page.name] = deletions
-    if sum(published.values()) > context.limits.max_deletions:
-        return False
-    changed = DeletionQuota(day, published, context.new_token())
-    if not context.timeline.update_deletion_quota(quota, changed):
-        raise TransientError("another sweep counts deletions at this moment", retry_after=1)
-    return True
+    counted = claim.page.deletions_counted.on(day) if claim.page.deletions_counted else 0
+    for _ in range(MAX_BREAKER_TRIES):
+        stored = context.timeline.breaker()
+        breaker = stored or NEW_BREAKER
+        published = breaker.published_on(day) + max(0, deletions - counted)
+        if breaker.opened_at is not None or published > context.limits.max_deletions:
+            return False
+        after = replace(breaker, published=DayCount(day, published), revision=context.new_token())
+        change = BreakerChange(stored, after)
+        if deletions <= counted or claim.count_deletions(DayCount(day, deletions), change):
+            return True
+    raise TransientError("other sweeps count deletions at this moment", retry_after=1)
+
+
+def _hold(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> None:
+    """Hold deletions back, later than the last confirmation."""
+    breaker, held_at = claim.context.timeline.breaker() or NEW_BREAKER, claim.context.clock()
+    if breaker.confirmed_through is not None:
+        # The clocks of two machines differ.
+        held_at = max(held_at, breaker.confirmed_through + datetime.resolution)
+    for id_ in ids:
+        result.missing[id_] = replace(result.missing[id_], held_at=held_at)
+    result.held_at = held_at
+
+
+def merge_held(claim: PageClaim, writes: Sequence[ConditionalWrite], held_at: datetime) -> None:
+    """Do the writes of a merge that holds deletions, and open the breaker with them.
+
+    If the operator confirmed deletions meanwhile, the merge fails: no confirmation covers a
+    deletion that it did not see.
+    """
+    for _ in range(MAX_BREAKER_TRIES):
+        stored = claim.context.timeline.breaker()
+        breaker = stored or NEW_BREAKER
+        if breaker.confirmed_through is not None and held_at <= breaker.confirmed_through:
+            break
+        opened_at, revision = breaker.opened_at or held_at, claim.context.new_token()
+        after = replace(breaker, opened_at=opened_at, revision=revision)
+        if claim.commit(writes, BreakerChange(stored, after)):
+            return
+    raise TransientError("the breaker changes at this moment", retry_after=1)

@@ -1,15 +1,17 @@
 """Merges a sweep: one page in the place of all that it covers."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from cpd_exporter.model import page_index
+from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
 from cpd_exporter.model.page_index import PageIndex, index_object_key
-from cpd_exporter.worker.attempt import PageClaim, SupersededError
+from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.sweep.compare import SweepInput, SweepResult
+from cpd_exporter.worker.sweep.deletions import merge_held
 
 
 def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkReport:
@@ -30,8 +32,6 @@ def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkRepo
         updated_at=context.clock(),
         stored_at=stored_at,
         missing=result.missing,
-        held=result.held,
-        confirmed_at=unspent_confirmation(before, result),
         read_at=result.read_at or before.read_at,
     )
     merged = _store_index(context, merged, before, index_after)
@@ -41,28 +41,39 @@ def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkRepo
         *(ConditionalWrite(page, None) for page in rest),
         ConditionalWrite(sweep, None),
     ]
-    if not context.timeline.commit(writes):
-        raise SupersededError
+    if result.held_at is None:
+        claim.commit(writes)
+    else:
+        merge_held(claim, writes, result.held_at)
     changes = Counter(row.change for row in result.rows)
-    return WorkReport(
-        Outcome.DONE, changes, result.quarantined, compared=len(before.index), held=result.held
-    )
+    return WorkReport(Outcome.DONE, changes, result.quarantined, compared=len(before.index))
 
 
-def unspent_confirmation(before: SweepInput, result: SweepResult) -> datetime | None:
-    """The operator's confirmation, while an entry that it covers is still missing."""
-    confirmed_at = before.confirmed_at
-    if confirmed_at and any(gone.since <= confirmed_at for gone in result.missing.values()):
-        return confirmed_at
-    return None
+def write_indexes(
+    context: WorkerContext, replaced: Sequence[Page], pages: Sequence[tuple[Page, PageIndex]]
+) -> list[Page]:
+    """Store indexes in the lake; returns the pages that name them.
 
-
-def write_index(context: WorkerContext, page: Page, index: PageIndex) -> Page:
-    """Store an index in the lake; returns the page that names it."""
-    body = page_index.encode(index)
-    key = index_object_key(context.timeline.tenant_id, page.name, body)
-    context.lake.put_new(key, body)
-    return replace(page, index_key=key)
+    All objects that this write may leave without a page are noted before: the replaced indexes,
+    and the new ones, because the worker may die before the pages are written.
+    """
+    bodies: dict[str, bytes] = {}
+    starts = {page.index_key: page.window.start for page in replaced if page.index_key}
+    written: list[Page] = []
+    for page, index in pages:
+        key = None
+        if index:
+            body = page_index.encode(index)
+            key = index_object_key(context.timeline.tenant_id, page.name, page.revision, body)
+            bodies[key], starts[key] = body, page.window.start
+        written.append(replace(page, index_key=key))
+    if starts:
+        first = written[0]
+        name = f"{first.name}_{first.revision}"
+        context.timeline.note_garbage(IndexGarbage(name, context.clock(), starts))
+    for key, body in bodies.items():
+        context.lake.put_new(key, body)
+    return written
 
 
 def _store_index(
@@ -70,8 +81,7 @@ def _store_index(
 ) -> Page:
     """The page with its index: an earlier object where nothing changed."""
     holders = [page for page in before.pages if page.entries]
-    if not index_after:
-        return merged
-    if len(holders) == 1 and index_after == before.index:
+    if index_after and len(holders) == 1 and index_after == before.index:
         return replace(merged, object=holders[0].object, index_key=holders[0].index_key)
-    return write_index(context, merged, index_after)
+    [written] = write_indexes(context, before.pages, [(merged, index_after)])
+    return written

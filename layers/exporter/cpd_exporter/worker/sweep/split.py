@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cpd_exporter.model.page import ConditionalWrite, Page, reserving, sweep_of
+from cpd_exporter.model.page_index import PageIndex
 from cpd_exporter.source.window_reader import Overflow
-from cpd_exporter.worker.attempt import PageClaim, SupersededError
+from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.sweep.compare import SweepInput
-from cpd_exporter.worker.sweep.merge import write_index
+from cpd_exporter.worker.sweep.merge import write_indexes
 
 
 def split_sweep(claim: PageClaim, before: SweepInput, overflow: Overflow) -> WorkReport:
@@ -24,8 +25,7 @@ def split_page(claim: PageClaim, before: SweepInput, parts: int, *, attempts: in
     """Split the sweep's one page into done pages, each with a sweep of its own."""
     revision = claim.context.new_token()
     writes = list(_split_writes(claim, before, parts, revision=revision, attempts=attempts))
-    if not claim.context.timeline.commit(writes):
-        raise SupersededError
+    claim.commit(writes)
 
 
 def halve_sweep(claim: PageClaim, pages: list[Page], *, attempts: int = 0) -> None:
@@ -44,8 +44,7 @@ def halve_sweep(claim: PageClaim, pages: list[Page], *, attempts: int = 0) -> No
         *reserving(pages[:half], low, revision=revision, instead_of=claim.page),
         *reserving(pages[half:], high, revision=revision),
     ]
-    if not claim.context.timeline.commit(writes):
-        raise SupersededError
+    claim.commit(writes)
 
 
 def _split_writes(
@@ -53,6 +52,7 @@ def _split_writes(
 ) -> Iterator[ConditionalWrite]:
     """Writes for done pages, each with its share of the index, and for their sweeps."""
     context, sweep, page = claim.context, claim.page, before.pages[0]
+    indexed_parts: list[tuple[Page, PageIndex]] = []
     for window in page.window.split(parts, floor=context.limits.min_window):
         index = {id_: entry for id_, entry in before.index.items() if entry.date in window}
         missing = {id_: gone for id_, gone in page.missing.items() if id_ in index}
@@ -66,14 +66,13 @@ def _split_writes(
             entries=len(index),
             quarantined=0,
             missing=missing,
-            held=min(page.held, len(missing)),
             sent_at=None,
             counted=None,
         )
-        if index:
-            part = write_index(context, part, index)
+        indexed_parts.append((part, index))
+    for part in write_indexes(context, before.pages, indexed_parts):
         part_sweep = replace(sweep_of([part], revision=revision), attempts=attempts)
-        is_first = window.start == page.window.start
+        is_first = part.window.start == page.window.start
         reserved = replace(part, reserved_by=part_sweep.name)
         yield ConditionalWrite(page if is_first else None, reserved)
         yield ConditionalWrite(sweep if is_first else None, part_sweep)

@@ -11,7 +11,7 @@ rows, so that every worker ends a sweep alike.
 """
 
 from dataclasses import replace
-from itertools import takewhile
+from datetime import datetime
 
 from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
@@ -33,7 +33,7 @@ from cpd_exporter.worker.sweep.compare import (
     missing_ids,
 )
 from cpd_exporter.worker.sweep.deletions import decide_deletions
-from cpd_exporter.worker.sweep.merge import merge, unspent_confirmation
+from cpd_exporter.worker.sweep.merge import merge
 from cpd_exporter.worker.sweep.split import halve_sweep, split_page, split_sweep
 
 
@@ -62,7 +62,7 @@ def give_up_sweep(claim: PageClaim, error: PermanentError) -> WorkReport:
         return WorkReport(Outcome.HOLE, error=error)
     if _split_around_fault(claim, error):
         return WorkReport(Outcome.SPLIT, error=error)
-    return WorkReport(Outcome.HOLE, error=error)
+    return WorkReport(Outcome.GIVEN_UP, error=error)
 
 
 def _split_around_fault(claim: PageClaim, error: PermanentError) -> bool:
@@ -84,8 +84,7 @@ def _split_around_fault(claim: PageClaim, error: PermanentError) -> bool:
         ConditionalWrite(page, replace(page, reserved_by=None, revision=context.new_token()))
         for page in pages
     ]
-    if not context.timeline.commit([*freed, ConditionalWrite(claim.page, None)]):
-        raise SupersededError
+    claim.commit([*freed, ConditionalWrite(claim.page, None)])
     for request in requests:
         context.timeline.drop_sweep_request(request)
     return False
@@ -94,12 +93,7 @@ def _split_around_fault(claim: PageClaim, error: PermanentError) -> bool:
 def _read_covered(claim: PageClaim) -> list[Page]:
     """Read the pages that this sweep reserved; they tile its window until it is merged."""
     window = claim.page.window
-    pages = list(
-        takewhile(
-            lambda page: page.window.start < window.end,
-            claim.context.timeline.pages(window.start),
-        )
-    )
+    pages = list(claim.context.timeline.pages(window.start, window.end))
     if not pages or any(page.reserved_by != claim.page.name for page in pages):
         raise SupersededError
     return pages
@@ -128,12 +122,9 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
             result, requests = adopt_stored_rows(rows, before, len(reading.faulty)), []
         report = _publish_and_merge(claim, before, result)
     else:
-        report = merge(claim, before, result)
+        report = _merge(claim, before, result)
     for request in requests:
         context.timeline.drop_sweep_request(request)
-    if report.changes.get(Change.DELETED) and unspent_confirmation(before, result):
-        # More confirmed deletions wait for their look-up.
-        context.timeline.request_sweep(SweepRequest(claim.page.window.start, context.clock()))
     return report
 
 
@@ -141,19 +132,33 @@ def _compare(
     claim: PageClaim, before: SweepInput, reading: Reading, requests: list[SweepRequest]
 ) -> SweepResult:
     context = claim.context
-    maker = RowMaker.after(before, context.timeline.tenant_id, context.clock())
+    maker = RowMaker.after(before, context)
     last = LakeReader(context.lake)
     rows = changed_rows(context, before, reading, requests, maker, last)
     result = SweepResult(rows, quarantined=len(reading.faulty), read_at=context.clock())
     missing = missing_ids(before, reading)
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
-            content = last.last_row(id_, before.index[id_]).content
-            version = before.index[id_].fingerprint
-            result.rows.append(maker.row(content, Change.DELETED, version))
+            result.rows.append(maker.deleted(last.last_row(id_, before.index[id_])))
     return result
 
 
 def _publish_and_merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkReport:
     publish_rows(claim, result.rows)
-    return merge(claim, before, result)
+    return _merge(claim, before, result)
+
+
+def _merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkReport:
+    """Merge, and request another sweep where more deletions wait for their look-up."""
+    report = merge(claim, before, result)
+    released = any(
+        row.change is Change.DELETED and before.missing[row.entry_id].held_at
+        for row in result.rows
+        if row.entry_id in before.missing
+    )
+    are_left = any(entry.held_at for entry in result.missing.values())
+    if result.sweep_again or (released and are_left):
+        # A moment later than any request that this sweep drops.
+        now = claim.context.clock() + datetime.resolution
+        claim.context.timeline.request_sweep(SweepRequest(claim.page.window.start, now))
+    return report

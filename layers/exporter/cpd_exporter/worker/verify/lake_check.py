@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cpd_exporter.errors import LakeError
-from cpd_exporter.model.entry import FaultyEntry, fingerprint, read_entry
+from cpd_exporter.model.entry import FaultyEntry, read_entry
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.page_index import IndexEntry
 from cpd_exporter.model.row import Row
@@ -53,8 +53,7 @@ def check_page(context: WorkerContext, page: Page, share: PageShare, findings: F
             continue
         problems: defaultdict[str, list[str]] = defaultdict(list)
         for id_, indexed in entries.items():
-            exclude = context.limits.fingerprint_exclude
-            problem, minutes = _judge(rows.get(id_), indexed, exclude)
+            problem, minutes = _judge(rows.get(id_), indexed)
             if problem:
                 problems[problem].append(id_)
             if minutes:
@@ -63,19 +62,19 @@ def check_page(context: WorkerContext, page: Page, share: PageShare, findings: F
             note(key, problem, len(ids), ids)
 
 
-def _judge(
-    row: Row | None, indexed: IndexEntry, fingerprint_exclude: frozenset[str]
-) -> tuple[str | None, tuple[str, int] | None]:
-    """The problem of an entry's last row, if any; and its user with the minutes."""
+def _judge(row: Row | None, indexed: IndexEntry) -> tuple[str | None, tuple[str, int] | None]:
+    """The problem of an entry's last row, if any; and its user with the minutes.
+
+    The row names the members that its fingerprint ignores, so a changed setting damages no row.
+    """
     if row is None:
         return "no row", None
-    entry = read_entry(row.content, "", fingerprint_exclude)
+    entry = read_entry(row.content, "", row.fingerprint_exclude)
     if isinstance(entry, FaultyEntry):
         return "a row that is no entry", None
     minutes = row.content["userId"], row.content["durationMinutes"]
     if row.fingerprint != indexed.fingerprint:
         return "another version than the published one", minutes
-    # Rows from before a member was excluded have the fingerprint of all members.
-    if row.fingerprint not in (entry.fingerprint, fingerprint(row.content)):
+    if row.fingerprint != entry.fingerprint:
         return "content that does not have its fingerprint", minutes
     return None, minutes
