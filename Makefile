@@ -8,7 +8,7 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 
 # Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo run send up check test ordeal prove lint validate format build lock clean tools
+.PHONY: help demo run send up check test ordeal prove mutate lint validate format build lock clean tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ ordeal: tools ## Kill and freeze real processes during an export, longer than th
 
 prove: tools ## Simulate failures and races for some ten minutes; writes docs/proof.md
 	@.venv/bin/python -m tests.simulation.prove $(ARGS)
+
+mutate: tools ## Let the tests kill 300 automatic mutants of the core, in about an hour
+	@.venv/bin/python -m tests.mutation $(ARGS)
 
 lint: tools ## Check format, style, types and imports
 	.venv/bin/ruff format --check

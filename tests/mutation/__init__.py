@@ -1,0 +1,1 @@
+"""Automatic mutants of the core, made by mutmut and judged by the tests."""

@@ -1,0 +1,181 @@
+"""Sample automatic mutants of the core, and let the tests kill them: ``make mutate``.
+
+    python -m tests.mutation [--seed N] [--count N] [--again]
+
+mutmut changes one expression of a function at a time. A sample of these mutants meets the unit and
+contract tests first, those of the mutated function only; the survivors meet the simulation. The
+result goes to ``tests/mutation/result.json``, which ``make prove`` quotes. There, each survivor has
+a reason, written by hand; the exit status is 1 if a reason is missing, or too few were killed.
+``--again`` judges only the survivors of the last result.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+STAGE = ROOT / ".local/mutation"
+MUTANTS = STAGE / "mutants"
+RESULT = Path(__file__).with_name("result.json")
+SEED = 20260301
+COUNT = 300
+LEAST_KILLED_PERCENT = 95
+
+COPIED = (
+    *("functions", "layers", "local", "simulator", "tests", "tools", "events", "docs"),
+    *("requirements", "template.yaml", "samconfig.toml", "README.md", "CHANGELOG.md", "Makefile"),
+    *("pyproject.toml", "CONTRIBUTING.md", "SECURITY.md"),
+)
+NOT_THE_CORE = ("adapters/*", "bootstrap.py", "settings.py")
+FIRST_TESTS = (
+    *("tests/unit", "tests/contracts"),
+    *(f"tests/simulation/test_{name}.py" for name in ("pipeline", "flood", "poisoned_pages")),
+)
+NEXT_TESTS = ("tests/simulation", "tests/integration/functions")
+"""What survivors of the first tests meet, but the tests that make mutants themselves."""
+NOT_NEXT = ("tests/simulation/test_mutants.py", "tests/simulation/test_hash_seeds.py")
+ARGUMENTS = ("-q", "-x", "-p", "no:cacheprovider")
+
+SURVIVED = 0
+NO_TESTS = 33
+"""mutmut's marks for a mutant that its tests did not notice, or that no test reaches."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Judge the mutants; returns the exit status."""
+    options = _options(arguments)
+    known = json.loads(RESULT.read_text()) if RESULT.exists() else {"survivors": []}
+    reasons = {one["mutant"]: one["reason"] for one in known["survivors"]}
+    if options.again:
+        killed, alive = known["killed"], list(reasons)
+    else:
+        _stage()
+        _mutmut("cpd_exporter.model.timestamps*")  # makes all mutants, and finds each one's tests
+        sample = random.Random(options.seed).sample(_all_mutants(), options.count)
+        _mutmut(*sample)
+        verdicts = _verdicts()
+        alive = [name for name in sample if verdicts[name] in {SURVIVED, NO_TESTS, None}]
+        killed = len(sample) - len(alive)
+    survivors = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, survives in zip(alive, pool.map(_survives, alive), strict=True):
+            _show(f"{'survives' if survives else 'killed'}: {name}")
+            if survives:
+                survivors.append({"mutant": name, "reason": reasons.get(name, "")})
+            else:
+                killed += 1
+    total = killed + len(survivors)
+    for survivor in survivors:
+        survivor["change"] = _change(survivor["mutant"])
+    result = {"seed": options.seed, "mutants": total, "killed": killed, "survivors": survivors}
+    RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    unexplained = [one["mutant"] for one in survivors if not one["reason"]]
+    _show(f"{killed} of {total} killed; survivors without a reason: {unexplained or 'none'}")
+    return int(bool(unexplained) or killed * 100 < total * LEAST_KILLED_PERCENT)
+
+
+def _stage() -> None:
+    """Copy the project to where mutmut may work: it wants the package under ``src/``."""
+    shutil.rmtree(STAGE, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__", "result.json")
+    for name in COPIED:
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        options: dict[str, Any] = {"ignore": ignored} if source.is_dir() else {}
+        STAGE.mkdir(parents=True, exist_ok=True)
+        copy(source, STAGE / name, **options)
+    package = ROOT / "layers/exporter/cpd_exporter"
+    shutil.copytree(package, STAGE / "src/cpd_exporter", ignore=ignored)
+    project = STAGE / "pyproject.toml"
+    text = project.read_text().replace('[".", "layers/exporter"]', '[".", "src"]')
+    excluded = [f"src/cpd_exporter/{pattern}" for pattern in NOT_THE_CORE]
+    settings = {
+        "source_paths": ["src/cpd_exporter"],
+        "do_not_mutate": excluded,
+        "also_copy": ["src", *COPIED],
+        "pytest_add_cli_args": list(ARGUMENTS[1:]),
+        "pytest_add_cli_args_test_selection": list(FIRST_TESTS),
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    project.write_text("\n".join([text, "[tool.mutmut]", *lines, ""]))
+
+
+def _mutmut(*names: str) -> None:
+    command = [str(Path(sys.executable).with_name("mutmut")), "run", *names]
+    done = subprocess.run(  # noqa: S603  # a fixed command
+        command, cwd=STAGE, env=_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"mutmut failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+
+
+def _verdicts() -> dict[str, int | None]:
+    """mutmut's verdict on each mutant; ``None`` where it gave none."""
+    verdicts: dict[str, int | None] = {}
+    for meta in MUTANTS.rglob("*.meta"):
+        verdicts |= json.loads(meta.read_text())["exit_code_by_key"]
+    return verdicts
+
+
+def _all_mutants() -> list[str]:
+    return sorted(_verdicts())
+
+
+def _survives(name: str) -> bool:
+    """Whether the mutant gets through the simulation too."""
+    ignored = [f"--ignore={path}" for path in NOT_NEXT]
+    done = subprocess.run(  # noqa: S603  # a fixed command
+        [sys.executable, "-m", "pytest", *ARGUMENTS, *NEXT_TESTS, *ignored],
+        cwd=MUTANTS,
+        env=_environment() | {"MUTANT_UNDER_TEST": name},
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def _change(name: str) -> str:
+    """The mutant's change, as the lines that differ."""
+    done = subprocess.run(  # noqa: S603  # a fixed command
+        [Path(sys.executable).with_name("mutmut"), "show", name],
+        cwd=STAGE,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return "\n".join(_changed(done.stdout.splitlines()))
+
+
+def _changed(diff: Iterable[str]) -> Iterable[str]:
+    return (
+        line for line in diff if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--again", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def _show(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
