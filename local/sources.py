@@ -4,8 +4,9 @@ import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -14,8 +15,8 @@ from cpd_exporter.adapters.thrive.api import ThriveApi
 from cpd_exporter.adapters.thrive.factory import build_api
 from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.entry import Entry
+from cpd_exporter.model.local_time import is_divisible
 from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
-from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count
 from cpd_exporter.source.window_reader import Reading, read_window
@@ -112,12 +113,11 @@ class ServiceSource:
     ) -> Comparison:
         """Compare by the API's own total; if that differs, read every entry again."""
         window = Window(progress.exported_from, progress.exported_through)
-        slack = max(SECOND, timedelta(seconds=int(self.parameters.get("FilterSlackSeconds", 1))))
         try:
             api = _retrying(_api, self, stack)
-            if _retrying(count, api, window, slack).total == len(lake) + progress.quarantined:
+            if _retrying(count, api, window).total == len(lake) + progress.quarantined:
                 return Comparison(len(lake), ())
-            ids = {entry.id for entry in _entries(api, window, slack)}
+            ids = {entry.id for entry in _entries(api, window, _zone(self))}
         except ExporterError as error:
             raise UserError(f"the export cannot be checked: {error}") from error
         return Comparison(len(ids), tuple(sorted(ids - set(lake))))
@@ -135,19 +135,24 @@ def _api(source: ServiceSource, stack: DeployedStack) -> ThriveApi:
         source.audience,
         source.scope,
         api_url=source.parameters.get("ApiUrl", ""),
+        filter_time_zone=_zone(source),
         clock=_now,
     )
     return api
 
 
-def _entries(api: ThriveApi, window: Window, slack: timedelta) -> Iterator[Entry]:
-    may_split = window.length >= 2 * slack
-    reading = _retrying(read_window, api, window, slack, may_split=may_split)
+def _zone(source: ServiceSource) -> ZoneInfo:
+    return ZoneInfo(source.parameters.get("FilterTimeZone", "UTC"))
+
+
+def _entries(api: ThriveApi, window: Window, zone: tzinfo) -> Iterator[Entry]:
+    may_split = is_divisible(window, zone)
+    reading = _retrying(read_window, api, window, may_split=may_split)
     if isinstance(reading, Reading):
         yield from reading.entries
     else:
-        for part in window.split(_PARTS, floor=slack):
-            yield from _entries(api, part, slack)
+        for part in window.split(_PARTS):
+            yield from _entries(api, part, zone)
 
 
 _retrying = Retrying(

@@ -16,6 +16,7 @@ from simulator.behaviour import (
     InjectedFault,
     Order,
     Precision,
+    RepeatedHour,
     ScheduledChange,
     Shuffle,
     ShuffleBy,
@@ -55,6 +56,10 @@ def main(
     filter_offset_seconds: Annotated[
         int, _switch("filter_offset_seconds")
     ] = DEFAULTS.filter_offset_seconds,
+    filter_time_zone: Annotated[str, _switch("filter_time_zone")] = DEFAULTS.filter_time_zone,
+    filter_repeated_hour: Annotated[
+        RepeatedHour, _switch("filter_repeated_hour")
+    ] = DEFAULTS.filter_repeated_hour,
     order: Annotated[Order, _switch("order")] = DEFAULTS.order,
     shuffle: Annotated[Shuffle, _switch("shuffle")] = DEFAULTS.shuffle,
     shuffle_by: Annotated[ShuffleBy, _switch("shuffle_by")] = DEFAULTS.shuffle_by,
@@ -91,6 +96,8 @@ def main(
                 "to_inclusive": to_inclusive,
                 "precision": precision,
                 "filter_offset_seconds": filter_offset_seconds,
+                "filter_time_zone": filter_time_zone,
+                "filter_repeated_hour": filter_repeated_hour,
                 "order": order,
                 "shuffle": shuffle,
                 "shuffle_by": shuffle_by,

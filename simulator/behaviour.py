@@ -3,9 +3,10 @@
 The defaults are the documented behaviour, with "after" and "before" read as exclusive bounds.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 Endpoint = Literal["listing", "entry", "summaries", "token"]
 Precision = Literal["millisecond", "second"]
@@ -13,6 +14,15 @@ Order = Literal["ascending", "descending"]
 Shuffle = Literal["none", "ties", "all"]
 ShuffleBy = Literal["request", "per-page", "page"]
 ClientCredentialsIn = Literal["basic", "body", "both"]
+RepeatedHour = Literal["first", "second"]
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("not the name of an IANA time zone") from None
+    return name
 
 
 class _Rule(BaseModel):
@@ -100,6 +110,15 @@ class Behaviour(BaseModel):
     )
     filter_offset_seconds: int = Field(
         default=0, description="the filter's time zone, east of UTC; entries stay in UTC"
+    )
+
+    filter_time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC",
+        description="the IANA time zone, with its summer time, in which the filter reads dates; "
+        "the offset adds to it",
+    )
+    filter_repeated_hour: RepeatedHour = Field(
+        default="first", description="how a date is read that the zone's clock shows twice"
     )
 
     order: Order = Field(default="ascending", description="by date")

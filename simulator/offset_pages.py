@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
 from simulator.behaviour import Behaviour
 from simulator.refusal import Refused
@@ -87,13 +88,21 @@ class EntriesPage:
 def date_range(query: Query, behaviour: Behaviour) -> tuple[int | None, int | None]:
     """The half-open range of dates (ms) that the filter lets through; `None` is unbounded."""
     unit = _unit(behaviour)
-    zone = behaviour.filter_offset_seconds * 1000
     first = end = None
     if query.entry_date_from is not None:
-        first = to_ms(query.entry_date_from) - zone + (0 if behaviour.from_inclusive else unit)
+        first = _bound_ms(query.entry_date_from, behaviour)
+        first += 0 if behaviour.from_inclusive else unit
     if query.entry_date_to is not None:
-        end = to_ms(query.entry_date_to) - zone + (unit if behaviour.to_inclusive else 0)
+        end = _bound_ms(query.entry_date_to, behaviour)
+        end += unit if behaviour.to_inclusive else 0
     return first, end
+
+
+def _bound_ms(written: datetime, behaviour: Behaviour) -> int:
+    """What the filter takes a date to mean that a client wrote."""
+    fold = int(behaviour.filter_repeated_hour == "second")
+    zone = ZoneInfo(behaviour.filter_time_zone)
+    return to_ms(written.replace(tzinfo=zone, fold=fold)) - behaviour.filter_offset_seconds * 1000
 
 
 def offset_page_of(

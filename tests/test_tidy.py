@@ -70,7 +70,7 @@ def tracked() -> list[str]:
     if not listed:
         paths = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
         listed = [path.as_posix() for path in paths if SKIPPED.isdisjoint(path.parts)]
-    return sorted(path for path in listed if (ROOT / path).is_file())
+    return sorted({path for path in listed if (ROOT / path).is_file()})
 
 
 FILES = tracked()

@@ -49,7 +49,7 @@ def _parameters(options: SourceOptions) -> dict[str, str]:
         "TokenAudience": options.token_audience,
         "FirstDate": first_date and f"{first_date:%Y-%m-%d}",
         "SettleSeconds": options.settle_seconds,
-        "FilterSlackSeconds": options.filter_slack_seconds,
+        "FilterTimeZone": options.filter_time_zone,
         "DeletionDelaySeconds": options.deletion_delay_seconds,
     }
     return {name: str(value) for name, value in given.items() if value not in {None, ""}}

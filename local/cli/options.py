@@ -66,8 +66,12 @@ class SourceOptions:
         int | None,
         typer.Option(help="How long an entry may take to show up.", rich_help_panel=_SOURCE),
     ] = None
-    filter_slack_seconds: Annotated[
-        int | None, typer.Option(help="By how much to widen each query.", rich_help_panel=_SOURCE)
+    filter_time_zone: Annotated[
+        str | None,
+        typer.Option(
+            help="IANA name of the time zone in which the API's filter reads dates.",
+            rich_help_panel=_SOURCE,
+        ),
     ] = None
     deletion_delay_seconds: Annotated[
         int | None,

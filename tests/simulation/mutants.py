@@ -66,7 +66,7 @@ def _sweep_mutant(name: str, why: str, old: str, new: str, file: str) -> Mutant:
 
 _FETCH_AGAIN = """    if claim.page.state is PageState.STORED:
         context = claim.context
-        reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=False)
+        reading = read_window(context.api, claim.page.window, may_split=False)
         return _publish(claim, _rows(context, reading))
     rows = resume(claim)
 """
@@ -113,7 +113,7 @@ _EXPORT_MUTANTS = (
     _mutant(
         "no check of the filter",
         "a filter filters",
-        ("planner/planner.py", "self._check_filter(watermark)\n", "pass\n"),
+        ("planner/planner.py", "checker.check(watermark)\n", "pass\n"),
     ),
     _mutant(
         "months do not matter",
@@ -245,7 +245,7 @@ _EXPORT_MUTANTS = (
     _mutant(
         "no widening of the query",
         "the bounds are what they should be",
-        ("source/window_reader.py", "    asked = window.widened(slack)\n", "    asked = window\n"),
+        ("source/window_reader.py", "    asked = window.widened(SLACK)\n", "    asked = window\n"),
     ),
     _mutant(
         "trusting totalResults: no overflow",
@@ -340,6 +340,11 @@ _EXPORT_MUTANTS = (
         "a check by being listed anywhere",
         "the entry is there without a filter, so it is with one",
         ("source/filter_check.py", "    if full or any(", "    if True or any("),
+    ),
+    _mutant(
+        "only one reading of the repeated hour",
+        "a clock shows a time once",
+        ("model/local_time.py", "    end = max(_clock_times(", "    end = min(_clock_times("),
     ),
     # ── the worker ───────────────────────────────────────────────────────────────────────────
     _mutant(
@@ -629,7 +634,7 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "deleted without a control",
         "404 is 404",
-        "    gone = gone if gone and _find_control(claim.context) else []\n",
+        "    gone = gone if gone and _find_control(claim.context, claim.page.window) else []\n",
         "",
         file="worker/sweep/deletions.py",
     ),

@@ -490,9 +490,9 @@ class Oracle:
         """A lasting hole has the poison within reach. It has nothing else, or it is so narrow that
         no query of a part of it avoids the poison.
         """
-        slack = self.scenario.slack
+        slack = timedelta(seconds=1)
         for hole in holes:
-            narrow = hole.window.length <= 2 * slack + max(slack, timedelta(seconds=1))
+            narrow = hole.window.length <= 3 * slack
             reach = within(self.source.snapshot(), hole.window.widened(slack)).keys()
             least = self.scenario.poison & reach and (narrow or len(reach) == 1)
             check(Invariant.WATERMARK, least, f"the hole {hole.window} is wider than due")

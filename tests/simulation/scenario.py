@@ -1,8 +1,9 @@
 """The beginning of a run: the entries, the behaviour of the API, and the exporter's settings."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from random import Random
+from zoneinfo import ZoneInfo
 
 from simulator.behaviour import Behaviour, InjectedFault, Shuffle, ShuffleBy
 from simulator.entry_writer import FAULTY_SORTS, EntryWriter
@@ -38,7 +39,6 @@ class Scenario:
     anchors: frozenset[str] = frozenset()
     hides_cap: bool = False
     origin: datetime = MONTH - timedelta(minutes=1)
-    slack: timedelta = SECOND
     lease: timedelta = timedelta(minutes=2)
     target: int = 800
     floor: timedelta = SECOND
@@ -47,6 +47,7 @@ class Scenario:
     deletion_delay: timedelta = timedelta(hours=1)
     max_deletions: int = 500
     fingerprint_exclude: frozenset[str] = frozenset()
+    filter_time_zone: tzinfo = UTC
     may_stay_holes: bool = False
     costs: Costs = FREE
 
@@ -129,14 +130,14 @@ def untold() -> Scenario:
 
 def repeating() -> Scenario:
     """An API that once lists one entry twice in place of another, and hides its cap."""
-    fault = InjectedFault(kind="repeat", after=3, times=1)
+    fault = InjectedFault(kind="repeat", after=7, times=1)
     behaviour = Behaviour(per_page_cap=2, faults=(fault,))
     return replace(one_page(), behaviour=behaviour, hides_cap=True)
 
 
 def contradicting() -> Scenario:
     """An API that once lists one entry in two versions."""
-    fault = InjectedFault(kind="repeat-edited", after=3, times=1)
+    fault = InjectedFault(kind="repeat-edited", after=7, times=1)
     return replace(one_page(), behaviour=Behaviour(faults=(fault,)))
 
 
@@ -170,9 +171,24 @@ def spoilt() -> Scenario:
     return replace(poisoned(), poison=frozenset({entries[0].log_entry_id}))
 
 
+def set_back() -> Scenario:
+    """A filter in a zone whose clock shows the hour from 01:00 UTC, and again from 02:00; pages
+    are split there.
+    """
+    name, day = "Africa/Casablanca", datetime(2026, 2, 15, tzinfo=UTC)
+    writer = EntryWriter(Random(3))  # made-up data, the same each time
+    dates = (day + timedelta(minutes=minute) for minute in range(50, 200, 7))
+    return Scenario(
+        tuple(writer.write(to_ms(date)) for date in dates),
+        Behaviour(per_page_cap=15, filter_time_zone=name),
+        origin=day,
+        filter_time_zone=ZoneInfo(name),
+    )
+
+
 def outage() -> Scenario:
     """An API whose outage outlasts a page's attempts."""
-    fault = InjectedFault(kind="status", status=503, after=5, times=30)
+    fault = InjectedFault(kind="status", status=503, after=9, times=30)
     return replace(small(), behaviour=Behaviour(per_page_cap=4, faults=(fault,)))
 
 
@@ -197,6 +213,7 @@ SCENARIOS = {
     "ahead": ahead,
     "behind": behind,
     "poisoned": poisoned,
+    "set-back": set_back,
     "outage": outage,
 }
 
@@ -242,7 +259,6 @@ def at_random(seed: int) -> Scenario:
         refused=frozenset(id_ for id_ in refused_whole if rng.random() < 0.5),
         hides_cap=is_exact and shuffle == "none" and rng.random() < 0.3,
         origin=MONTH - timedelta(seconds=rng.choice((0, 40, 90, 86_400 * 31))),
-        slack=SECOND * (rng.choice((1, 1, 1, 2, 30)) if is_exact else 1),
         lease=rng.choice((timedelta(minutes=2),) * 3 + (timedelta(0),)),
         target=rng.choice((1, 2, 4, 800)),
         floor=rng.choice((SECOND, SECOND * 7, timedelta(minutes=15))),

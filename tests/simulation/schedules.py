@@ -14,7 +14,7 @@ from tests.simulation.scenario import MONTH, at_random
 from tests.simulation.simulation import QueuedMessage, Simulation
 from tests.simulation.source import SourceChange
 
-MAX_TICKS = 120
+MAX_TICKS = 200
 """After so many ticks without rest, the system counts as restless."""
 
 

@@ -294,13 +294,13 @@ class Simulation:
                 origin=scenario.origin,
                 resend_policy=RESEND_POLICY,
                 slice_policy=SlicePolicy(
-                    slack=scenario.slack,
                     settle=SETTLE,
                     target=scenario.target,
                     floor=scenario.floor,
                 ),
                 outstanding=scenario.outstanding,
                 sweeps=scenario.sweeps,
+                filter_time_zone=scenario.filter_time_zone,
             ),
             lake=self._port(process, "lake"),
         )
@@ -316,11 +316,11 @@ class Simulation:
             clock=lambda: self.now + process.skew,
             new_token=self._new_token,
             limits=WorkerLimits(
-                slack=scenario.slack,
                 lease=scenario.lease,
                 deletion_delay=scenario.deletion_delay,
                 max_deletions=scenario.max_deletions,
                 fingerprint_exclude=scenario.fingerprint_exclude,
+                filter_time_zone=scenario.filter_time_zone,
             ),
         )
 
@@ -376,7 +376,7 @@ class _Api(FakeApi):
     """
 
     def __init__(self, simulator: Simulator, scenario: Scenario) -> None:
-        super().__init__(simulator, scenario.fingerprint_exclude)
+        super().__init__(simulator, scenario.fingerprint_exclude, scenario.filter_time_zone)
         self.scenario = scenario
         self.lie: Lie | None = None
         self.finds_nothing = False

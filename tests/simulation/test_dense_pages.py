@@ -4,7 +4,6 @@ import pytest
 
 from cpd_exporter.errors import InconsistentListingError
 from cpd_exporter.model.entry import read_entry
-from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.source.window_reader import Overflow, Reading, read_window
 from simulator.behaviour import ScheduledChange
 from simulator.simulator import Simulator
@@ -14,7 +13,7 @@ from tests.support.scripted_api import simulated
 
 
 def dense(simulator: Simulator) -> set[str]:
-    reading = read_window(FakeApi(simulator), window(1), SECOND, may_split=False)
+    reading = read_window(FakeApi(simulator), window(1), may_split=False)
     assert isinstance(reading, Reading)
     assert len({entry.id for entry in reading.entries}) == len(reading.entries)
     return {entry.id for entry in reading.entries}
@@ -70,6 +69,6 @@ def test_a_dense_second_whose_total_is_wrong_is_refused(
 
 def test_what_may_be_split_is_not_read_as_dense() -> None:
     api = FakeApi(simulated(50, per_page_cap=7))
-    answer = read_window(api, window(1), SECOND, may_split=True)
+    answer = read_window(api, window(1), may_split=True)
     assert answer == Overflow(total=50, per_page=7)
     assert api.calls == 1

@@ -329,7 +329,7 @@ def test_an_export_from_an_api_that_answers_anything(  # one world, step by step
     now = [NOW]
     new_token = map("{:016x}".format, range(10**6)).__next__
     second = timedelta(seconds=1)
-    slice_policy = SlicePolicy(slack=second, settle=120 * second)
+    slice_policy = SlicePolicy(settle=120 * second)
     limits = PlannerLimits(ORIGIN, ResendPolicy(in_queue=780 * second), slice_policy, outstanding=5)
 
     def clock() -> datetime:
@@ -347,7 +347,7 @@ def test_an_export_from_an_api_that_answers_anything(  # one world, step by step
             replay_queue=FakeReplayQueue(),
             clock=clock,
             new_token=new_token,
-            limits=WorkerLimits(second, 120 * second),
+            limits=WorkerLimits(120 * second),
         )
         for work in queue.messages[:6]:
             try:

@@ -3,10 +3,8 @@
 from datetime import timedelta
 
 from cpd_exporter.model.page import WorkKind
-from simulator.behaviour import Behaviour
-from simulator.entry_writer import Profile, seeded
 from tests.support.sweeps import swept
-from tests.support.world import NOW, World, entries
+from tests.support.world import World, entries
 
 
 def test_a_first_sweep_of_many_small_pages_is_cheap() -> None:
@@ -39,28 +37,3 @@ def test_jobs_and_divided_sweeps_are_sent_a_few_at_a_time() -> None:
         assert sum(message.kind == "job" for message in world.queue.messages) <= 2
         world.drain()
         world.now += timedelta(minutes=30)
-
-
-def test_windows_narrower_than_the_slack_are_merged_at_bounded_cost() -> None:
-    """The slack on both sides alone holds more than a response, however narrow the window."""
-    first = NOW - timedelta(days=5)
-    world = World(
-        store=seeded(Profile(first=first, end=NOW, entries=800)),
-        origin=first,
-        slack=timedelta(hours=14),
-        slice_target=80,
-        behaviour=Behaviour(per_page_cap=100),
-    )
-    world.now = NOW - timedelta(days=2)
-    world.export()
-    for _ in range(16):
-        world.now += timedelta(minutes=15)
-        world.planner.tick()
-        world.drain()
-    pages = len(world.pages)
-    world.api.calls = 0
-    world.command({"command": "sweep", "lookback": "PT4H"})
-    world.export()
-    assert len(world.pages) <= pages - 10
-    assert world.api.calls <= 20
-    world.assert_exact()

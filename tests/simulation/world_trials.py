@@ -189,7 +189,6 @@ def _resettled(seed: str) -> Run:
             outstanding=rng.choice((4, 8, 500)),
             sweeps=rng.choice((1, 3, 50)),
             lease=timedelta(minutes=rng.choice((0, 2, 10))),
-            slack=timedelta(seconds=rng.choice((1, 2, 30))),
         )
     schedule = OneByOne(simulation)
     schedule.come_to_rest()

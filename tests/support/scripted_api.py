@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
 from cpd_exporter.model.minutes import Summaries
-from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.window_reader import Overflow, Reading, read_window
 from simulator.behaviour import Behaviour
@@ -53,7 +52,7 @@ class ScriptedApi:
 
 
 def read(api: ScriptedApi, *, may_split: bool = True) -> Reading | Overflow:
-    return read_window(api, HOUR, SECOND, may_split=may_split)
+    return read_window(api, HOUR, may_split=may_split)
 
 
 def simulated(entries: int, **switches: object) -> Simulator:

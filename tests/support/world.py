@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from typing import Any
 
@@ -57,7 +57,6 @@ class World:
 
     store: EntryStore = field(default_factory=EntryStore)
     behaviour: Behaviour = field(default_factory=Behaviour)
-    slack: timedelta = timedelta(seconds=1)
     origin: datetime = ORIGIN
     fingerprint_exclude: frozenset[str] = frozenset()
     slice_target: int = 800
@@ -66,11 +65,12 @@ class World:
     full_sweep: timedelta = timedelta(days=30)
     max_deletions: int = 500
     seed: int = 1
+    filter_time_zone: tzinfo = UTC
 
     def __post_init__(self) -> None:
         self.now = NOW
         self.simulator = Simulator(self.store, self.behaviour, clock=self.clock, seed=self.seed)
-        self.api = FakeApi(self.simulator, self.fingerprint_exclude)
+        self.api = FakeApi(self.simulator, self.fingerprint_exclude, self.filter_time_zone)
         self.timeline = FakeTimeline(TENANT)
         self.queue = FakeQueue()
         self.lake = FakeLake()
@@ -96,13 +96,13 @@ class World:
             limits=PlannerLimits(
                 origin=self.origin,
                 slice_policy=SlicePolicy(
-                    slack=self.slack,
                     settle=timedelta(seconds=120),
                     target=self.slice_target,
                     floor=self.slice_floor,
                 ),
                 resend_policy=ResendPolicy(in_queue=timedelta(minutes=13)),
                 full_sweep=self.full_sweep,
+                filter_time_zone=self.filter_time_zone,
             ),
             lake=self.lake,
         )
@@ -118,11 +118,11 @@ class World:
             clock=self.clock,
             new_token=self.new_token,
             limits=WorkerLimits(
-                slack=self.slack,
                 lease=timedelta(seconds=120),
                 deletion_delay=self.deletion_delay,
                 max_deletions=self.max_deletions,
                 fingerprint_exclude=self.fingerprint_exclude,
+                filter_time_zone=self.filter_time_zone,
             ),
         )
 

@@ -1,9 +1,12 @@
 """Settings: read once, all faults named at once, no value shown."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+import cpd_exporter
 from cpd_exporter.errors import ConfigurationError
 from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
@@ -30,8 +33,14 @@ def test_what_need_not_be_said_has_the_safest_value() -> None:
     assert settings.scope is Scope.READ
     assert settings.token_audience is Audience.PUBLIC
     assert settings.api_url == ""
-    assert settings.filter_slack_seconds == timedelta(seconds=1)
+    assert settings.filter_time_zone == ZoneInfo("UTC")
     assert settings.worker_timeout_seconds == timedelta(minutes=2)
+
+
+def test_the_layer_brings_the_time_zones() -> None:
+    """Lambda's image may have none."""
+    locked = (Path(cpd_exporter.__file__).parents[1] / "requirements.txt").read_text()
+    assert "\ntzdata==" in locked
 
 
 def test_everything_can_be_said() -> None:
@@ -42,14 +51,14 @@ def test_everything_can_be_said() -> None:
             "CPD_AUTHENTICATION": "oauth2",
             "CPD_SCOPE": "api/all",
             "CPD_TOKEN_AUDIENCE": "webhooks",
-            "CPD_FILTER_SLACK_SECONDS": "50400",
+            "CPD_FILTER_TIME_ZONE": " Europe/London ",
         }
     )
     assert settings.api_url == "https://example.org/base"
     assert settings.authentication is Authentication.OAUTH2
     assert settings.scope is Scope.ALL
     assert settings.token_audience is Audience.WEBHOOKS
-    assert settings.filter_slack_seconds == timedelta(hours=14)
+    assert settings.filter_time_zone == ZoneInfo("Europe/London")
 
 
 def test_sweeps_get_their_settings() -> None:
@@ -107,11 +116,14 @@ def test_the_first_date_is_an_instant(text: str, instant: datetime) -> None:
         ("CPD_SECRET_ARN", ""),
         ("CPD_TIMELINE_TABLE", " "),
         ("CPD_QUEUE_URL", ""),
-        ("CPD_FILTER_SLACK_SECONDS", "0"),
-        ("CPD_FILTER_SLACK_SECONDS", "-1"),
-        ("CPD_FILTER_SLACK_SECONDS", "1.5"),
-        ("CPD_FILTER_SLACK_SECONDS", "an hour"),
-        ("CPD_FILTER_SLACK_SECONDS", "9" * 30),
+        ("CPD_FILTER_TIME_ZONE", ""),
+        ("CPD_FILTER_TIME_ZONE", "Europe/Atlantis"),
+        ("CPD_FILTER_TIME_ZONE", "Europe"),
+        ("CPD_FILTER_TIME_ZONE", "+01:00"),
+        ("CPD_FILTER_TIME_ZONE", "../UTC"),
+        ("CPD_FILTER_TIME_ZONE", "UTC\0"),
+        ("CPD_FILTER_TIME_ZONE", "9" * 300),
+        ("CPD_SETTLE_SECONDS", "9" * 30),
         ("CPD_WORKER_TIMEOUT_SECONDS", "0"),
         ("CPD_FIRST_DATE", "yesterday"),
         ("CPD_FIRST_DATE", "2020-02-30"),

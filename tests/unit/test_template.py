@@ -393,6 +393,7 @@ def test_alarms_watch_metrics_that_somebody_writes() -> None:
         "HoleAgeSeconds": "PlannerFunction",
         "ReconcileDifference": "PlannerFunction",
         "DeletionsHeld": "PlannerFunction",
+        "FilterWarnings": "PlannerFunction",
         "EntriesQuarantined": "WorkerFunction",
         "WorkGivenUp": "WorkerFunction",
         "EditedPercent": "WorkerFunction",

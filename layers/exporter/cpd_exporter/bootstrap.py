@@ -89,7 +89,7 @@ def planner() -> Planner:
     """The planner, as its function's environment describes it."""
     settings = PlannerSettings.read(os.environ)
     tenant_id, api = _tenant(settings)
-    policy = SlicePolicy(slack=settings.filter_slack_seconds, settle=settings.settle_seconds)
+    policy = SlicePolicy(settle=settings.settle_seconds)
     in_queue = VISIBILITY * settings.worker_timeout_seconds
     return build_planner(
         api=api,
@@ -102,6 +102,7 @@ def planner() -> Planner:
             slice_policy=policy,
             resend_policy=ResendPolicy(in_queue=in_queue),
             full_sweep=timedelta(days=settings.full_sweep_days),
+            filter_time_zone=settings.filter_time_zone,
         ),
         lake=_lake(settings.lake_bucket),
     )
@@ -121,11 +122,11 @@ def worker() -> Worker:
         clock=_now,
         new_token=_new_token,
         limits=WorkerLimits(
-            slack=settings.filter_slack_seconds,
             lease=settings.worker_timeout_seconds + timedelta(seconds=5),
             deletion_delay=settings.deletion_delay_seconds,
             max_deletions=settings.max_deletions_per_day,
             fingerprint_exclude=settings.fingerprint_exclude,
+            filter_time_zone=settings.filter_time_zone,
         ),
     )
 
@@ -158,6 +159,7 @@ def _tenant(settings: Settings) -> tuple[str, EntriesApi]:
         settings.scope,
         api_url=settings.api_url,
         fingerprint_exclude=settings.fingerprint_exclude,
+        filter_time_zone=settings.filter_time_zone,
         clock=_now,
         client=new_client(),
     )

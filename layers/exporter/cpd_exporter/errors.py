@@ -57,5 +57,9 @@ class FilterError(PermanentError):
     """The API's date filter does not work as assumed, so no answer may be stored."""
 
 
+class AmbiguousBoundError(PermanentError):
+    """A bound lies in hours that the clock of the filter's time zone shows twice."""
+
+
 class InconsistentListingError(PermanentError):
     """The API's listings of one window contradict each other, after all attempts."""

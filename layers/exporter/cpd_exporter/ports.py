@@ -35,7 +35,9 @@ class EntriesApi(Protocol):
         """One response: the entries after the window's start and before its end.
 
         Whether the bounds are inclusive, how rows are ordered, and whether the total is right, is
-        uncertain. Without a window: of all entries. Raises ``MalformedResponseError``.
+        uncertain. Without a window: of all entries. A bound in hours that the clock of the filter's
+        time zone shows twice is widened to both readings, and the listing's ``span`` says so.
+        Raises ``MalformedResponseError``.
         """
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
@@ -47,7 +49,8 @@ class EntriesApi(Protocol):
     def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
         """One response: the minutes of each user who logged any in a window.
 
-        Its bounds are as uncertain as those of ``query``. Raises ``MalformedResponseError``.
+        Its bounds are as uncertain as those of ``query``. Raises ``MalformedResponseError``, and
+        ``AmbiguousBoundError`` for a bound in hours that the filter's clock shows twice.
         """
 
 

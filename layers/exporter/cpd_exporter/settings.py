@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -37,6 +38,16 @@ def _names(value: Any) -> Any:
     return frozenset(name.strip() for name in value.split(",") if name.strip())
 
 
+def _zone(value: Any) -> Any:
+    """A time zone of the IANA database, by its name."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value.strip())
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("not the name of an IANA time zone, such as Europe/London") from None
+
+
 type _Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
@@ -53,7 +64,7 @@ class Settings(BaseModel):
     secret_arn: Annotated[str, Field(min_length=1)]
     timeline_table: Annotated[str, Field(min_length=1)]
     queue_url: Annotated[str, Field(min_length=1)]
-    filter_slack_seconds: Annotated[_Seconds, Field(ge=SECOND)] = SECOND
+    filter_time_zone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("UTC")
     worker_timeout_seconds: Annotated[_Seconds, Field(ge=SECOND)]
     fingerprint_exclude: Annotated[frozenset[str], BeforeValidator(_names)] = frozenset()
 

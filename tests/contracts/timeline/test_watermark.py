@@ -17,7 +17,7 @@ from cpd_exporter.model.page import (
 )
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
-from cpd_exporter.model.watermark import Tick
+from cpd_exporter.model.watermark import FilterWarning, Tick
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Timeline
 from tests.contracts.account import TABLE
@@ -40,6 +40,12 @@ class TestWatermark:
             ("exported_from", ORIGIN - DAY, ORIGIN - 2 * DAY),
             ("filter_checked_at", NOW, LATER),
             ("last_tick", Tick(NOW), Tick(LATER, "the secret is empty")),
+            ("filter_time_zone", "UTC", "Europe/London"),
+            (
+                "filter_warning",
+                FilterWarning(NOW, "timed out"),
+                FilterWarning(LATER, "not listed", contradicts=True),
+            ),
         ],
     )
     class TestUpdate:

@@ -46,7 +46,7 @@ def stack(
             AUTHENTICATION="basic",
             SCOPE="api/read",
             TOKEN_AUDIENCE="public",
-            FILTER_SLACK_SECONDS="1",
+            FILTER_TIME_ZONE="UTC",
             FIRST_DATE=f"{datetime.now(UTC) - timedelta(days=4):%Y-%m-%d}",
             SETTLE_SECONDS="120",
             SECRET_ARN=arn,

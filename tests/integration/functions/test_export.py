@@ -77,7 +77,7 @@ FAULTS: dict[str, tuple[InjectedFault, type[ExporterError], str]] = {
     "html": (InjectedFault(kind="html"), MalformedResponseError, "Is the API URL right"),
     "truncated": (InjectedFault(kind="truncated"), MalformedResponseError, "not the JSON"),
     "something else": (InjectedFault(kind="raw", body='{"ok": 1}'), MalformedResponseError, "JSON"),
-    "outside": (InjectedFault(kind="ignore-filter"), FilterError, "FilterSlackSeconds"),
+    "outside": (InjectedFault(kind="ignore-filter"), FilterError, "FilterTimeZone"),
     "redirect": (
         InjectedFault(status=302, location="https://example.org"),
         MalformedResponseError,

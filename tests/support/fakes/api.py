@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 from cpd_exporter.errors import AccessError, PermanentError, TransientError
 from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.local_time import LocalBounds, local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
 from cpd_exporter.model.window import Window
 from simulator.minutes import SummaryQuery
@@ -30,21 +31,28 @@ class FakeApi:
     """``calls`` counts requests; what the simulator refuses is raised as the client would."""
 
     def __init__(
-        self, simulator: Simulator, fingerprint_exclude: frozenset[str] = frozenset()
+        self,
+        simulator: Simulator,
+        fingerprint_exclude: frozenset[str] = frozenset(),
+        filter_time_zone: tzinfo = UTC,
     ) -> None:
         self.simulator = simulator
         self.fingerprint_exclude = fingerprint_exclude
+        self.filter_time_zone = filter_time_zone
         self.calls = 0
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
-        query = Query(page, per_page, *self._bounds(window))
+        bounds = local_bounds(window, self.filter_time_zone) if window else None
+        query = Query(page, per_page, *_written(bounds))
         self.calls += 1
         try:
             content = self.simulator.list_entries(query).content
         except Refused as refused:
             raise _translated(refused) from refused
         read = _read_again if len(content) < MAX_REMEMBERED_CHARACTERS else _read
-        return replace(read(content, self.fingerprint_exclude), served_at=self.simulator.now())
+        listing = read(content, self.fingerprint_exclude)
+        span = bounds.span if bounds else None
+        return replace(listing, served_at=self.simulator.now(), span=span)
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         self.calls += 1
@@ -62,14 +70,18 @@ class FakeApi:
     def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
         self.calls += 1
         try:
-            query = SummaryQuery(Query(page, per_page, window.start, window.end))
+            bounds = local_bounds(window, self.filter_time_zone).exact(window)
+            query = SummaryQuery(Query(page, per_page, *_written(bounds)))
             content = self.simulator.summarise(query).content
         except Refused as refused:
             raise _translated(refused) from refused
         return read_summaries(content.encode())
 
-    def _bounds(self, window: Window | None) -> tuple[datetime | None, datetime | None]:
-        return (window.start, window.end) if window else (None, None)
+
+def _written(bounds: LocalBounds | None) -> tuple[datetime | None, datetime | None]:
+    if bounds is None:
+        return None, None
+    return bounds.start.replace(tzinfo=UTC), bounds.end.replace(tzinfo=UTC)
 
 
 def _translated(refused: Refused) -> Exception:

@@ -10,7 +10,7 @@ import pytest
 from cpd_exporter.model.breaker import Breaker
 from cpd_exporter.model.page import MissingEntry, Page, PageState
 from cpd_exporter.model.refusal import Refusal
-from cpd_exporter.model.watermark import Tick, Watermark
+from cpd_exporter.model.watermark import FilterWarning, Tick, Watermark
 from cpd_exporter.planner import status as reporting
 from tests.support.fakes import FakeTimeline
 from tests.support.samples import START, TENANT, page
@@ -39,6 +39,8 @@ def test_before_the_first_tick_there_is_nothing_to_report() -> None:
         "refusedEvents": 0,
         "fullSweep": None,
         "reconciliation": None,
+        "filterCheckedAt": None,
+        "filterWarning": None,
         "lastTick": None,
     }
 
@@ -64,6 +66,8 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
     timeline.stored_watermark = Watermark(
         "e" * 16, START, START + 7 * HOUR, START, START + 2 * HOUR,
         last_tick=Tick(NOW - timedelta(minutes=1), "the API is not well"),
+        filter_checked_at=START + 8 * HOUR,
+        filter_warning=FilterWarning(START + 9 * HOUR, "timed out"),
     )  # fmt: skip
     timeline.record_refusal(Refusal(pages[0].window, "abc", "too large", START + 9 * HOUR, "k"))
     published = reporting.read_status(timeline, lambda: NOW)
@@ -98,6 +102,8 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
         "refusedEvents": 1,
         "fullSweep": None,
         "reconciliation": None,
+        "filterCheckedAt": "2026-03-01T20:00:00Z",
+        "filterWarning": {"at": "2026-03-01T21:00:00Z", "message": "timed out"},
         "lastTick": {"at": "2026-03-01T21:59:00Z", "error": "the API is not well"},
     }
     assert json.loads(json.dumps(published)) == published

@@ -88,6 +88,19 @@ def test_a_filter_in_another_time_zone_is_shifted_and_the_entries_are_not() -> N
     assert [entry.value["entryDate"] for entry in listing.entries] == ["2025-03-03T12:00:00.000Z"]
 
 
+@pytest.mark.parametrize(("repeated", "found"), [("first", "00:30"), ("second", "01:30")])
+def test_a_filter_reads_a_repeated_hour_as_it_is_told(repeated: str, found: str) -> None:
+    set_back = datetime(2025, 10, 26, 1, tzinfo=UTC) - NOON
+    half = timedelta(minutes=30)
+    switches = {"filter_time_zone": "Europe/London", "filter_repeated_hour": repeated}
+    service = simulator(set_back - half, set_back + half, **switches)
+    written = datetime(2025, 10, 26, 1, 30, tzinfo=UTC)  # the clock's time
+    listing = service.list_entries(
+        Query(entry_date_from=written - SECOND, entry_date_to=written + SECOND)
+    )
+    assert [entry.value["entryDate"][11:16] for entry in listing.entries] == [found]
+
+
 def test_pages_and_totals_as_documented() -> None:
     service = simulator(*[i * SECOND for i in range(7)])
     assert len(service.list_entries(Query()).entries) == 7

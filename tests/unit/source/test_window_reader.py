@@ -117,7 +117,7 @@ def test_rows_beyond_even_the_wider_interval_are_a_broken_filter(
     if believable:
         assert numbers(read(api)) == [1]
         return
-    with pytest.raises(FilterError, match="FilterSlackSeconds") as caught:
+    with pytest.raises(FilterError, match="FilterTimeZone") as caught:
         read(api)
     assert "confidential" not in str(caught.value)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from cpd_exporter.errors import MalformedResponseError
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.timestamps import parse_instant
+from cpd_exporter.model.window import Window
 
 MAX_DEPTH = 100
 """Levels of a record's lists and objects. Many JSON libraries fail on deeper ones."""
@@ -73,13 +74,15 @@ class Listing:
     """One response to a query: the records in the API's order, and its pagination.
 
     ``per_page`` is the size of an offset page by the response, perhaps less than requested.
-    ``served_at`` is the server's clock, if the server sent it.
+    ``served_at`` is the server's clock, if the server sent it. ``span`` holds all instants that the
+    query's bounds may mean to the API, where that is more than the window that was asked for.
     """
 
     records: tuple[Entry | FaultyEntry, ...]
     total: int
     per_page: int
     served_at: datetime | None = None
+    span: Window | None = None
 
 
 def fingerprint(content: dict[str, Any], fingerprint_exclude: frozenset[str] = frozenset()) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from cpd_exporter.model.breaker import DayCount
@@ -149,9 +149,7 @@ def lake_key(tenant_id: str, page: Page) -> str:
     return f"entries/tenant={tenant_id}/entry_month={month}/{page.name}.jsonl.gz"
 
 
-def parts_of(
-    page: Page, parts: int, *, floor: timedelta, revision: str, attempts: int = 0
-) -> list[Page]:
+def parts_of(page: Page, parts: int, *, revision: str, attempts: int = 0) -> list[Page]:
     """The pages that replace an open page whose window does not fit in one response.
 
     The parts of a hole are holes until they are done, since the watermark has passed them.
@@ -166,7 +164,7 @@ def parts_of(
             error=page.error,
             hole_since=page.hole_since,
         )
-        for window in page.window.split(parts, floor=floor)
+        for window in page.window.split(parts)
     ]
 
 

@@ -42,12 +42,25 @@ class FollowUpSweep:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterWarning:
+    """Why the last check of the API's filter is incomplete, and when that was.
+
+    ``contradicts``: the filter does not find what the API lists, so nothing is planned.
+    """
+
+    at: datetime
+    message: str
+    contradicts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Watermark:
     """How far the export is.
 
     ``[exported_from, exported_through)`` is exported but for its holes. Pages tile
     ``[origin, planned_through)``. The random ``timeline_id`` is part of every lake key, so that no
     two timelines of one tenant share a key. ``follow_up`` is ``None`` until the first export ends.
+    The filter passed its last complete check at ``filter_checked_at``, in ``filter_time_zone``.
     """
 
     timeline_id: str
@@ -60,3 +73,5 @@ class Watermark:
     full_sweep: FullSweep | None = None
     follow_up: FollowUpSweep | None = None
     reconciliation: Reconciliation | None = None
+    filter_time_zone: str | None = None
+    filter_warning: FilterWarning | None = None

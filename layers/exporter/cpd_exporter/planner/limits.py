@@ -1,7 +1,7 @@
 """How much a tick plans and sends."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.planner.slicer import SlicePolicy
@@ -14,7 +14,9 @@ class PlannerLimits:
     At most ``outstanding`` new pages are planned and not done, a quarter as many of a backfill,
     ``sweeps`` sweeps, ``jobs`` long jobs and as many short ones: new pages wait for no more than
     that. Beyond ``max_holes`` holes, the planner plans nothing new until an operator looks at them.
-    All that is exported is read again within each ``full_sweep``; zero turns that off.
+    All that is exported is read again within each ``full_sweep``; zero turns that off. The filter
+    is checked once a ``filter_check_interval``, and again after ``filter_retry_interval`` where
+    the check was incomplete.
     """
 
     origin: datetime
@@ -26,6 +28,8 @@ class PlannerLimits:
     max_holes: int = 5000
     filter_check_interval: timedelta = timedelta(days=1)
     full_sweep: timedelta = timedelta(days=30)
+    filter_retry_interval: timedelta = timedelta(hours=1)
+    filter_time_zone: tzinfo = UTC
 
     @property
     def past_outstanding(self) -> int:

@@ -17,6 +17,7 @@ from cpd_exporter.model.page import Page
 from cpd_exporter.model.watermark import Tick, Watermark
 from cpd_exporter.planner.backlog import Backlog, read_backlog
 from cpd_exporter.planner.commands import CommandHandler
+from cpd_exporter.planner.filter_checker import FilterChecker
 from cpd_exporter.planner.follow_up import note_first_export, request_follow_up
 from cpd_exporter.planner.full_sweep import FullSweepPlanner
 from cpd_exporter.planner.held_deletions import count_held
@@ -28,7 +29,6 @@ from cpd_exporter.planner.reconciler import Reconciler
 from cpd_exporter.planner.refusals import RefusalSummary, read_refusals
 from cpd_exporter.planner.sweep_planner import SweepPlanner
 from cpd_exporter.ports import Clock, EntriesApi, IndexRemover, NewToken, PlannerTimeline, Queue
-from cpd_exporter.source.filter_check import check_filter
 
 type HasTimeLeft = Callable[[], bool]
 
@@ -41,6 +41,7 @@ class TickReport:
     ``oldest_hole`` include refused events. ``error`` stopped the planning. No page was read before
     ``oldest_reading``. ``difference`` is the lasting difference between the API's totals and the
     indexed entries, seen for two days running. ``held`` deletions wait for the operator.
+    ``filter_warning`` says why the last check of the filter is incomplete.
     """
 
     tenant_id: str
@@ -57,6 +58,7 @@ class TickReport:
     oldest_reading: datetime | None = None
     difference: int = 0
     held: int = 0
+    filter_warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class Planner:
         error = error or past_error or check_error or cleanup_error
         watermark = self._begin()
         tick = Tick(self.clock(), str(error) if error else None)
+        warning = watermark.filter_warning
         self.timeline.update_watermark(watermark, replace(watermark, last_tick=tick))
         return TickReport(
             tenant_id=self.timeline.tenant_id,
@@ -150,6 +153,7 @@ class Planner:
             oldest_reading=watermark.full_sweep.read_since if watermark.full_sweep else None,
             difference=watermark.reconciliation.difference if watermark.reconciliation else 0,
             held=held,
+            filter_warning=warning.message if warning else None,
         )
 
     def _begin(self) -> Watermark:
@@ -169,10 +173,11 @@ class Planner:
         page_planner = PagePlanner(
             self.api, self.timeline, self.clock, self.new_token, self.limits, has_time_left
         )
+        checker = FilterChecker(self.api, self.timeline, self.clock, self.limits, has_time_left)
         new: list[Page] = []
         past: list[Page] = []
         try:
-            self._check_filter(watermark)
+            checker.check(watermark)
             page_planner.plan_new(watermark, backlog, new)
         except ExporterError as error:
             return new, past, error, None
@@ -181,16 +186,6 @@ class Planner:
         except ExporterError as error:
             return new, past, None, error
         return new, past, None, None
-
-    def _check_filter(self, watermark: Watermark) -> None:
-        """Check the API's filter at first contact, and then daily."""
-        now, checked_at = self.clock(), watermark.filter_checked_at
-        if checked_at and now < checked_at + self.limits.filter_check_interval:
-            return
-        policy = self.limits.slice_policy
-        # The filter may not list younger entries yet.
-        if check_filter(self.api, policy.slack, until=now - policy.settle):
-            self.timeline.update_watermark(watermark, replace(watermark, filter_checked_at=now))
 
     def _send(self, pages: Sequence[Page]) -> int:
         return send(pages, timeline=self.timeline, queue=self.queue, clock=self.clock)
@@ -201,10 +196,7 @@ class Planner:
         """Request the sweep after an export, and compare totals; returns what stopped that."""
         note_first_export(self.timeline, watermark, self.clock())
         request_follow_up(self.timeline, self._begin(), self.clock(), self.new_token)
-        slack = self.limits.slice_policy.slack
-        reconciler = Reconciler(
-            self.api, self.timeline, self.clock, self.new_token, slack, has_time_left
-        )
+        reconciler = Reconciler(self.api, self.timeline, self.clock, self.new_token, has_time_left)
         try:
             reconciler.advance(self._begin())
         except ExporterError as error:

@@ -14,6 +14,7 @@ from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline
+from cpd_exporter.source.response import SLACK
 
 RECONCILE_INTERVAL = timedelta(days=1)
 """Between two comparisons, and after the sweep that follows a first export."""
@@ -42,7 +43,6 @@ class Reconciler:
     timeline: PlannerTimeline
     clock: Clock
     new_token: NewToken
-    slack: timedelta
     has_time_left: Callable[[], bool]
 
     def advance(self, watermark: Watermark) -> None:
@@ -140,11 +140,13 @@ class Reconciler:
         window and that of the widened window.
         """
         try:
-            low = self.api.query(window, per_page=1).total
-            high = self.api.query(window.widened(self.slack), per_page=1).total
+            narrow = self.api.query(window, per_page=1)
+            high = self.api.query(window.widened(SLACK), per_page=1).total
         except PermanentError:
             return None
-        return max(0, low - most, least - max(low, high))
+        # Bounds in hours that the filter's clock shows twice count entries from beyond too.
+        low = narrow.total if narrow.span in {None, window} else 0
+        return max(0, low - most, least - max(narrow.total, high))
 
     def _sweep(self, month: Window) -> None:
         name = f"sweep:reconcile:{month.start:%Y-%m}"

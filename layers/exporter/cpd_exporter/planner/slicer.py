@@ -28,7 +28,6 @@ class SlicePolicy:
     the settle time, by this clock and by the API's.
     """
 
-    slack: timedelta
     settle: timedelta
     target: int = MAX_PER_PAGE * 8 // 10
     floor: timedelta = timedelta(minutes=15)
@@ -56,9 +55,9 @@ def slice_month(api: EntriesApi, window: Window, policy: SlicePolicy, new_page: 
     if not window.within_one_month:
         raise ValueError(f"one answer is believed for no more than a month: {window}")
     try:
-        counted = count(api, window, policy.slack)
+        counted = count(api, window)
     except PermanentError:
-        part = count_part(api, window, policy.slack)
+        part = count_part(api, window)
         if part is None:
             raise
         counted = replace(part, total=_UNBELIEVABLE, has_record=False)
@@ -76,7 +75,7 @@ def slice_month(api: EntriesApi, window: Window, policy: SlicePolicy, new_page: 
     # worker splits what really overflows.
     believable = counted.total <= window.length // SECOND
     parts = -(-counted.total // policy.target) if believable else 1
-    windows = window.split(parts, floor=max(policy.floor, policy.slack))
+    windows = window.split(parts, floor=policy.floor)
     # A count says nothing of a part. A total without a record may be a wrong total.
     is_own = is_whole and counted.has_record and len(windows) == 1
     known = counted.total if is_own else None

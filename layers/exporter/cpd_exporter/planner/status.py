@@ -76,6 +76,8 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
         "quarantined": quarantined,
         "holes": holes,
         "refusedEvents": len(refusals),
+        "filterCheckedAt": _text(watermark.filter_checked_at if watermark else None),
+        "filterWarning": _filter_warning(watermark),
         "lastTick": {"at": format_instant(tick.at), "error": tick.error} if tick else None,
     }
 
@@ -103,6 +105,7 @@ def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
         "Holes": report.holes,
         "LagSeconds": age_seconds(report.exported_through, now),
         "HoleAgeSeconds": age_seconds(report.oldest_hole or now, now),
+        "FilterWarnings": int(report.filter_warning is not None),
     }
     if report.oldest_reading is not None:
         metrics["OldestReadingSeconds"] = age_seconds(report.oldest_reading, now)
@@ -125,6 +128,7 @@ def _tick(report: TickReport) -> dict[str, Any]:
         "deletionsHeld": report.held,
         "plannedThrough": format_instant(report.planned_through),
         "exportedThrough": format_instant(report.exported_through),
+        "filterWarning": report.filter_warning,
     }
 
 
@@ -150,6 +154,11 @@ def _reconciliation(watermark: Watermark | None) -> dict[str, Any] | None:
         "differsSince": _text(last.differs_since),
         "difference": last.difference,
     }
+
+
+def _filter_warning(watermark: Watermark | None) -> dict[str, Any] | None:
+    warning = watermark.filter_warning if watermark else None
+    return {"at": format_instant(warning.at), "message": warning.message} if warning else None
 
 
 def _hole(page: Page, since: datetime) -> dict[str, Any]:

@@ -4,6 +4,7 @@ response        one response, checked against the window that was asked for
 counter         how many entries a window holds
 window_reader   all entries of one window
 union           the union of repeated complete readings, for more than one response holds
-filter_check    whether the date filter finds an entry that the API lists without it
+filter_check    whether the date filter finds entries by their second
+filter_zone     the time zone that explains what the filter does not find
 minutes_reader  the API's own sums of minutes
 """

@@ -2,13 +2,12 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cpd_exporter.errors import PermanentError
-from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.source.response import query_window
+from cpd_exporter.source.response import SLACK, query_window
 
 _PARTS = 8
 """Parts of a window that the API cannot count as a whole."""
@@ -27,19 +26,19 @@ class Count:
     has_record: bool
 
 
-def count(api: EntriesApi, window: Window, slack: timedelta) -> Count:
+def count(api: EntriesApi, window: Window) -> Count:
     """Ask for a window's total. It is zero only if no row contradicts it."""
-    listing = query_window(api, window.widened(slack), slack, per_page=1)
+    listing = query_window(api, window.widened(SLACK), per_page=1)
     records = len(listing.records)
     return Count(max(listing.total, records), listing.served_at, has_record=records > 0)
 
 
-def count_part(api: EntriesApi, window: Window, slack: timedelta) -> Count | None:
+def count_part(api: EntriesApi, window: Window) -> Count | None:
     """Count the first part that can be counted, of a window that cannot be counted as a whole.
 
     Then a record within the window is at fault. ``None``: no part can be counted, so the API is.
     """
-    for part in window.split(_PARTS, floor=max(SECOND, slack)):
+    for part in window.split(_PARTS):
         with suppress(PermanentError):
-            return count(api, part, slack)
+            return count(api, part)
     return None

@@ -1,37 +1,38 @@
 """One response of the API, checked against the window that was asked for."""
 
-from datetime import timedelta
-
 from cpd_exporter.errors import FilterError
 from cpd_exporter.model.entry import Listing
-from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.model.timestamps import SECOND, format_instant
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
 
 MAX_PER_PAGE = 1000
 """The largest page size that the API documents."""
 
+SLACK = SECOND
+"""How much wider than its window a query is, on both sides: the API's bounds are inclusive or not,
+and compared by the second or the millisecond.
+"""
+
 
 def query_window(
     api: EntriesApi,
     asked: Window,
-    slack: timedelta,
     *,
     page: int = 1,
     per_page: int = MAX_PER_PAGE,
 ) -> Listing:
     """Ask for one response, every row of which lies where the filter could have put it.
 
-    Raises ``FilterError`` for a row beyond ``asked`` and the slack.
+    Raises ``FilterError`` for a row beyond ``asked``, or what its bounds may mean, and the slack.
     """
     listing = api.query(asked, page=page, per_page=per_page)
-    believable = asked.widened(slack)
+    believable = (listing.span or asked).widened(SLACK)
     for record in listing.records:
         if record.date is not None and record.date not in believable:
             raise FilterError(
                 f"asked for {asked}, the API answered an entry of {format_instant(record.date)}. "
                 "Its date filter does not work as assumed, so nothing of this answer is stored. "
-                "If it filters in another time zone, set FilterSlackSeconds to at least the "
-                "difference"
+                "If it filters in another time zone, set FilterTimeZone to that zone"
             )
     return listing

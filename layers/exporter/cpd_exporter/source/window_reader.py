@@ -6,13 +6,12 @@ the largest unit that is trusted; where a window holds more, the union of many r
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 from cpd_exporter.errors import InconsistentListingError
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.source.response import query_window
+from cpd_exporter.source.response import SLACK, query_window
 from cpd_exporter.source.union import Union, page_sizes
 
 MAX_DENSE_READINGS = 30
@@ -48,21 +47,19 @@ class Overflow:
     per_page: int
 
 
-def read_window(
-    api: EntriesApi, window: Window, slack: timedelta, *, may_split: bool
-) -> Reading | Overflow:
-    """Read a window: ask ``slack`` wider on both sides, and keep exactly ``[start, end)``.
+def read_window(api: EntriesApi, window: Window, *, may_split: bool) -> Reading | Overflow:
+    """Read a window: ask a second wider on both sides, and keep exactly ``[start, end)``.
 
     A window with more than one response gives ``Overflow`` if the caller may split it, otherwise
     the union of repeated complete readings. Raises ``FilterError`` and
     ``InconsistentListingError``.
     """
-    asked = window.widened(slack)
-    answer = _read_response(api, asked, slack)
+    asked = window.widened(SLACK)
+    answer = _read_response(api, asked)
     if isinstance(answer, Overflow):
         if may_split:
             return answer
-        answer = _read_union(api, asked, slack, answer.per_page)
+        answer = _read_union(api, asked, answer.per_page)
     answer = tuple(answer)
     entries = (record for record in answer if isinstance(record, Entry))
     faulty = (record for record in answer if isinstance(record, FaultyEntry))
@@ -73,11 +70,11 @@ def read_window(
     )
 
 
-def _read_response(api: EntriesApi, asked: Window, slack: timedelta) -> Overflow | Iterable[Record]:
+def _read_response(api: EntriesApi, asked: Window) -> Overflow | Iterable[Record]:
     """Read everything in one response, or learn that it does not fit."""
     agreed: dict[str, str] | None = None
     for _ in range(_MAX_READINGS):
-        listing = query_window(api, asked, slack)
+        listing = query_window(api, asked)
         if len(listing.records) >= listing.per_page:
             return Overflow(max(listing.total, len(listing.records)), listing.per_page)
         records = _by_identity(listing.records)
@@ -90,7 +87,7 @@ def _read_response(api: EntriesApi, asked: Window, slack: timedelta) -> Overflow
         # page has the size of this answer: an API that caps its pages may not skip by the cap. A
         # row that comes twice may stand in the place of another one, which that page then shows.
         size = max(1, len(records))
-        if query_window(api, asked, slack, page=2, per_page=size).records:
+        if query_window(api, asked, page=2, per_page=size).records:
             return Overflow(listing.total, size)
         agreed = versions
     raise InconsistentListingError(
@@ -99,9 +96,7 @@ def _read_response(api: EntriesApi, asked: Window, slack: timedelta) -> Overflow
     )
 
 
-def _read_union(
-    api: EntriesApi, asked: Window, slack: timedelta, per_page: int
-) -> Iterable[Record]:
+def _read_union(api: EntriesApi, asked: Window, per_page: int) -> Iterable[Record]:
     """Read until two unions in a row, the second begun after the first, have the same members.
 
     One union is not enough. While one row goes and another comes, a union may hold the first, lack
@@ -111,7 +106,7 @@ def _read_union(
     earlier: dict[str, Record] = {}
     union: Union[Record] = Union()
     for size in page_sizes(per_page, MAX_DENSE_READINGS):
-        totals, records = _read_pages(api, asked, slack, size)
+        totals, records = _read_pages(api, asked, size)
         if len(records) > max(totals):
             break  # the total cannot be believed, or rows came and went
         if union.add(totals, records):
@@ -126,22 +121,20 @@ def _read_union(
 
 
 def _read_pages(
-    api: EntriesApi, asked: Window, slack: timedelta, per_page: int
+    api: EntriesApi, asked: Window, per_page: int
 ) -> tuple[set[int], dict[str, Record]]:
     """One complete reading: the totals that its responses name, and its records by identity."""
     totals: set[int] = set()
     records: dict[str, Record] = {}
-    for listing in _query_pages(api, asked, slack, per_page):
+    for listing in _query_pages(api, asked, per_page):
         totals.add(listing.total)
         records |= {_identity(record): record for record in listing.records}
     return totals, records
 
 
-def _query_pages(
-    api: EntriesApi, asked: Window, slack: timedelta, per_page: int
-) -> Iterator[Listing]:
+def _query_pages(api: EntriesApi, asked: Window, per_page: int) -> Iterator[Listing]:
     for page in range(1, MAX_OFFSET_PAGES + 1):
-        listing = query_window(api, asked, slack, page=page, per_page=per_page)
+        listing = query_window(api, asked, page=page, per_page=per_page)
         yield listing
         # One page beyond the total is asked for: a row on it would contradict the total.
         if (

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 
 from cpd_exporter.errors import ExporterError
+from cpd_exporter.model.local_time import is_divisible
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.row import Change
-from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.ports import (
     Clock,
     EntriesApi,
@@ -62,25 +62,20 @@ class WorkReport:
 class WorkerLimits:
     """How long and how often a worker tries, and how careful it is with deletions.
 
-    A page becomes a hole after ``attempts`` claims; each claim lasts for ``lease``. The slack
-    widens every query on both sides. The parts of a split are planned to fill the share ``fill`` of
-    a response. An entry counts as deleted once it was missing for ``deletion_delay``; of one day's
-    deletions, at most ``max_deletions`` are published without the operator's confirmation. Members
-    in ``fingerprint_exclude`` make no new version of an entry.
+    A page becomes a hole after ``attempts`` claims; each claim lasts for ``lease``. The parts of a
+    split are planned to fill the share ``fill`` of a response. An entry counts as deleted once it
+    was missing for ``deletion_delay``; of one day's deletions, at most ``max_deletions`` are
+    published without the operator's confirmation. Members in ``fingerprint_exclude`` make no new
+    version of an entry.
     """
 
-    slack: timedelta
     lease: timedelta
     attempts: int = 5
     fill: float = 0.8
     deletion_delay: timedelta = timedelta(hours=1)
     max_deletions: int = 500
     fingerprint_exclude: frozenset[str] = frozenset()
-
-    @property
-    def min_window(self) -> timedelta:
-        """Narrower windows than the slack would only read the same entries again."""
-        return max(SECOND, self.slack)
+    filter_time_zone: tzinfo = UTC
 
     def parts(self, overflow: Overflow) -> int:
         """The number of windows that replace an overflowing one, so that each fits one response."""
@@ -88,8 +83,8 @@ class WorkerLimits:
         return max(2, min(-(-overflow.total // per_part), MAX_SPLIT_PARTS))
 
     def may_split(self, page: Page) -> bool:
-        """Whether the page's window is wide enough for two."""
-        return page.window.length >= 2 * self.min_window
+        """Whether parts of the page's window would take narrower queries."""
+        return is_divisible(page.window, self.filter_time_zone)
 
 
 @dataclass(frozen=True, slots=True)

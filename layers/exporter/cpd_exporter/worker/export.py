@@ -50,7 +50,7 @@ def _read(claim: PageClaim) -> WorkReport:
     context = claim.context
     # A page in ``WRITING`` is never split: an object may be on its way to its key.
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
-    reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=may_split)
+    reading = read_window(context.api, claim.page.window, may_split=may_split)
     if isinstance(reading, Overflow):
         return _split(claim, context.limits.parts(reading))
     if reading.is_blank:
@@ -73,7 +73,7 @@ def _check_nothing(claim: PageClaim) -> None:
     """
     context, page = claim.context, claim.page
     if not (page.counted and page.attempts < MIN_ATTEMPTS_FOR_NOTHING):
-        again = count(context.api, page.window, context.limits.slack)
+        again = count(context.api, page.window)
         if not again.has_record:
             return
     raise InconsistentListingError(
@@ -110,12 +110,7 @@ def _finish(claim: PageClaim, **facts: Any) -> WorkReport:
 def _split(claim: PageClaim, parts: int, *, attempts: int = 0) -> WorkReport:
     """Replace the page by its parts; the planner's next tick sends as many as it has room for."""
     context = claim.context
-    replacements = parts_of(
-        claim.page,
-        parts,
-        floor=context.limits.min_window,
-        revision=context.new_token(),
-        attempts=attempts,
-    )
+    revision = context.new_token()
+    replacements = parts_of(claim.page, parts, revision=revision, attempts=attempts)
     claim.commit(replacing(claim.page, replacements))
     return WorkReport(Outcome.SPLIT)

@@ -1,6 +1,9 @@
 """How many parts of a failing window may hold the fault."""
 
+from datetime import timedelta
+
 from cpd_exporter.errors import FilterError, PermanentError, TransientError
+from cpd_exporter.model.timestamps import floor_second
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count, count_part
 from cpd_exporter.source.filter_check import check_filter
@@ -23,13 +26,16 @@ def count_suspects(context: WorkerContext, window: Window, error: PermanentError
 
 def _check_filter(context: WorkerContext) -> bool:
     try:
-        return check_filter(context.api, context.limits.slack, until=context.clock())
+        now = floor_second(context.clock())
+        places = [[Window(now - timedelta(days=1), now), None]]
+        check = check_filter(context.api, places, until=now)
+        return check.is_complete
     except PermanentError:
         return False
 
 
 def _count(context: WorkerContext, window: Window) -> int:
-    query = context.api, window, context.limits.slack
+    query = context.api, window
     try:
         return count(*query).total
     except PermanentError:

@@ -1,6 +1,8 @@
 """Outages and nonsense, against the simulator over HTTP."""
 
 import threading
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -9,15 +11,51 @@ from cpd_exporter.adapters.thrive.api import MAX_PARALLEL_LOOKUPS, ThriveApi
 from cpd_exporter.adapters.thrive.auth import BasicAccess
 from cpd_exporter.adapters.thrive.endpoints import endpoints
 from cpd_exporter.adapters.thrive.http import Http, new_client
-from cpd_exporter.errors import MalformedResponseError, TransientError
+from cpd_exporter.errors import AmbiguousBoundError, MalformedResponseError, TransientError
 from cpd_exporter.model.options import Audience, Environment
+from cpd_exporter.model.window import Window
+from cpd_exporter.source.minutes_reader import minutes_by_user
 from simulator import InjectedFault
+from simulator.source import to_ms
 from tests.support.thrive import (
+    FIRST,
     SleepingClock,
     ThriveService,
     answering,
     assert_clean,
 )
+
+
+def test_the_filter_is_asked_in_its_own_time_zone(service: ThriveService) -> None:
+    service.simulator.behave(filter_time_zone="Asia/Tokyo")
+    zone = ZoneInfo("Asia/Tokyo")
+    access = BasicAccess(service.api_secret)
+    api = ThriveApi(
+        service.http, service.endpoints, access, clock=service.clock, filter_time_zone=zone
+    )
+    window = Window(FIRST + timedelta(days=2), FIRST + timedelta(days=4))
+    listing = api.query(window)
+    stored = service.simulator.store.between(to_ms(window.start), to_ms(window.end))
+    expected = {entry.log_entry_id for entry in stored}
+    assert expected
+    assert {record.id for record in listing.records} == expected
+    assert listing.span == window
+    assert minutes_by_user(api, window) == {
+        user: sum(e.value["durationMinutes"] for e in stored if e.value["userId"] == user)
+        for user in {e.value["userId"] for e in stored}
+    }
+
+
+def test_a_sum_with_a_bound_in_a_repeated_hour_is_not_asked_for(service: ThriveService) -> None:
+    access = BasicAccess(service.api_secret)
+    zone = ZoneInfo("Europe/London")
+    api = ThriveApi(
+        service.http, service.endpoints, access, clock=service.clock, filter_time_zone=zone
+    )
+    repeated = datetime(2025, 10, 26, 1, 30, tzinfo=UTC)
+    with pytest.raises(AmbiguousBoundError, match="shows twice"):
+        api.summaries(Window(repeated, FIRST))
+    assert api.calls == 0
 
 
 class TestOutages:

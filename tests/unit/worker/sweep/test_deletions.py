@@ -130,7 +130,7 @@ def test_a_control_that_cannot_be_read_holds_back_deletions_only(error: Exceptio
     world.store.edit(edited.log_entry_id, durationMinutes=7)
 
     def change(listing: Listing, window: Window | None, per_page: int) -> Listing:
-        if window is None and per_page > 1:
+        if per_page == 100:  # the page size of a search for controls
             raise error
         return listing
 
@@ -139,6 +139,23 @@ def test_a_control_that_cannot_be_read_holds_back_deletions_only(error: Exceptio
     assert found[Change.UPDATED] == {edited.log_entry_id}
     assert found[Change.DELETED] == set()
     assert list(world.timeline.sweeps()) == []
+
+
+@pytest.mark.parametrize("error", [POISONED, TransientError("504")], ids=["malformed", "timed out"])
+def test_a_listing_of_everything_that_fails_holds_back_no_deletion(error: Exception) -> None:
+    """Issue 8, item 5: a control from the sweep's own window is as good."""
+    world = exported(150)
+    gone = february(world)[5]
+    world.store.delete(gone.log_entry_id)
+    swept(world)
+
+    def change(listing: Listing, window: Window | None, per_page: int) -> Listing:
+        if window is None:
+            raise error
+        return listing
+
+    twist(world, change)
+    assert ids_by_change(swept(world))[Change.DELETED] == {gone.log_entry_id}
 
 
 @pytest.mark.parametrize("error", [PermanentError("410"), TransientError("500")])

@@ -21,7 +21,7 @@ from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.timestamps import parse_instant
-from cpd_exporter.model.watermark import FollowUpSweep, FullSweep, Tick, Watermark
+from cpd_exporter.model.watermark import FilterWarning, FollowUpSweep, FullSweep, Tick, Watermark
 from cpd_exporter.model.window import Window
 
 WATERMARK_KEY = "WATERMARK"
@@ -157,6 +157,7 @@ def _decode_missing(by_since: Mapping[str, Mapping[str, str | None]]) -> dict[st
 _TEXT = _ValueType(str, str)
 _NUMBER = _ValueType(int, int)
 _NUMBER_BUT_ZERO = _ValueType(lambda number: number or None, int)
+_FLAG = _ValueType(lambda flag: flag or None, bool)
 _INSTANT = _ValueType(text_of, parse_instant)
 _INSTANTS = _ValueType(
     lambda instants: {name: text_of(instant) for name, instant in instants.items()},
@@ -187,6 +188,7 @@ _RECONCILIATION = Codec(
 )
 _DAY_COUNT_CODEC = Codec(DayCount, day=_TEXT, deletions=_NUMBER)
 _DAY_COUNT = _ValueType(_DAY_COUNT_CODEC.encode, _DAY_COUNT_CODEC.decode)
+_FILTER_WARNING = Codec(FilterWarning, at=_INSTANT, message=_TEXT, contradicts=_FLAG)
 
 WATERMARK = Codec(
     Watermark,
@@ -200,6 +202,8 @@ WATERMARK = Codec(
     full_sweep=_ValueType(_FULL_SWEEP.encode, _FULL_SWEEP.decode),
     follow_up=_ValueType(_FOLLOW_UP.encode, _FOLLOW_UP.decode),
     reconciliation=_ValueType(_RECONCILIATION.encode, _RECONCILIATION.decode),
+    filter_time_zone=_TEXT,
+    filter_warning=_ValueType(_FILTER_WARNING.encode, _FILTER_WARNING.decode),
 )
 PAGE = _PageCodec(
     Page,

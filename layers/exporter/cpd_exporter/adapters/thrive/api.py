@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
+from datetime import UTC, tzinfo
 from urllib.parse import quote
 
 from tenacity import (
@@ -20,6 +22,7 @@ from cpd_exporter.adapters.thrive.http import Http, Response, failure
 from cpd_exporter.errors import AccessError, MalformedResponseError, TransientError
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.local_time import local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Clock
@@ -38,7 +41,7 @@ class ThriveApi:
 
     The client repeats a failed request a few times within half a minute. The function then has time
     left to report the outage, and the queue or the next tick tries again. Fingerprints leave out
-    the members in ``fingerprint_exclude``.
+    the members in ``fingerprint_exclude``. The API's filter reads dates in ``filter_time_zone``.
     """
 
     def __init__(
@@ -49,9 +52,11 @@ class ThriveApi:
         *,
         clock: Clock,
         fingerprint_exclude: frozenset[str] = frozenset(),
+        filter_time_zone: tzinfo = UTC,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._fingerprint_exclude = fingerprint_exclude
+        self._filter_time_zone = filter_time_zone
         self._http = http
         self._endpoints = endpoints
         self._access = access
@@ -71,11 +76,13 @@ class ThriveApi:
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
         params = {"page": str(page), "perPage": str(per_page)}
-        if window is not None:
-            params["entryDateFrom"] = f"{window.start:%Y-%m-%d %H:%M:%S}"
-            params["entryDateTo"] = f"{window.end:%Y-%m-%d %H:%M:%S}"
+        bounds = local_bounds(window, self._filter_time_zone) if window else None
+        if bounds is not None:
+            params["entryDateFrom"] = f"{bounds.start:%Y-%m-%d %H:%M:%S}"
+            params["entryDateTo"] = f"{bounds.end:%Y-%m-%d %H:%M:%S}"
         response = self._get(self._endpoints.entries, params)
-        return read_listing(response.body, response.date, self._fingerprint_exclude)
+        listing = read_listing(response.body, response.date, self._fingerprint_exclude)
+        return replace(listing, span=bounds.span if bounds else None)
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
         url = f"{self._endpoints.entries}/{quote(entry_id, safe='')}"
@@ -95,11 +102,12 @@ class ThriveApi:
         return dict(zip(distinct, found, strict=True))
 
     def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
+        bounds = local_bounds(window, self._filter_time_zone).exact(window)
         params = {
             "page": str(page),
             "perPage": str(per_page),
-            "entryDateFrom": f"{window.start:%Y-%m-%dT%H:%M:%S}",
-            "entryDateTo": f"{window.end:%Y-%m-%dT%H:%M:%S}",
+            "entryDateFrom": f"{bounds.start:%Y-%m-%dT%H:%M:%S}",
+            "entryDateTo": f"{bounds.end:%Y-%m-%dT%H:%M:%S}",
         }
         return read_summaries(self._get(self._endpoints.summaries, params).body)
 

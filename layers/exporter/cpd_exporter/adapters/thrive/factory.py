@@ -8,6 +8,7 @@
     )
 """
 
+from datetime import UTC, tzinfo
 from typing import TypeIs
 
 import httpx
@@ -37,6 +38,7 @@ def build_api(
     clock: Clock,
     api_url: str = "",
     fingerprint_exclude: frozenset[str] = frozenset(),
+    filter_time_zone: tzinfo = UTC,
     client: httpx.Client | None = None,
 ) -> tuple[str, ThriveApi]:
     """The tenant's ID, and the client that reads this tenant's entries.
@@ -53,7 +55,14 @@ def build_api(
         access = BasicAccess(credentials)
     else:
         access = ClientCredentialsAccess(credentials, http, hosts, scope, clock=clock)
-    api = ThriveApi(http, hosts, access, clock=clock, fingerprint_exclude=fingerprint_exclude)
+    api = ThriveApi(
+        http,
+        hosts,
+        access,
+        clock=clock,
+        fingerprint_exclude=fingerprint_exclude,
+        filter_time_zone=filter_time_zone,
+    )
     return tenant_id, api
 
 

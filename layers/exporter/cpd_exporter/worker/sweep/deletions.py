@@ -92,7 +92,7 @@ def decide_deletions(
     waiting.sort(key=lambda id_: before.missing[id_].since)
     looked_up = _look_up(claim.context, waiting[:MAX_LOOKUPS_PER_SWEEP])
     gone = _apply_verdicts(claim, before, looked_up, result)
-    gone = gone if gone and _find_control(claim.context) else []
+    gone = gone if gone and _find_control(claim.context, claim.page.window) else []
     confirmed = [id_ for id_ in gone if breaker.confirms(before.missing[id_])]
     others = [id_ for id_ in gone if id_ not in confirmed]
     if others and not _count_as_published(claim, len(others)):
@@ -190,17 +190,20 @@ def _leave_to_other_page(result: SweepResult, id_: str) -> None:
     result.moved_away.add(id_)
 
 
-def _find_control(context: WorkerContext) -> bool:
-    """Look whether the API finds by ID an entry that it lists.
+def _find_control(context: WorkerContext, window: Window) -> bool:
+    """Look whether the API finds by ID an entry that it lists, in the window or anywhere.
 
-    An API that answers 404 to every ID shows no deletion.
+    An API that answers 404 to every ID shows no deletion. One that cannot list everything can list
+    a window.
     """
-    with suppress(PermanentError, TransientError):
-        for offset_page in range(1, MAX_CONTROL_PAGES + 1):
-            listed = context.api.query(None, page=offset_page, per_page=100).records
-            controls = [record.id for record in listed if isinstance(record, Entry)][:MAX_CONTROLS]
-            if controls:
-                return any(found is not None for found in context.api.entries(controls).values())
+    for place, offset_pages in ((window, 1), (None, MAX_CONTROL_PAGES)):
+        with suppress(PermanentError, TransientError):
+            for offset_page in range(1, offset_pages + 1):
+                listed = context.api.query(place, page=offset_page, per_page=100).records
+                controls = [record.id for record in listed if isinstance(record, Entry)]
+                if controls:
+                    found = context.api.entries(controls[:MAX_CONTROLS])
+                    return any(entry is not None for entry in found.values())
     return False
 
 

@@ -53,7 +53,7 @@ def _split_writes(
     """Writes for done pages, each with its share of the index, and for their sweeps."""
     context, sweep, page = claim.context, claim.page, before.pages[0]
     indexed_parts: list[tuple[Page, PageIndex]] = []
-    for window in page.window.split(parts, floor=context.limits.min_window):
+    for window in page.window.split(parts):
         index = {id_: entry for id_, entry in before.index.items() if entry.date in window}
         missing = {id_: gone for id_, gone in page.missing.items() if id_ in index}
         part = replace(

@@ -104,7 +104,7 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
     context = claim.context
     requests = list(context.timeline.sweep_requests(claim.page.window))
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
-    reading = read_window(context.api, claim.page.window, context.limits.slack, may_split=may_split)
+    reading = read_window(context.api, claim.page.window, may_split=may_split)
     if isinstance(reading, Overflow):
         return split_sweep(claim, before, reading)
     for faulty in reading.faulty:

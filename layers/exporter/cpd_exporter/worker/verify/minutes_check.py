@@ -7,6 +7,7 @@ from datetime import timedelta
 from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.minutes_reader import minutes_by_user
+from cpd_exporter.source.response import SLACK
 from cpd_exporter.worker.context import WorkerContext
 from cpd_exporter.worker.verify.lake_check import PageShare
 from cpd_exporter.worker.verify.report import Finding
@@ -22,15 +23,15 @@ def find_differing_users(context: WorkerContext, shares: Sequence[PageShare]) ->
     The query is narrower than the window, so that it holds no entry from beyond, whatever the
     API's bounds are. Entries near the bounds may be in its sums or not.
     """
-    window, slack = window_of(shares), context.limits.slack
-    if window.length <= 2 * slack:
+    window = window_of(shares)
+    if window.length <= 2 * SLACK:
         return {}
-    narrower = Window(window.start + slack, window.end - slack)
+    narrower = Window(window.start + SLACK, window.end - SLACK)
     least: Counter[str] = Counter()
     most: Counter[str] = Counter()
     for share in shares:
         for date, user, minutes in share.logged:
-            is_sure = narrower.start + slack <= date < narrower.end - slack
+            is_sure = narrower.start + SLACK <= date < narrower.end - SLACK
             least[user] += minutes if is_sure else min(0, minutes)
             most[user] += minutes if is_sure else max(0, minutes)
     sums = minutes_by_user(context.api, narrower)

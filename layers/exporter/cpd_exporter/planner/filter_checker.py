@@ -1,0 +1,71 @@
+"""Checks the API's filter at first contact, once a day, and after a change of its time zone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cpd_exporter.errors import FilterError
+from cpd_exporter.model.watermark import FilterWarning, Watermark
+from cpd_exporter.planner.filter_samples import sample_places
+from cpd_exporter.planner.limits import PlannerLimits
+from cpd_exporter.ports import Clock, EntriesApi, PlannerTimeline
+from cpd_exporter.source.filter_check import FilterCheck, check_filter
+from cpd_exporter.source.filter_zone import explain
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChecker:
+    """Stores in the watermark what each check shows. It takes no longer than ``has_time_left``."""
+
+    api: EntriesApi
+    timeline: PlannerTimeline
+    clock: Clock
+    limits: PlannerLimits
+    has_time_left: Callable[[], bool]
+
+    def check(self, watermark: Watermark) -> None:
+        """Check the filter if that is due.
+
+        A sample that contradicts the filter raises ``FilterError``, and the next tick checks again.
+        A sample that cannot be had is a warning.
+        """
+        now = self.clock()
+        if not self._is_due(watermark, now):
+            return
+        # The filter may not list younger entries yet.
+        until = now - self.limits.slice_policy.settle
+        places = sample_places(self.timeline, watermark, until)
+        check = check_filter(self.api, places, until=until, has_time_left=self.has_time_left)
+        if check.contradicting:
+            warning = self._contradiction(watermark, check, now)
+            self.timeline.update_watermark(watermark, replace(watermark, filter_warning=warning))
+            raise FilterError(warning.message)
+        text = check.warning
+        if text is None and not check.is_complete and watermark.filter_checked_at:
+            text = "the API lists no entry any more by which its filter could be checked"
+        checked = replace(watermark, filter_warning=FilterWarning(now, text) if text else None)
+        if check.is_complete:
+            zone = str(self.limits.filter_time_zone)
+            checked = replace(checked, filter_checked_at=now, filter_time_zone=zone)
+        if checked != watermark:
+            self.timeline.update_watermark(watermark, checked)
+
+    def _is_due(self, watermark: Watermark, now: datetime) -> bool:
+        limits, warning = self.limits, watermark.filter_warning
+        is_same_zone = watermark.filter_time_zone == str(limits.filter_time_zone)
+        checked_at = watermark.filter_checked_at if is_same_zone else None
+        if warning is not None and warning.contradicts:
+            return True
+        if checked_at and now < checked_at + limits.filter_check_interval:
+            return False
+        return warning is None or now >= warning.at + limits.filter_retry_interval
+
+    def _contradiction(
+        self, watermark: Watermark, check: FilterCheck, now: datetime
+    ) -> FilterWarning:
+        """Explain a contradiction; the costly explanation stands for a while."""
+        last = watermark.filter_warning
+        if last and last.contradicts and now < last.at + self.limits.filter_retry_interval:
+            return last
+        message = explain(self.api, check, self.limits.filter_time_zone, self.has_time_left)
+        return FilterWarning(now, message, contradicts=True)
