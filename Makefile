@@ -8,7 +8,7 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 
 # Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo run send up check test ordeal prove mutate lint validate format build lock clean tools
+.PHONY: help demo run send up check test ordeal prove mutate bench lint validate format build lock clean tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ prove: tools ## Simulate failures and races for some ten minutes; writes docs/pr
 
 mutate: tools ## Let the tests kill 300 automatic mutants of the core, in about an hour
 	@.venv/bin/python -m tests.mutation $(ARGS)
+
+bench: tools ## Measure a worker's memory for a second of 100,000 entries, in some two minutes
+	@.venv/bin/python -m tests.simulation.dense_memory 100000
 
 lint: tools ## Check format, style, types and imports
 	.venv/bin/ruff format --check

@@ -13,8 +13,11 @@ from cpd_exporter.worker.backoff import seconds_until_retry
 from cpd_exporter.worker.context import WorkReport
 from cpd_exporter.worker.metrics import report_fields, report_metrics
 
-TIME_FOR_A_PAGE_MS = 60_000
-"""What a job needs left to begin with another page; the next message goes on with the rest."""
+TIME_FOR_A_PAGE_MS = 120_000
+"""What a worker needs left to begin with another page of a job, or with more of a dense page.
+
+The next message goes on with the rest.
+"""
 
 logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()

@@ -21,6 +21,7 @@ from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
+from cpd_exporter.bootstrap import VISIBILITY
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import WorkKind
 from cpd_exporter.model.timestamps import parse_instant
@@ -303,7 +304,7 @@ def hurry(stack: DeployedStack) -> None:
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
     stack.account.sqs.set_queue_attributes(
         QueueUrl=stack.outputs["WorkQueueUrl"],
-        Attributes={"VisibilityTimeout": str(6 * WORKER_TIMEOUT_SECONDS)},
+        Attributes={"VisibilityTimeout": str(round(VISIBILITY * WORKER_TIMEOUT_SECONDS))},
     )
 
 

@@ -67,7 +67,7 @@ def _sweep_mutant(name: str, why: str, old: str, new: str, file: str) -> Mutant:
 _FETCH_AGAIN = """    if claim.page.state is PageState.STORED:
         context = claim.context
         reading = read_window(context.api, claim.page.window, may_split=False)
-        return _publish(claim, _rows(context, reading))
+        return _publish(claim, StoredRows.of(_rows(context, reading)))
     rows = resume(claim)
 """
 
@@ -279,8 +279,8 @@ _EXPORT_MUTANTS = (
         "the first one, say",
         (
             "source/window_reader.py",
-            "_version(distinct.setdefault(_identity(record), record)) != _version(record):",
-            "not distinct.setdefault(_identity(record), record):",
+            "_version(distinct.setdefault(identity(record), record)) != _version(record):",
+            "not distinct.setdefault(identity(record), record):",
         ),
     ),
     _mutant(
@@ -300,30 +300,27 @@ _EXPORT_MUTANTS = (
 """,
         ),
         (
-            "source/window_reader.py",
-            "            if union.members.keys() == earlier.keys():\n",
-            "            if union.members is not earlier:\n",
+            "source/dense_reader.py",
+            "            if self.union.members.keys() == self.earlier.keys():\n",
+            "            if self.union.members is not self.earlier:\n",
         ),
     ),
     _mutant(
         "one reading proves a dense page",
         "as many different IDs as the total",
         (
-            "source/window_reader.py",
-            "            if union.members.keys() == earlier.keys():\n",
-            "            if union.members:\n",
+            "source/dense_reader.py",
+            "            if self.union.members.keys() == self.earlier.keys():\n",
+            "            if self.union.members:\n",
         ),
     ),
     _mutant(
         "a dense page is its first response",
         "the rest will come",
         (
-            "source/window_reader.py",
-            """        yield listing
-""",
-            """        yield listing
-        return
-""",
+            "source/dense_reader.py",
+            "        return is_last\n",
+            "        return True\n",
         ),
         (
             "source/union.py",
@@ -348,12 +345,39 @@ _EXPORT_MUTANTS = (
     ),
     # ── the worker ───────────────────────────────────────────────────────────────────────────
     _mutant(
+        "a position ahead of its events",
+        "they are about to be published",
+        (
+            "worker/publish.py",
+            "        _publish_some(claim, rows[start : start + MAX_ROWS_AT_ONCE])\n",
+            """        claim.update(published=start + MAX_ROWS_AT_ONCE)
+        _publish_some(claim, rows[start : start + MAX_ROWS_AT_ONCE])
+""",
+        ),
+    ),
+    _mutant(
+        "each worker begins a dense page anew",
+        "the next one will be faster",
+        (
+            "worker/checkpoint.py",
+            "        key = self.claim.page.reading_key\n",
+            "        key = None\n",
+        ),
+    ),
+    _mutant(
+        "done when the time is over",
+        "the rest is of no weight",
+        ("worker/publish.py", "            return False\n", "            return True\n"),
+    ),
+    _mutant(
         "done before published",
         "publishing cannot fail",
         (
             "worker/export.py",
-            """    publish_rows(claim, rows)
-    stored_at = max((row.exported_at for row in rows), default=None)
+            """    if not publish_rows(claim, rows):
+        return claim.pause()
+    # All rows of one object were stored at one instant.
+    stored_at = rows[0].exported_at if rows else None
     return _finish(claim, entries=len(rows), stored_at=stored_at)
 """,
             """    stored_at = max((row.exported_at for row in rows), default=None)
@@ -369,7 +393,10 @@ _EXPORT_MUTANTS = (
         (
             "worker/publish.py",
             "    body = encode(rows)\n",
-            "    body = encode(rows)\n    publish_rows(claim, rows)\n",
+            """    rows = StoredRows.of(rows)
+    body = encode(rows)
+    publish_rows(claim, rows)
+""",
         ),
     ),
     _mutant(
@@ -491,7 +518,7 @@ _EXPORT_MUTANTS = (
         "a failure is a failure",
         (
             "worker/attempt.py",
-            "            taken_back = max(0, self.attempts - 1)\n",
+            "            taken_back = max(0, self.failures - 1)\n",
             "            taken_back = self.attempts\n",
         ),
     ),
@@ -500,8 +527,8 @@ _EXPORT_MUTANTS = (
         "do not waste time",
         (
             "worker/attempt.py",
-            "            if self.attempts >= self.context.limits.attempts:\n",
-            "            if self.attempts >= 1:\n",
+            "            if counted >= self.context.limits.attempts:\n",
+            "            if counted >= 1:\n",
         ),
     ),
     _mutant(
@@ -711,7 +738,10 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "merged before published",
         "publishing cannot fail",
-        "    publish_rows(claim, result.rows)\n    return _merge(claim, before, result)\n",
+        """    if not publish_rows(claim, result.rows):
+        return claim.pause()
+    return _merge(claim, before, result)
+""",
         """    report = _merge(claim, before, result)
     publish_rows(claim, result.rows)
     return report

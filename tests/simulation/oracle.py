@@ -43,7 +43,7 @@ MOVES = {
     PageState.STORED: {PageState.STORED, PageState.DONE},
     PageState.DONE: {PageState.DONE},
 }
-_OTHER_PLACES = ("quarantine/", "index/", "reports/")
+_OTHER_PLACES = ("quarantine/", "index/", "readings/", "reports/")
 ATTEMPTS = 5
 """The number of claims after which a page may become a hole."""
 
@@ -77,6 +77,7 @@ class Oracle:
         self._watermark: Watermark | None = None
         self._objects: dict[str, bytes] = {}
         self._rows: dict[str, dict[str, Any]] = {}
+        self._saved_views: dict[str, tuple[SourceView, ...]] = {}
         self._published = 0
         self._bodies: dict[tuple[str, str], str] = {}
         self._ids: dict[str, tuple[str, str]] = {}
@@ -99,6 +100,9 @@ class Oracle:
         if call.port == "api":
             asked = call.args[0] if call.method == "query" else None
             process.sees.append(SourceView(asked, self.source.snapshot()))
+        elif call.name == "lake.read":
+            # Whoever goes on with the progress of a dense reading has seen what it holds.
+            process.sees[:0] = self._saved_views.get(call.args[0], ())
         elif call.writes:
             self.sweeps.now = self.now
             self.sweeps.note_confirmation(self.timeline)
@@ -124,6 +128,8 @@ class Oracle:
                 self._judge_new_rows(process, key)
             else:
                 check(Invariant.WRITE_ONCE, key.startswith(_OTHER_PLACES), f"{key} is in no folder")
+                if key.startswith("readings/"):
+                    self._saved_views[key] = tuple(process.sees)
                 if key.startswith("index/"):
                     self._judge_index(key, objects[key])
 

@@ -74,6 +74,41 @@ def test_a_new_page_never_waits_behind_more_of_the_past_than_its_share() -> None
     assert before <= OUTSTANDING // 4 + 2
 
 
+def shattering(*, ticks: int) -> World:
+    """February is new, and shatters into more parts than the bound, of which workers do a few."""
+    world = World(store=entries(300, first=FEBRUARY, end=MARCH), origin=FEBRUARY)
+    world.simulator.behave(totals_extra=10**12, per_page_cap=2)
+    for _ in range(ticks):
+        tick(world)
+        work_on(world, 12)
+        world.now += TICK
+    assert len(list(world.timeline.undone())) > OUTSTANDING
+    return world
+
+
+def test_a_new_page_never_waits_behind_parts_of_splits() -> None:
+    world = shattering(ticks=20)
+    for _ in range(5):
+        world.simulator.insert(world.now - timedelta(minutes=3))
+        world.now += TICK
+        before = len(world.queue.messages)
+        report = tick(world)
+        assert report.planned_through == world.now - timedelta(minutes=2)
+        first = works(world.queue)[before:][: OUTSTANDING // 4]
+        assert report.planned_through in {work.window.end for work in first}
+
+
+def test_of_the_parts_of_splits_the_latest_go_first() -> None:
+    world = shattering(ticks=20)
+    world.queue.messages.clear()
+    world.now += timedelta(days=1)
+    tick(world)
+    sent = [work.start for work in works(world.queue) if work.start < MARCH]
+    waiting = [page.window.start for page in world.timeline.undone() if not page.sent_at]
+    assert sent == sorted(sent, reverse=True)
+    assert min(sent) > max(start for start in waiting if start < MARCH)
+
+
 def test_parts_of_new_pages_stay_within_the_bound_too() -> None:
     world = World(store=entries(300, first=FEBRUARY, end=MARCH), origin=FEBRUARY)
     world.simulator.behave(totals_extra=10**12, per_page_cap=2)

@@ -385,6 +385,7 @@ def quick_trials() -> Iterator[Trial]:
     yield from blind_trials()
     yield from map(undisturbed, SCENARIOS)
     yield from reborn_trials(5)
+    yield from (Trial("costly", (case,)) for case in ("topic-rate", "longer-than-a-worker"))
     yield Trial(
         "doomed", ("one-page", "none", "timeline.update_watermark.exported_through", "pause", "1")
     )

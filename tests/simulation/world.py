@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cpd_exporter.adapters.aws.timeline_items import PAGE
-from cpd_exporter.errors import MalformedResponseError, TransientError
+from cpd_exporter.errors import OversizedResponseError, TransientError
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.window import Window
@@ -35,7 +35,7 @@ class Costs:
         """Raise what the client raises for a response that is too large."""
         size = sum(len(str(getattr(record, "content", ""))) for record in listing.records)
         if self.max_body_bytes is not None and size > self.max_body_bytes:
-            raise MalformedResponseError(f"a response of more than {self.max_body_bytes} bytes")
+            raise OversizedResponseError(f"a response of more than {self.max_body_bytes} bytes")
 
     def check_item(self, page: Page) -> None:
         """Raise what the adapter raises for an item that is too large."""

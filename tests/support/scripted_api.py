@@ -6,7 +6,7 @@ from datetime import timedelta
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
 from cpd_exporter.model.minutes import Summaries
 from cpd_exporter.model.window import Window
-from cpd_exporter.source.window_reader import Overflow, Reading, read_window
+from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from simulator.behaviour import Behaviour
 from simulator.simulator import Simulator
 from simulator.source import EntryStore
@@ -52,7 +52,9 @@ class ScriptedApi:
 
 
 def read(api: ScriptedApi, *, may_split: bool = True) -> Reading | Overflow:
-    return read_window(api, HOUR, may_split=may_split)
+    answer = read_window(api, HOUR, may_split=may_split)
+    assert not isinstance(answer, Unfinished)
+    return answer
 
 
 def simulated(entries: int, **switches: object) -> Simulator:

@@ -123,8 +123,9 @@ def test_the_defaults_of_the_parameters_are_settings_that_can_be_read(function: 
 
 def test_the_planner_gets_the_workers_time_out() -> None:
     for function in FUNCTIONS:
-        assert int(variables(function)["CPD_WORKER_TIMEOUT_SECONDS"]) == FUNCTION["Timeout"]
-        assert "Timeout" not in properties(function)
+        seconds = int(variables(function)["CPD_WORKER_TIMEOUT_SECONDS"])
+        assert seconds == properties("WorkerFunction")["Timeout"] == 300
+    assert "Timeout" not in properties("PlannerFunction")
 
 
 # ---- Schedule, queue and mapping
@@ -156,8 +157,9 @@ def test_a_schedule_is_a_command_and_its_retry_is_the_next_one(name: str) -> Non
 
 def test_a_message_stays_hidden_while_it_may_be_in_work() -> None:
     queue = properties("WorkQueue")
-    assert queue["VisibilityTimeout"] >= 6 * FUNCTION["Timeout"]
-    assert queue["VisibilityTimeout"] == VISIBILITY * FUNCTION["Timeout"]
+    timeout = properties("WorkerFunction")["Timeout"]
+    assert queue["VisibilityTimeout"] > timeout
+    assert queue["VisibilityTimeout"] == VISIBILITY * timeout
 
 
 def test_a_message_that_fails_often_is_kept_in_the_dead_letter_queue() -> None:
@@ -312,6 +314,7 @@ def test_the_worker_may_do_what_it_does_and_no_more() -> None:
         str({"Fn::Sub": "${LakeBucket.Arn}/entries/*"}),
         str({"Fn::Sub": "${LakeBucket.Arn}/index/*"}),
         str({"Fn::Sub": "${LakeBucket.Arn}/quarantine/*"}),
+        str({"Fn::Sub": "${LakeBucket.Arn}/readings/*"}),
         str({"Fn::Sub": "${LakeBucket.Arn}/reports/*"}),
     }
 

@@ -40,8 +40,11 @@ from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
 from cpd_exporter.worker.context import WorkerContext, WorkerLimits
 from cpd_exporter.worker.worker import Worker
 
-VISIBILITY = 6
+VISIBILITY = 1.2
 """The queue's visibility time-out holds so many time-outs of the worker (see the template)."""
+
+MAX_LEASE = timedelta(minutes=3)
+"""Long work renews its lease, so that a dead worker's work is free again within minutes."""
 
 
 def build_planner(
@@ -122,7 +125,7 @@ def worker() -> Worker:
         clock=_now,
         new_token=_new_token,
         limits=WorkerLimits(
-            lease=settings.worker_timeout_seconds + timedelta(seconds=5),
+            lease=min(settings.worker_timeout_seconds + timedelta(seconds=5), MAX_LEASE),
             deletion_delay=settings.deletion_delay_seconds,
             max_deletions=settings.max_deletions_per_day,
             fingerprint_exclude=settings.fingerprint_exclude,

@@ -53,6 +53,10 @@ class MalformedResponseError(PermanentError):
     """The API's answer does not have the documented form."""
 
 
+class OversizedResponseError(MalformedResponseError):
+    """A response has more bytes than a worker reads. The same query with fewer rows may fit."""
+
+
 class FilterError(PermanentError):
     """The API's date filter does not work as assumed, so no answer may be stored."""
 

@@ -37,7 +37,8 @@ class EntriesApi(Protocol):
         Whether the bounds are inclusive, how rows are ordered, and whether the total is right, is
         uncertain. Without a window: of all entries. A bound in hours that the clock of the filter's
         time zone shows twice is widened to both readings, and the listing's ``span`` says so.
-        Raises ``MalformedResponseError``.
+        Raises ``MalformedResponseError``, and ``OversizedResponseError`` for a response that has
+        too many bytes.
         """
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:

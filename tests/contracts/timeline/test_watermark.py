@@ -157,6 +157,8 @@ class TestAppending:
                 "64b7f0c2a3": MissingEntry(NOW, LATER, held_at=LATER),
             },
             deletions_counted=DayCount("2026-03-15", 3),
+            published=3000,
+            reading_key="readings/one",
         )
         assert timeline.append([full], after=ORIGIN)
         assert timeline.page(ORIGIN) == full

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.entry import FaultyEntry
-from cpd_exporter.model.row import Change, Row, created, decode, encode, quarantine
+from cpd_exporter.model.row import (
+    Change,
+    Row,
+    RowsById,
+    StoredRows,
+    created,
+    decode,
+    encode,
+    quarantine,
+)
 from tests.support.samples import TENANT, content, entry
 
 AT = datetime(2026, 3, 2, 8, 0, 0, 123000, tzinfo=UTC)
@@ -161,3 +170,20 @@ def test_a_row_names_the_members_that_its_fingerprint_ignores() -> None:
 
 def test_a_row_that_ignores_none_has_no_such_member() -> None:
     assert b"fingerprintExclude" not in gzip.decompress(encode([row()]))
+
+
+def test_stored_rows_are_a_sequence_of_rows_and_stored_as_such() -> None:
+    three = [row(logEntryId=f"{number:024x}") for number in (3, 1, 2)]
+    stored = StoredRows.of(three[:2])
+    stored.append(three[2])
+    assert (len(stored), stored[1], list(stored[1:]), list(stored)) == (
+        3,
+        three[1],
+        three[1:],
+        three,
+    )
+    assert stored == three
+    assert encode(stored) == encode(three)
+    by_id = RowsById(stored)
+    assert dict(by_id) == {one.entry_id: one for one in three}
+    assert len(by_id) == 3

@@ -17,6 +17,7 @@ from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
 from cpd_exporter.model.window import Window
+from cpd_exporter.worker.attempt import JobClaim, PageClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
 from simulator.behaviour import Behaviour, InjectedFault
 from tests.support.fakes import FakeTimeline
@@ -267,3 +268,64 @@ def test_work_whose_workers_crash_is_split_and_says_so() -> None:
     report = world.worker.handle(work)
     assert report.outcome is Outcome.SPLIT
     assert len(world.pages) > 1
+
+
+SPAN = {"from": "2026-03-14T00:00:00Z", "to": "2026-03-15T00:00:00Z"}
+
+
+class TestProgress:
+    """What an attempt achieved before it ended."""
+
+    def test_an_attempt_with_progress_does_not_count(self) -> None:
+        world, work = planned(20)
+        claim = PageClaim(page_of(world, work), world.worker.context)
+        claim.update(attempts=claim.attempts + 1)
+        claim.progress(published=5)
+        page = page_of(world, work)
+        assert (page.attempts, page.published) == (0, 5)
+        assert page.lease_until == world.now + timedelta(seconds=120)
+
+    def test_a_failure_of_its_own_counts_in_spite_of_progress(self) -> None:
+        world, work = planned(20)
+        claim = PageClaim(page_of(world, work), world.worker.context)
+
+        def fail_later() -> WorkReport:
+            claim.progress(reading_key="somewhere")
+            raise MalformedResponseError("not JSON")
+
+        with pytest.raises(MalformedResponseError):
+            claim.attempt(fail_later, fail)
+        assert page_of(world, work).attempts == 1
+
+    def test_a_page_that_pauses_is_due_at_the_next_tick(self) -> None:
+        world, work = planned(20)
+        claim = PageClaim(page_of(world, work), world.worker.context)
+        assert claim.attempt(claim.pause, fail).outcome is Outcome.PAUSED
+        assert page_of(world, work).attempts == 0
+        world.now += timedelta(minutes=1)
+        assert world.planner.tick().sent == 1
+
+    def test_a_hole_that_pauses_has_not_crashed(self) -> None:
+        world, work = planned(20)
+        misread(world, FilterError("rows from elsewhere"))
+        for _ in range(6):
+            attempt(world, work)
+        claim = PageClaim(page_of(world, work), world.worker.context)
+        assert not claim.crashed
+        claim.attempt(claim.pause, fail)
+        page = page_of(world, work)
+        assert (page.attempts, page.lease_until) == (6, None)
+        assert not PageClaim(page, world.worker.context).crashed
+
+    def test_a_job_renews_its_lease_in_time(self) -> None:
+        world, _ = planned(20)
+        world.command({"command": "replay", **SPAN})
+        [job] = world.timeline.jobs()
+        claim = JobClaim(job, world.worker.context)
+        claim.renew_lease()
+        first = claim.lease_until
+        claim.renew_lease()
+        assert claim.lease_until == first == world.now + timedelta(seconds=120)
+        world.now += timedelta(seconds=61)
+        claim.renew_lease()
+        assert claim.lease_until == world.now + timedelta(seconds=120)

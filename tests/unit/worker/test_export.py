@@ -30,7 +30,9 @@ def test_an_overflow_is_replaced_by_parts_which_the_next_tick_sends() -> None:
     assert {part.generation for part in parts} == {2}
     assert not world.queue.messages
     assert world.planner.tick().sent == 5
-    assert [message.window for message in works(world.queue)] == [part.window for part in parts]
+    assert [message.window for message in works(world.queue)] == [
+        part.window for part in parts[::-1]
+    ]
     assert not world.lake.objects
     assert world.worker.handle(work).outcome is Outcome.GONE
     world.export()

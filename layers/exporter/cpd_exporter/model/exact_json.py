@@ -30,6 +30,7 @@ def _fraction(text: str) -> Decimal | float:
 # NaN and Infinity are not JSON, but one record with them must not spoil its neighbours. The decoder
 # accepts them, and ``read_entry`` refuses the record.
 _DECODER = simplejson.JSONDecoder(parse_int=_integer, parse_float=_fraction, allow_nan=True)
+_ENCODER = simplejson.JSONEncoder(use_decimal=True, allow_nan=False, separators=(",", ":"))
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -43,7 +44,7 @@ def load(text: str | bytes) -> Any:
 
 def dump(value: Any) -> str:
     """Write compact JSON; raises ``ValueError`` for values that JSON lacks, such as NaN."""
-    return simplejson.dumps(value, use_decimal=True, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def canonical(value: Any) -> bytes:

@@ -92,6 +92,11 @@ class Page:
     missing: Mapping[str, MissingEntry] = field(default_factory=dict)
     deletions_counted: DayCount | None = None
 
+    # Progress within the work. Of the rows in ``object``, the topic has surely accepted the events
+    # of the first ``published``. ``reading_key`` is the key of a dense reading's progress.
+    published: int = 0
+    reading_key: str | None = None
+
     # What the API said of it. ``counted`` is the number of entries that the planner counted in
     # exactly this window; ``None``: the planner counted another one. All that the API listed in the
     # window was last read at ``read_at``.
@@ -112,6 +117,11 @@ class Page:
         if any(entry.held_at for entry in self.missing.values()):
             return PageFlag.HELD
         return PageFlag.QUARANTINED if self.quarantined else None
+
+    @property
+    def is_untried(self) -> bool:
+        """Whether the page is as it was planned: no worker has tried it, and no split made it."""
+        return self.generation == 1 and self.updated_at is None
 
     @property
     def watermark_may_pass(self) -> bool:

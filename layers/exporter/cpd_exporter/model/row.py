@@ -3,11 +3,12 @@
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from io import BytesIO
+from typing import Any, Self, overload
 
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.entry import Entry, FaultyEntry
@@ -71,16 +72,77 @@ def created(
     )
 
 
+class StoredRows(Sequence[Row]):
+    """Rows as the lines of a lake object, decoded one at a time.
+
+    A hundred thousand decoded rows would not fit a worker's memory.
+    """
+
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
+        self.lines = list(lines)
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Self:
+        """Encode rows that are not stored yet."""
+        return cls(map(_encoded, rows))
+
+    def append(self, row: Row) -> None:
+        """Add a row at the end."""
+        self.lines.append(_encoded(row))
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(_decoded, self.lines)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> "StoredRows": ...
+    def __getitem__(self, place: int | slice) -> "Row | StoredRows":
+        if isinstance(place, slice):
+            return StoredRows(self.lines[place])
+        return _decoded(self.lines[place])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # rows can be appended
+
+
+class RowsById(Mapping[str, Row]):
+    """The rows of one object by entry, decoded one at a time.
+
+    Raises ``KeyError`` for a row without an entry's ID.
+    """
+
+    def __init__(self, rows: StoredRows) -> None:
+        self._lines = {_decoded(line).entry_id: line for line in rows.lines}
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __getitem__(self, entry_id: str) -> Row:
+        return _decoded(self._lines[entry_id])
+
+
 def encode(rows: Iterable[Row]) -> bytes:
     """Gzipped JSON lines. Each line has the entry's members, then the row's own.
 
     If an entry has a member with the name of one of the row's own, ``shadowed`` holds the entry's.
     """
-    lines = (exact_json.dump(_line(row)) + "\n" for row in rows)
-    return gzip.compress("".join(lines).encode("ascii"), compresslevel=6, mtime=0)
+    packed = BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as lines:
+        for row in rows:
+            lines.write(_encoded(row) + b"\n")
+    return packed.getvalue()
 
 
-def decode(stored: bytes) -> list[Row]:
+def decode(stored: bytes) -> StoredRows:
     """The rows of a lake object, in their stored order.
 
     Raises ``ValueError`` for bytes that ``encode`` did not write.
@@ -88,9 +150,21 @@ def decode(stored: bytes) -> list[Row]:
     if not stored:
         raise ValueError("no bytes at all")
     try:
-        return [_row(exact_json.load(line)) for line in gzip.decompress(stored).splitlines()]
+        with gzip.open(BytesIO(stored)) as lines:
+            rows = StoredRows(line.rstrip(b"\n") for line in lines)
+        for _ in rows:
+            pass  # each line is a row
     except (OSError, EOFError, zlib.error, KeyError, TypeError, AttributeError) as error:
         raise ValueError("not gzipped JSON lines of rows") from error
+    return rows
+
+
+def _encoded(row: Row) -> bytes:
+    return exact_json.dump(_line(row)).encode("ascii")
+
+
+def _decoded(line: bytes) -> Row:
+    return _row(exact_json.load(line))
 
 
 def _line(row: Row) -> dict[str, Any]:

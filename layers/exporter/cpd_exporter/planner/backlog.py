@@ -1,5 +1,7 @@
 """The pages that are planned and not done."""
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,14 +15,18 @@ from cpd_exporter.ports import PageStore
 class Backlog:
     """Due pages and pages in flight; new ones, past ones and holes apart.
 
-    Holes wait behind all other pages, and hold up no planning. Each list of due pages holds at most
-    the number of pages that may be outstanding.
+    ``due`` are the pages that no worker has tried. Parts of splits and pages that failed are in
+    ``due_again``, the latest first, so that none of them delays newer entries. Holes wait behind
+    all other pages, and hold up no planning. Each list of due pages holds at most the number of
+    pages that may be outstanding.
     """
 
     due: list[Page] = field(default_factory=list)
+    due_again: deque[Page] = field(default_factory=deque)
     due_past: list[Page] = field(default_factory=list)
     due_holes: list[Page] = field(default_factory=list)
     in_flight: int = 0
+    untried_in_flight: int = 0
     past_in_flight: int = 0
     holes: int = 0
     oldest_hole: datetime | None = None
@@ -28,7 +34,12 @@ class Backlog:
     @property
     def new(self) -> int:
         """New pages that are not done."""
-        return self.in_flight + len(self.due)
+        return self.in_flight + len(self.due) + len(self.due_again)
+
+    @property
+    def untried(self) -> int:
+        """New pages that no worker has tried."""
+        return self.untried_in_flight + len(self.due)
 
     @property
     def past(self) -> int:
@@ -40,9 +51,10 @@ def read_backlog(
     timeline: PageStore, watermark: Watermark, limits: PlannerLimits, now: datetime
 ) -> Backlog:
     """Read the pages that are not done: all in flight, and as many due ones as the limits allow."""
-    backlog = Backlog()
+    backlog = Backlog(due_again=deque(maxlen=limits.outstanding))
     for page in timeline.undone():
         is_due = page.due(now, limits.resend_policy)
+        due: list[Page] | deque[Page]
         if page.hole_since is not None:
             backlog.holes += 1
             backlog.oldest_hole = min(page.hole_since, backlog.oldest_hole or page.hole_since)
@@ -52,9 +64,22 @@ def read_backlog(
             due = backlog.due_past
         else:
             backlog.in_flight += not is_due
-            due = backlog.due
-        if is_due and len(due) < limits.outstanding:
+            backlog.untried_in_flight += page.is_untried and not is_due
+            due = backlog.due if page.is_untried else backlog.due_again
+        if is_due and (due is backlog.due_again or len(due) < limits.outstanding):
             due.append(page)
         if backlog.holes > limits.max_holes:
             break
     return backlog
+
+
+def pages_to_send(
+    backlog: Backlog, new: Sequence[Page], past: Sequence[Page], limits: PlannerLimits
+) -> list[Page]:
+    """The pages that have room in the queue: new ones, which always find some, then all others."""
+    room = max(0, limits.outstanding - backlog.in_flight)
+    reserve = max(0, limits.new_outstanding - backlog.untried_in_flight)
+    first = new[: max(room, reserve)]
+    past_room = max(0, limits.past_outstanding - backlog.past_in_flight)
+    others = [*reversed(backlog.due_again), *past[:past_room], *backlog.due_holes]
+    return [*first, *others[: max(0, room - max(len(first), reserve))]]

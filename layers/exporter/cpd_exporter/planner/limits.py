@@ -37,6 +37,11 @@ class PlannerLimits:
         return self.outstanding // 4
 
     @property
+    def new_outstanding(self) -> int:
+        """The room that pages which no worker has tried find beside all parts of splits."""
+        return self.outstanding // 4
+
+    @property
     def full_sweeps(self) -> int:
         """The share of the rolling sweep: commands and requests always find room for theirs."""
         return max(1, self.sweeps // 2)

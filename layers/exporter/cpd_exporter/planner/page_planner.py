@@ -35,7 +35,8 @@ class PagePlanner:
 
     def plan_new(self, watermark: Watermark, backlog: Backlog, planned: list[Page]) -> None:
         """Plan ``[planned_through, now - settle)``, oldest first."""
-        budget = self.limits.outstanding - backlog.new
+        reserve = self.limits.new_outstanding - backlog.untried
+        budget = max(self.limits.outstanding - backlog.new, reserve)
         horizon = floor_second(self.clock() - self.limits.slice_policy.settle)
         if budget <= 0 or backlog.holes > self.limits.max_holes:
             return

@@ -15,7 +15,7 @@ from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.command import Command
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.watermark import Tick, Watermark
-from cpd_exporter.planner.backlog import Backlog, read_backlog
+from cpd_exporter.planner.backlog import Backlog, pages_to_send, read_backlog
 from cpd_exporter.planner.commands import CommandHandler
 from cpd_exporter.planner.filter_checker import FilterChecker
 from cpd_exporter.planner.follow_up import note_first_export, request_follow_up
@@ -116,14 +116,12 @@ class Planner:
         watermark = self._begin()
         backlog = read_backlog(self.timeline, watermark, self.limits, self.clock())
         planned_new, planned_past, error, past_error = self._plan(watermark, backlog, has_time_left)
-        # New pages have room of their own, whatever the past is split into.
         new = [*backlog.due, *open_pages(planned_new)]
         past = [*backlog.due_past, *open_pages(planned_past)]
-        room = max(0, self.limits.outstanding - backlog.in_flight)
-        past_room = max(0, self.limits.past_outstanding - backlog.past_in_flight)
-        sent = self._send([*new, *past[:past_room], *backlog.due_holes][:room])
+        sent = self._send(pages_to_send(backlog, new, past, self.limits))
         watermark = self._move_watermark()
-        undone = backlog.in_flight + backlog.past_in_flight + len(new) + len(past)
+        in_flight = backlog.in_flight + backlog.past_in_flight
+        undone = in_flight + len(new) + len(backlog.due_again) + len(past)
         check_error = self._check_totals(watermark, has_time_left)
         sweeps = [] if error else self._sweep(watermark, undone, has_time_left)
         refusals = read_refusals(self.timeline, self.clock())

@@ -13,7 +13,7 @@ from cpd_exporter.model.entry import Entry
 from cpd_exporter.model.timestamps import SECOND, floor_second, format_instant
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.source.response import SLACK, query_window
+from cpd_exporter.source.response import MAX_PER_PAGE, SLACK, query_fitting
 
 MAX_CHECK_OUTAGES = 2
 """Failed requests after which a check takes no more samples: each may take half a minute."""
@@ -175,7 +175,7 @@ def _judge(api: EntriesApi, sample: Entry) -> _Verdict:
     """Look for an entry by its second."""
     second = Window(floor_second(sample.date), floor_second(sample.date) + SECOND)
     try:
-        found = query_window(api, second.widened(SLACK))
+        found, _ = query_fitting(api, second.widened(SLACK), MAX_PER_PAGE)
     except FilterError:
         return _Verdict.CONTRADICTS
     # A full response may leave out any entry, but all of its rows lie in the window.

@@ -1,6 +1,6 @@
 """One response of the API, checked against the window that was asked for."""
 
-from cpd_exporter.errors import FilterError
+from cpd_exporter.errors import FilterError, OversizedResponseError
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.timestamps import SECOND, format_instant
 from cpd_exporter.model.window import Window
@@ -36,3 +36,14 @@ def query_window(
                 "If it filters in another time zone, set FilterTimeZone to that zone"
             )
     return listing
+
+
+def query_fitting(api: EntriesApi, asked: Window, per_page: int) -> tuple[Listing, int]:
+    """The first response with as few rows as its size demands, and that number of rows."""
+    while True:
+        try:
+            return query_window(api, asked, per_page=per_page), per_page
+        except OversizedResponseError:
+            if per_page == 1:
+                raise
+            per_page //= 2

@@ -14,7 +14,12 @@ _PAGE_SIZE_STEP = 61
 def page_sizes(largest: int, readings: int) -> Iterator[int]:
     """A page size for each reading, from ``largest`` down to half of it."""
     for reading in range(readings):
-        yield largest - reading * _PAGE_SIZE_STEP % (largest // 2 + 1)
+        yield page_size(largest, reading)
+
+
+def page_size(largest: int, reading: int) -> int:
+    """The page size of one reading."""
+    return largest - reading * _PAGE_SIZE_STEP % (largest // 2 + 1)
 
 
 @dataclass(slots=True)

@@ -4,26 +4,20 @@ Nothing here relies on sort order, on inclusive or exclusive bounds, or on total
 the largest unit that is trusted; where a window holds more, the union of many readings is.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from cpd_exporter.errors import InconsistentListingError
-from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
+from cpd_exporter.model.entry import Entry, FaultyEntry
+from cpd_exporter.model.packed import PackedEntries, PackedEntry, Record, identity
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.source.response import SLACK, query_window
-from cpd_exporter.source.union import Union, page_sizes
-
-MAX_DENSE_READINGS = 30
-"""Complete readings of a dense page: it overflows and cannot be split."""
-
-MAX_OFFSET_PAGES = 500
-"""Responses of one complete reading."""
+from cpd_exporter.source.dense_reader import Checkpoint, DenseReading, read_dense
+from cpd_exporter.source.reading_progress import decode_progress, encode_progress
+from cpd_exporter.source.response import MAX_PER_PAGE, SLACK, query_fitting, query_window
 
 _MAX_READINGS = 3
 """Readings of one response whose rows contradict each other."""
-
-type Record = Entry | FaultyEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +28,7 @@ class Reading:
     ``is_blank``: the API listed nothing, not even in the slack around the window.
     """
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     faulty: tuple[FaultyEntry, ...]
     is_blank: bool
 
@@ -47,34 +41,80 @@ class Overflow:
     per_page: int
 
 
-def read_window(api: EntriesApi, window: Window, *, may_split: bool) -> Reading | Overflow:
+class Unfinished:
+    """The worker's time ended before the readings of a dense page did. Their progress is saved."""
+
+
+def read_window(
+    api: EntriesApi,
+    window: Window,
+    *,
+    may_split: bool,
+    checkpoint: Checkpoint | None = None,
+) -> Reading | Overflow | Unfinished:
     """Read a window: ask a second wider on both sides, and keep exactly ``[start, end)``.
 
     A window with more than one response gives ``Overflow`` if the caller may split it, otherwise
-    the union of repeated complete readings. Raises ``FilterError`` and
-    ``InconsistentListingError``.
+    the union of repeated complete readings, whose progress goes to ``checkpoint``. Raises
+    ``FilterError`` and ``InconsistentListingError``.
     """
     asked = window.widened(SLACK)
-    answer = _read_response(api, asked)
-    if isinstance(answer, Overflow):
+    saved = None if may_split or checkpoint is None else checkpoint.load()
+    progress = None if saved is None else decode_progress(saved, asked)
+    if progress is None:
+        answer = _read_response(api, asked)
+        if not isinstance(answer, Overflow):
+            return _reading(window, answer)
         if may_split:
             return answer
-        answer = _read_union(api, asked, answer.per_page)
-    answer = tuple(answer)
-    entries = (record for record in answer if isinstance(record, Entry))
-    faulty = (record for record in answer if isinstance(record, FaultyEntry))
+        progress = DenseReading(largest=answer.per_page)
+    records = read_dense(
+        api,
+        window,
+        progress,
+        checkpoint or _Unsaved(),
+        lambda reading: encode_progress(reading, asked),
+    )
+    if records is None:
+        return Unfinished()
+    entries = [record for record in records if isinstance(record, PackedEntry)]
+    entries.sort(key=lambda entry: (entry.date, entry.id))
+    faulty = tuple(record for record in records if isinstance(record, FaultyEntry))
+    return Reading(PackedEntries(entries), faulty, is_blank=not progress.union.members)
+
+
+class _Unsaved:
+    """No checkpoint: a reading that its caller does not mean to continue."""
+
+    is_due = False
+
+    def has_time_left(self) -> bool:
+        return True
+
+    def load(self) -> bytes | None:
+        return None
+
+    def save(self, progress: bytes) -> None: ...
+
+    def drop(self) -> None: ...
+
+
+def _reading(window: Window, records: Collection[Record]) -> Reading:
+    entries = (record for record in records if isinstance(record, Entry))
+    faulty = (record for record in records if isinstance(record, FaultyEntry))
     return Reading(
         tuple(sorted((e for e in entries if e.date in window), key=lambda e: (e.date, e.id))),
         tuple(f for f in faulty if f.date is None or f.date in window),
-        is_blank=not answer,
+        is_blank=not records,
     )
 
 
-def _read_response(api: EntriesApi, asked: Window) -> Overflow | Iterable[Record]:
+def _read_response(api: EntriesApi, asked: Window) -> Overflow | Collection[Record]:
     """Read everything in one response, or learn that it does not fit."""
     agreed: dict[str, str] | None = None
+    per_page = MAX_PER_PAGE
     for _ in range(_MAX_READINGS):
-        listing = query_window(api, asked)
+        listing, per_page = query_fitting(api, asked, per_page)
         if len(listing.records) >= listing.per_page:
             return Overflow(max(listing.total, len(listing.records)), listing.per_page)
         records = _by_identity(listing.records)
@@ -96,69 +136,13 @@ def _read_response(api: EntriesApi, asked: Window) -> Overflow | Iterable[Record
     )
 
 
-def _read_union(api: EntriesApi, asked: Window, per_page: int) -> Iterable[Record]:
-    """Read until two unions in a row, the second begun after the first, have the same members.
-
-    One union is not enough. While one row goes and another comes, a union may hold the first, lack
-    a third that slipped between two pages, and still be as large as the total. Members of both
-    unions were there before and after the first one's total, so they are all that it counted.
-    """
-    earlier: dict[str, Record] = {}
-    union: Union[Record] = Union()
-    for size in page_sizes(per_page, MAX_DENSE_READINGS):
-        totals, records = _read_pages(api, asked, size)
-        if len(records) > max(totals):
-            break  # the total cannot be believed, or rows came and went
-        if union.add(totals, records):
-            if union.members.keys() == earlier.keys():
-                return union.members.values()
-            earlier, union.members = union.members, {}
-    raise InconsistentListingError(
-        f"{asked} cannot be split further and holds more than one response. Of up to "
-        f"{MAX_DENSE_READINGS} readings, no two unions in a row have the same records, as many as "
-        "their total"
-    )
-
-
-def _read_pages(
-    api: EntriesApi, asked: Window, per_page: int
-) -> tuple[set[int], dict[str, Record]]:
-    """One complete reading: the totals that its responses name, and its records by identity."""
-    totals: set[int] = set()
-    records: dict[str, Record] = {}
-    for listing in _query_pages(api, asked, per_page):
-        totals.add(listing.total)
-        records |= {_identity(record): record for record in listing.records}
-    return totals, records
-
-
-def _query_pages(api: EntriesApi, asked: Window, per_page: int) -> Iterator[Listing]:
-    for page in range(1, MAX_OFFSET_PAGES + 1):
-        listing = query_window(api, asked, page=page, per_page=per_page)
-        yield listing
-        # One page beyond the total is asked for: a row on it would contradict the total.
-        if (
-            len(listing.records) < listing.per_page
-            or (page - 1) * listing.per_page >= listing.total
-        ):
-            return
-    raise InconsistentListingError(
-        f"{asked} has no end after {MAX_OFFSET_PAGES} offset pages of at most {per_page} records"
-    )
-
-
 def _by_identity(records: Iterable[Record]) -> dict[str, Record] | None:
     """The records without repetitions; ``None`` if one ID came in two versions."""
     distinct: dict[str, Record] = {}
     for record in records:
-        if _version(distinct.setdefault(_identity(record), record)) != _version(record):
+        if _version(distinct.setdefault(identity(record), record)) != _version(record):
             return None
     return distinct
-
-
-def _identity(record: Record) -> str:
-    """An entry's ID; a faulty record's own text, since its ID may be its fault."""
-    return f"id:{record.id}" if isinstance(record, Entry) else f"source:{record.source!r}"
 
 
 def _version(record: Record) -> str:

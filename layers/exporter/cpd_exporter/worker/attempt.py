@@ -7,8 +7,8 @@ and after the last attempt the worker gives the work up.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
@@ -16,7 +16,10 @@ from cpd_exporter.model.breaker import BreakerChange, DayCount
 from cpd_exporter.model.job import Job
 from cpd_exporter.model.page import ConditionalWrite, Page, lake_key
 from cpd_exporter.model.window import Window
-from cpd_exporter.worker.context import WorkerContext, WorkReport
+from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
+
+SAVE_INTERVAL = timedelta(seconds=90)
+"""How often long work saves its progress: a lease, which each save renews, lasts longer."""
 
 
 class SupersededError(Exception):
@@ -52,6 +55,11 @@ class Claim(ABC):
         """Note the crash before anything else is tried that may kill the worker too."""
 
     @property
+    def failures(self) -> int:
+        """The attempts that count, if this one fails."""
+        return self.attempts
+
+    @property
     def is_leased(self) -> bool:
         """Whether another worker holds the work now."""
         return self.lease_until is not None and self.lease_until > self.context.clock()
@@ -69,13 +77,16 @@ class Claim(ABC):
         try:
             return work()
         except (TransientError, ConfigurationError) as error:
-            taken_back = max(0, self.attempts - 1)
+            taken_back = max(0, self.failures - 1)
             self.update(attempts=taken_back, lease_until=None, error=str(error))
             raise
         except PermanentError as error:
-            if self.attempts >= self.context.limits.attempts:
+            counted = self.failures
+            if counted >= self.context.limits.attempts:
+                if counted != self.attempts:
+                    self.update(attempts=counted)
                 return give_up(error)
-            self.update(lease_until=None, error=str(error))
+            self.update(attempts=counted, lease_until=None, error=str(error))
             raise
 
     @property
@@ -96,6 +107,16 @@ class PageClaim(Claim):
 
     page: Page
     context: WorkerContext
+    has_time_left: Callable[[], bool] = lambda: True
+    attempts_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attempts_before = self.page.attempts
+
+    @property
+    def failures(self) -> int:
+        # Progress takes the attempt back, but a failure of the page's own counts nevertheless.
+        return self.attempts_before + 1
 
     @property
     def key(self) -> str:
@@ -149,6 +170,27 @@ class PageClaim(Claim):
             return False
         raise SupersededError
 
+    @property
+    def is_save_due(self) -> bool:
+        """Whether the last write is so long ago that progress should be saved."""
+        saved_at = self.page.updated_at
+        return saved_at is None or self.context.clock() - saved_at >= SAVE_INTERVAL
+
+    def progress(self, **changes: Any) -> None:
+        """Store progress and renew the lease. The attempt is taken back: it was not in vain."""
+        attempts = min(self.attempts_before, self.context.limits.attempts - 1)
+        self.update(attempts=attempts, lease_until=self._lease_end, **changes)
+
+    def pause(self) -> WorkReport:
+        """Leave the rest to the next message, which the next tick sends.
+
+        A hole has no lease then, since one would say that its worker crashed.
+        """
+        now = self.context.clock()
+        lease_end = None if self.page.hole_since else max(now, self.page.sent_at or now)
+        self.update(attempts=self.attempts_before, lease_until=lease_end, error=None)
+        return WorkReport(Outcome.PAUSED)
+
     def begin_after_crash(self) -> PermanentError:
         error = PermanentError(self._crash)
         now = self.context.clock()
@@ -191,11 +233,17 @@ class JobClaim(Claim):
 
     def progress(self, cursor: datetime) -> None:
         """Store the cursor. Whoever goes on begins there, with all attempts left."""
-        self.update(cursor=cursor, attempts=0, error=None)
+        self.update(cursor=cursor, attempts=0, error=None, lease_until=self._lease_end)
+
+    def renew_lease(self) -> None:
+        """Keep other workers away while one page takes long, once half of the lease is over."""
+        halfway = self._lease_end - self.context.limits.lease / 2
+        if self.job.lease_until is None or self.job.lease_until < halfway:
+            self.update(lease_until=self._lease_end)
 
     def progress_to(self, position: int) -> None:
         """Store how many of the job's entries are done, as ``progress`` stores a cursor."""
-        self.update(position=position, attempts=0, error=None)
+        self.update(position=position, attempts=0, error=None, lease_until=self._lease_end)
 
     def pause(self) -> None:
         """Leave the rest to the next message.

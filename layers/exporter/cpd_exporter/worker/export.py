@@ -9,14 +9,16 @@ finds the other's object at the page's key and goes on from that. So it leaves n
 that the timeline does not know.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from cpd_exporter.errors import InconsistentListingError, PermanentError
 from cpd_exporter.model.page import PageState, parts_of, replacing
-from cpd_exporter.model.row import Change, Row, created, quarantine
+from cpd_exporter.model.row import Change, Row, StoredRows, created, quarantine
 from cpd_exporter.source.counter import count
-from cpd_exporter.source.window_reader import Overflow, Reading, read_window
+from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from cpd_exporter.worker.attempt import PageClaim
+from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.publish import publish_rows, resume, store
 from cpd_exporter.worker.suspects import count_suspects
@@ -50,9 +52,16 @@ def _read(claim: PageClaim) -> WorkReport:
     context = claim.context
     # A page in ``WRITING`` is never split: an object may be on its way to its key.
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
-    reading = read_window(context.api, claim.page.window, may_split=may_split)
+    reading = read_window(
+        context.api,
+        claim.page.window,
+        may_split=may_split,
+        checkpoint=LakeCheckpoint(claim),
+    )
     if isinstance(reading, Overflow):
         return _split(claim, context.limits.parts(reading))
+    if isinstance(reading, Unfinished):
+        return claim.pause()
     if reading.is_blank:
         _check_nothing(claim)
     tenant_id = context.timeline.tenant_id
@@ -81,9 +90,9 @@ def _check_nothing(claim: PageClaim) -> None:
     )
 
 
-def _rows(context: WorkerContext, reading: Reading) -> list[Row]:
+def _rows(context: WorkerContext, reading: Reading) -> Iterator[Row]:
     now = context.clock()
-    return [
+    return (
         created(
             entry,
             tenant_id=context.timeline.tenant_id,
@@ -91,18 +100,28 @@ def _rows(context: WorkerContext, reading: Reading) -> list[Row]:
             fingerprint_exclude=context.limits.fingerprint_exclude,
         )
         for entry in reading.entries
-    ]
+    )
 
 
-def _publish(claim: PageClaim, rows: list[Row]) -> WorkReport:
-    publish_rows(claim, rows)
-    stored_at = max((row.exported_at for row in rows), default=None)
+def _publish(claim: PageClaim, rows: StoredRows) -> WorkReport:
+    if not publish_rows(claim, rows):
+        return claim.pause()
+    # All rows of one object were stored at one instant.
+    stored_at = rows[0].exported_at if rows else None
     return _finish(claim, entries=len(rows), stored_at=stored_at)
 
 
 def _finish(claim: PageClaim, **facts: Any) -> WorkReport:
     facts["read_at"] = facts.get("stored_at") or claim.context.clock()
-    claim.update(state=PageState.DONE, hole_since=None, error=None, lease_until=None, **facts)
+    claim.update(
+        state=PageState.DONE,
+        hole_since=None,
+        error=None,
+        lease_until=None,
+        published=0,
+        reading_key=None,
+        **facts,
+    )
     changes = {Change.CREATED: claim.page.entries}
     return WorkReport(Outcome.DONE, changes, claim.page.quarantined)
 

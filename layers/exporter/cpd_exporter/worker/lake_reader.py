@@ -8,7 +8,7 @@ from cpd_exporter.errors import LakeError
 from cpd_exporter.model import page_index
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.page_index import IndexEntry, PageIndex
-from cpd_exporter.model.row import Row, decode
+from cpd_exporter.model.row import Row, RowsById, decode
 from cpd_exporter.ports import Lake
 
 
@@ -40,7 +40,7 @@ class LakeReader:
         """The rows of one object, by entry."""
         if key not in self.objects:
             try:
-                self.objects[key] = {row.entry_id: row for row in decode(self._read(key))}
+                self.objects[key] = RowsById(decode(self._read(key)))
             except KeyError as error:
                 raise LakeError(key, damage="a row without an entry's ID") from error
             except ValueError as error:

@@ -1,20 +1,26 @@
 """Rows to the lake, then to the subscribers: stored before published, published from storage."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.event import Event, event_for, reference_for
 from cpd_exporter.model.page import PageState
 from cpd_exporter.model.refusal import Refusal
-from cpd_exporter.model.row import Row, decode, encode
+from cpd_exporter.model.row import Row, StoredRows, decode, encode
 from cpd_exporter.ports import Lake
 from cpd_exporter.worker.attempt import PageClaim
+
+MAX_ROWS_AT_ONCE = 100
+"""Rows that are published at once; the worker looks at the time in between."""
+
+MAX_ROWS_PER_POSITION = 1000
+"""Rows between two publishing positions: a worker's death repeats no more of their events."""
 
 type Publish = Callable[[Sequence[Event]], dict[str, str]]
 """Sends events; returns the IDs of those that are refused for good, with the reasons."""
 
 
-def resume(claim: PageClaim) -> list[Row] | None:
+def resume(claim: PageClaim) -> StoredRows | None:
     """Read the rows that an earlier attempt stored; ``None`` if none did.
 
     Raises ``LakeError`` if one did, and its object is missing or damaged.
@@ -27,7 +33,7 @@ def resume(claim: PageClaim) -> list[Row] | None:
     return None if body is None else _stored(claim, body)
 
 
-def store(claim: PageClaim, rows: Sequence[Row]) -> list[Row]:
+def store(claim: PageClaim, rows: Iterable[Row]) -> StoredRows:
     """Store rows at the claim's key, and go on from the object that is there afterwards.
 
     Another attempt may have stored its rows first: from then on, that object alone counts.
@@ -38,8 +44,23 @@ def store(claim: PageClaim, rows: Sequence[Row]) -> list[Row]:
     return _stored(claim, body)
 
 
-def publish_rows(claim: PageClaim, rows: Sequence[Row]) -> None:
-    """Publish stored rows. A refused event is recorded, and does not hold up the others."""
+def publish_rows(claim: PageClaim, rows: StoredRows) -> bool:
+    """Publish stored rows from the page's position on; ``False`` if the worker's time ended first.
+
+    A refused event is recorded, and does not hold up the others.
+    """
+    for start in range(claim.page.published, len(rows), MAX_ROWS_AT_ONCE):
+        unsaved = start - claim.page.published
+        is_over = unsaved > 0 and not claim.has_time_left()
+        if unsaved >= MAX_ROWS_PER_POSITION or (unsaved and claim.is_save_due) or is_over:
+            claim.progress(published=start)
+        if is_over:
+            return False
+        _publish_some(claim, rows[start : start + MAX_ROWS_AT_ONCE])
+    return True
+
+
+def _publish_some(claim: PageClaim, rows: Sequence[Row]) -> None:
     context = claim.context
     for entry_id, reason in publish_stored(context.topic.publish, context.lake, {claim.key: rows}):
         refusal = Refusal(claim.page.window, entry_id, reason, context.clock(), claim.key)
@@ -79,7 +100,7 @@ def _read_stored(claim: PageClaim) -> bytes:
     return stored
 
 
-def _stored(claim: PageClaim, body: bytes) -> list[Row]:
+def _stored(claim: PageClaim, body: bytes) -> StoredRows:
     try:
         rows = decode(body)
     except ValueError as error:

@@ -4,20 +4,20 @@ Each entry goes out with its last row, so that the event equals the earlier one 
 Earlier versions and deletions are not published again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.entry import FaultyEntry, read_entry
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.page_index import IndexEntry
-from cpd_exporter.model.row import Row
+from cpd_exporter.model.row import Row, StoredRows
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Lake
 from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.lake_reader import LakeReader, by_object
-from cpd_exporter.worker.publish import Publish, publish_stored
+from cpd_exporter.worker.publish import MAX_ROWS_AT_ONCE, Publish, publish_stored
 
 
 def replay(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
@@ -33,7 +33,9 @@ def replay(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
         share = claim.share_of(page, claim.job.cursor)
         if page.state is PageState.DONE:
             stored = _last_rows(claim.context.lake, page, share)
-            refused += publish_stored(publish, claim.context.lake, stored)
+            for some in _batches(stored):
+                refused += publish_stored(publish, claim.context.lake, some)
+                claim.renew_lease()
             replayed += sum(map(len, stored.values()))
         claim.progress(share.end)
         if not has_time_left() and claim.page_from(claim.job.cursor):
@@ -49,14 +51,22 @@ def _publisher(claim: JobClaim) -> Publish:
     return partial(claim.context.replay_queue.deliver, claim.job.queue_arn)
 
 
-def _last_rows(lake: Lake, page: Page, share: Window) -> dict[str, list[Row]]:
+def _last_rows(lake: Lake, page: Page, share: Window) -> dict[str, StoredRows]:
     """The last rows of a page's entries, by the objects that hold them."""
     reader = LakeReader(lake)
     index = {id_: entry for id_, entry in reader.index_of(page).items() if entry.date in share}
     return {
-        key: [_sound_row(reader, entry_id, entry) for entry_id, entry in entries.items()]
+        key: StoredRows.of(
+            _sound_row(reader, entry_id, entry) for entry_id, entry in entries.items()
+        )
         for key, entries in by_object(index).items()
     }
+
+
+def _batches(stored: Mapping[str, StoredRows]) -> Iterator[dict[str, StoredRows]]:
+    for key, rows in stored.items():
+        for start in range(0, len(rows), MAX_ROWS_AT_ONCE):
+            yield {key: rows[start : start + MAX_ROWS_AT_ONCE]}
 
 
 def _sound_row(reader: LakeReader, entry_id: str, indexed: IndexEntry) -> Row:

@@ -37,7 +37,7 @@ class Worker:
     def handle(self, message: Message, *, has_time_left: HasTimeLeft = lambda: True) -> WorkReport:
         """Do the piece of work that a message names, as far as it is not done.
 
-        A job goes on for as long as ``has_time_left``. Raises ``TransientError`` and
+        A job and a dense page go on for as long as ``has_time_left``. Raises ``TransientError`` and
         ``ConfigurationError`` (the message is to come again, and the attempt does not count),
         ``PermanentError`` (to come again, and it counts) and ``MalformedInputError`` (never again).
         """
@@ -50,15 +50,15 @@ class Worker:
         try:
             if isinstance(message, JobMessage):
                 return self._continue_job(message, has_time_left)
-            return self._work_on_page(message)
+            return self._work_on_page(message, has_time_left)
         except SupersededError:
             return WorkReport(Outcome.SUPERSEDED)
 
-    def _work_on_page(self, message: PageMessage) -> WorkReport:
+    def _work_on_page(self, message: PageMessage, has_time_left: HasTimeLeft) -> WorkReport:
         page = self.context.timeline.page(message.start, message.kind)
         if page is None or not message.names(page) or page.state is PageState.DONE:
             return WorkReport(Outcome.GONE)
-        claim = PageClaim(page, self.context)
+        claim = PageClaim(page, self.context, has_time_left)
         if page.kind is WorkKind.SWEEP:
             return _attempt(claim, partial(sweep_pages, claim), partial(give_up_sweep, claim))
         return _attempt(claim, partial(export_page, claim), partial(give_up_page, claim))

@@ -9,7 +9,12 @@ import pytest
 
 from cpd_exporter.adapters.thrive import http as adapters_http
 from cpd_exporter.adapters.thrive.http import new_client
-from cpd_exporter.errors import MalformedResponseError, PermanentError, TransientError
+from cpd_exporter.errors import (
+    MalformedResponseError,
+    OversizedResponseError,
+    PermanentError,
+    TransientError,
+)
 from cpd_exporter.model.window import Window
 from tests.support.thrive import (
     FIRST,
@@ -66,7 +71,7 @@ class TestOnTheWire:
         monkeypatch.setattr(adapters_http, "MAX_BODY_BYTES", 10_000)
         with (
             answering(lambda _: httpx.Response(200, stream=Stream(b"x" * 100))) as api,
-            pytest.raises(MalformedResponseError, match="more than 10000 bytes"),
+            pytest.raises(OversizedResponseError, match="more than 10000 bytes"),
         ):
             api.query(None)
 

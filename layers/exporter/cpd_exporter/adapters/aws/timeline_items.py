@@ -228,6 +228,8 @@ PAGE = _PageCodec(
     deletions_counted=_DAY_COUNT,
     counted=_NUMBER,
     read_at=_INSTANT,
+    published=_NUMBER_BUT_ZERO,
+    reading_key=_TEXT,
 )
 SWEEP_REQUEST = Codec(
     SweepRequest, at=_INSTANT, requested_at=_INSTANT, entry_id=_TEXT, stored_after=_INSTANT

@@ -13,6 +13,7 @@ from cpd_exporter.errors import (
     AccessError,
     ExporterError,
     MalformedResponseError,
+    OversizedResponseError,
     PermanentError,
     TransientError,
 )
@@ -126,7 +127,7 @@ class Http:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MAX_BODY_BYTES:
-                raise MalformedResponseError(f"{name} answered more than {MAX_BODY_BYTES} bytes")
+                raise OversizedResponseError(f"{name} answered more than {MAX_BODY_BYTES} bytes")
             if self._monotonic() > deadline:
                 raise TransientError(f"{name} was still answering after {MAX_RESPONSE_SECONDS:g} s")
         return bytes(body)

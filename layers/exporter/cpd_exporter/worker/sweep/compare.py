@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from cpd_exporter.model.entry import Entry, fingerprint
 from cpd_exporter.model.page import MissingEntry, Page
 from cpd_exporter.model.page_index import IndexEntry, PageIndex
-from cpd_exporter.model.row import Change, Row
+from cpd_exporter.model.row import Change, Row, StoredRows
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.ports import Lake
 from cpd_exporter.source.window_reader import Reading
@@ -48,7 +48,7 @@ class SweepResult:
     ``sweep_again`` asks for another sweep soon. The API listed all this at ``read_at``.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: StoredRows = field(default_factory=StoredRows)
     missing: dict[str, MissingEntry] = field(default_factory=dict)
     moved_away: set[str] = field(default_factory=set)
     quarantined: int = 0
@@ -116,9 +116,9 @@ def changed_rows(
     requests: Sequence[SweepRequest],
     rows: RowMaker,
     last: LakeReader,
-) -> list[Row]:
+) -> StoredRows:
     """The rows of the entries that are new or that changed, in the reading's order."""
-    changed: list[Row] = []
+    changed = StoredRows()
     for entry in reading.entries:
         indexed = before.index.get(entry.id)
         if indexed is None:
@@ -138,7 +138,7 @@ def missing_ids(before: SweepInput, reading: Reading) -> list[str]:
     return [id_ for id_ in before.index if id_ not in present]
 
 
-def adopt_stored_rows(rows: list[Row], before: SweepInput, quarantined: int) -> SweepResult:
+def adopt_stored_rows(rows: StoredRows, before: SweepInput, quarantined: int) -> SweepResult:
     """The result of another attempt, as far as its rows show it.
 
     An entry that was missing before still is, unless one of the rows is its own.

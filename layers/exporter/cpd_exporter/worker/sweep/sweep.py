@@ -17,8 +17,9 @@ from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
 from cpd_exporter.model.row import Change, quarantine
 from cpd_exporter.model.sweep_request import SweepRequest
-from cpd_exporter.source.window_reader import Overflow, Reading, read_window
+from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from cpd_exporter.worker.attempt import PageClaim, SupersededError
+from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.lake_reader import LakeReader
 from cpd_exporter.worker.publish import publish_rows, resume, store
@@ -104,9 +105,16 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
     context = claim.context
     requests = list(context.timeline.sweep_requests(claim.page.window))
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
-    reading = read_window(context.api, claim.page.window, may_split=may_split)
+    reading = read_window(
+        context.api,
+        claim.page.window,
+        may_split=may_split,
+        checkpoint=LakeCheckpoint(claim),
+    )
     if isinstance(reading, Overflow):
         return split_sweep(claim, before, reading)
+    if isinstance(reading, Unfinished):
+        return claim.pause()
     for faulty in reading.faulty:
         context.lake.put_new(*quarantine(context.timeline.tenant_id, faulty))
     result = _compare(claim, before, reading, requests)
@@ -144,7 +152,8 @@ def _compare(
 
 
 def _publish_and_merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkReport:
-    publish_rows(claim, result.rows)
+    if not publish_rows(claim, result.rows):
+        return claim.pause()
     return _merge(claim, before, result)
 
 

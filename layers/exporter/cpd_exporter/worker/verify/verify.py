@@ -73,6 +73,7 @@ def _read_stretch(
         share = PageShare(claim.share_of(page, since), page.quarantined)
         check_page(claim.context, page, share, findings)
         shares.append(share)
+        claim.renew_lease()
         entries += len(share.logged)
         if entries >= MAX_STRETCH_ENTRIES or not has_time_left():
             break

@@ -1,0 +1,87 @@
+"""The progress of a dense reading as bytes: gzipped JSON lines, a header and a line per record."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+from cpd_exporter.model import exact_json
+from cpd_exporter.model.entry import FaultyEntry
+from cpd_exporter.model.packed import PackedEntry, PackedRecord
+from cpd_exporter.model.window import Window
+from cpd_exporter.source.dense_reader import DenseReading
+from cpd_exporter.source.union import Union
+
+_CURRENT, _UNION, _EARLIER = 1, 2, 4
+
+
+def encode_progress(reading: DenseReading, asked: Window) -> bytes:
+    """The bytes of a reading of the window ``asked``."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    parts = [packer.compress(f"{line}\n".encode("ascii")) for line in _lines(reading, asked)]
+    return b"".join([*parts, packer.flush()])
+
+
+def decode_progress(stored: bytes, asked: Window) -> DenseReading | None:
+    """The reading in ``stored``; ``None`` if it is damaged, or of another window."""
+    try:
+        with gzip.open(BytesIO(stored)) as lines:
+            header = exact_json.load(next(lines))
+            if header.pop("asked") != str(asked):
+                return None
+            union: Union[None] = Union(total=header.pop("unionTotal"))
+            reading = DenseReading(**header | {"totals": set(header["totals"])}, union=union)
+            for line in lines:
+                name, sets, *packed = exact_json.load(line)
+                for flag, members in _members(reading):
+                    if sets & flag:
+                        members[name] = None
+                if packed:
+                    reading.records[name] = _record(packed)
+    except (OSError, EOFError, zlib.error, StopIteration, LookupError, TypeError, ValueError):
+        return None
+    return reading
+
+
+def _lines(reading: DenseReading, asked: Window) -> Iterator[str]:
+    yield exact_json.dump(
+        {
+            "asked": str(asked),
+            "largest": reading.largest,
+            "reading": reading.reading,
+            "page": reading.page,
+            "stale": reading.stale,
+            "totals": sorted(reading.totals),
+            "unionTotal": reading.union.total,
+        }
+    )
+    sets = _members(reading)
+    for name in reading.current | reading.union.members | reading.earlier:
+        flags = sum(flag for flag, members in sets if name in members)
+        record = reading.records.get(name)
+        yield exact_json.dump([name, flags, *(_fields(record) if record else ())])
+
+
+def _members(reading: DenseReading) -> tuple[tuple[int, dict[str, None]], ...]:
+    return (
+        (_CURRENT, reading.current),
+        (_UNION, reading.union.members),
+        (_EARLIER, reading.earlier),
+    )
+
+
+def _fields(record: PackedRecord) -> tuple[Any, ...]:
+    if isinstance(record, PackedEntry):
+        return record.id, record.date.isoformat(), record.fingerprint, record.text.decode("ascii")
+    date = record.date and record.date.isoformat()
+    return record.id, date, None, record.source.decode("latin-1"), record.fault
+
+
+def _record(fields: list[Any]) -> PackedRecord:
+    entry_id, at, fingerprint, text, *fault = fields
+    date = at and datetime.fromisoformat(at)
+    if fault:
+        return FaultyEntry(text.encode("latin-1"), fault[0], entry_id, date)
+    return PackedEntry(entry_id, date, fingerprint, text.encode("ascii"))
