@@ -1,8 +1,10 @@
 """The figures of the proof, and the page that shows them."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.simulation import hash_seeds
 from tests.simulation.alarms import SILENT_YET
@@ -12,6 +14,9 @@ from tests.simulation.mutants import MUTANTS, MutantVerdict
 from tests.simulation.processes import Fate
 from tests.simulation.schedules import Run
 from tests.simulation.world_trials import NOT_YET
+
+AUTOMATIC = Path(__file__).parents[1] / "mutation/result.json"
+"""What ``make mutate`` found last, with a reason for each survivor."""
 
 
 @dataclass
@@ -114,6 +119,15 @@ the oracle: an error of the oracle's own catches nothing. The core as it stands 
 |---|---|---|---|
 {mutants}
 
+## Automatic mutants
+
+`make mutate` lets mutmut change one expression of the core at a time, and takes a sample of these
+mutants by a seed ({automatic_seed}). The tests killed {automatic}. Each survivor has a reason:
+
+| mutant | change | why it survives |
+|---|---|---|
+{survivors}
+
 ## What waits for the core
 
 Today's core fails these trials, each for a reason that `tests/simulation/world_trials.py` names:
@@ -155,6 +169,7 @@ def report(
             (mutant.name, mutant.why, _caught_by(verdict), f"`{verdict.trial}`")
             for mutant, verdict in zip(MUTANTS, judged, strict=True)
         ),
+        **_automatic(),
         waiting=", ".join(f"`{name}`" for name in sorted(NOT_YET)) or "none",
         failures="\n".join(["\n## Failures\n", *failures, ""]) if failures else "",
     )
@@ -204,6 +219,24 @@ def _rows(rows: Iterable[tuple[object, ...]]) -> str:
         "| " + " | ".join(f"{v:,}" if isinstance(v, int) else str(v) for v in row) + " |"
         for row in rows
     )
+
+
+def _automatic() -> dict[str, object]:
+    """What ``make mutate`` found last."""
+    found = json.loads(AUTOMATIC.read_text(encoding="utf-8"))
+    return {
+        "automatic_seed": found["seed"],
+        "automatic": f"{found['killed']} of {found['mutants']}",
+        "survivors": _rows(
+            (f"`{one['mutant']}`", _in_a_cell(one["change"]), one["reason"])
+            for one in found["survivors"]
+        ),
+    }
+
+
+def _in_a_cell(change: str) -> str:
+    lines = (line.replace("|", "\\|") for line in change.splitlines())
+    return "<br>".join(f"`{line}`" for line in lines)
 
 
 def _caught_by(verdict: MutantVerdict) -> str:
