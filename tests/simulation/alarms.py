@@ -12,12 +12,6 @@ from tests.simulation.invariants import Invariant, check
 from tests.simulation.processes import Process
 from tests.support.fakes import FakeTimeline
 
-ENFORCED = frozenset({"hole", "held", "refusal", "given-up", "quarantine"})
-"""The kinds of loss that today's core brings to an alarm."""
-
-SILENT_YET = frozenset[str]()
-"""The kinds that reach no alarm today. Move one to ``ENFORCED`` once the core emits its metric."""
-
 
 def watched_metrics() -> frozenset[str]:
     """The exporter's own metrics that have an alarm in ``template.yaml``."""
@@ -30,16 +24,12 @@ def watched_metrics() -> frozenset[str]:
 
 
 class AlarmOracle:
-    """Takes the metrics of each process as its function emits them.
-
-    ``silent`` counts, by kind, the losses that reached no alarm and are not enforced.
-    """
+    """Takes the metrics that each process emits; a loss that reaches no alarm is a violation."""
 
     watched = watched_metrics()
 
     def __init__(self, timeline: FakeTimeline) -> None:
         self.timeline = timeline
-        self.silent: dict[str, int] = {}
         self._tick: Mapping[str, float] = {}
         self._ticked_at: datetime | None = None
 
@@ -60,7 +50,7 @@ class AlarmOracle:
             age = int((self._ticked_at - since).total_seconds())
             value = self._tick.get(metric, 0)
             heard = value >= (age if metric.endswith("Seconds") else 1)
-            self._judge(kind, heard and metric in self.watched, f"since {since}: {metric} {value}")
+            _judge(kind, heard and metric in self.watched, f"since {since}: {metric} {value}")
 
     def _take_tick(self, process: Process, now: datetime) -> None:
         report = process.result
@@ -73,11 +63,9 @@ class AlarmOracle:
             return  # the message comes again, or is a dead letter, which has an alarm
         heard = {name for name, value in report_metrics(report).items() if value} & self.watched
         if report.quarantined:
-            self._judge(
-                "quarantine", "EntriesQuarantined" in heard, f"{report.quarantined} records"
-            )
+            _judge("quarantine", "EntriesQuarantined" in heard, f"{report.quarantined} records")
         if report.outcome is Outcome.GIVEN_UP:
-            self._judge("given-up", "WorkGivenUp" in heard, f"{process.name}: {report.error}")
+            _judge("given-up", "WorkGivenUp" in heard, f"{process.name}: {report.error}")
 
     def _losses(self) -> Iterator[tuple[str, str, datetime]]:
         """Each loss with its metric, and since when it is one."""
@@ -91,8 +79,6 @@ class AlarmOracle:
         for refusal in timeline.refusals():
             yield "refusal", "HoleAgeSeconds", refusal.since
 
-    def _judge(self, kind: str, heard: object, detail: str) -> None:
-        if kind in ENFORCED:
-            check(Invariant.LOUD, heard, f"a {kind} reaches no alarm: {detail}")
-        elif not heard:
-            self.silent[kind] = self.silent.get(kind, 0) + 1
+
+def _judge(kind: str, heard: object, detail: str) -> None:
+    check(Invariant.LOUD, heard, f"a {kind} reaches no alarm: {detail}")

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.simulation import hash_seeds
-from tests.simulation.alarms import SILENT_YET
 from tests.simulation.baseline import Losses
 from tests.simulation.invariants import Invariant
 from tests.simulation.mutants import MUTANTS, MutantVerdict
 from tests.simulation.processes import Fate
 from tests.simulation.schedules import Run
-from tests.simulation.world_trials import NOT_YET
 
 AUTOMATIC = Path(__file__).parents[1] / "mutation/result.json"
 """What ``make mutate`` found last, with a reason for each survivor."""
@@ -28,7 +26,6 @@ class Figures:
     worst_repeats: Counter[str] = field(default_factory=Counter)
     worst_ticks: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
-    silent: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(
@@ -37,14 +34,12 @@ class Figures:
             self.worst_repeats | other.worst_repeats,
             self.worst_ticks | other.worst_ticks,
             self.failures + other.failures,
-            self.silent + other.silent,
         )
 
     def add(self, kind: str, run: Run) -> None:
         """Add one run."""
         simulation = run.simulation
         published = simulation.topic.published
-        self.silent.update(simulation.alarms.silent)
         self.runs[kind] += 1
         self.counts += simulation.counts
         self.counts["changes"] += simulation.source.changes
@@ -128,11 +123,6 @@ mutants by a seed ({automatic_seed}). The tests killed {automatic}. Each survivo
 |---|---|---|
 {survivors}
 
-## What waits for the core
-
-Today's core fails these trials, each for a reason that `tests/simulation/world_trials.py` names:
-{waiting}.
-
 ## Again
 
 `.venv/bin/python -m tests.simulation.replay <trial>` shows any trial, point by point.
@@ -170,7 +160,6 @@ def report(
             for mutant, verdict in zip(MUTANTS, judged, strict=True)
         ),
         **_automatic(),
-        waiting=", ".join(f"`{name}`" for name in sorted(NOT_YET)) or "none",
         failures="\n".join(["\n## Failures\n", *failures, ""]) if failures else "",
     )
 
@@ -206,9 +195,6 @@ def _summary(
     yield "worst number of repeated events after one fault", figures.worst_repeats["one fault"]
     yield "worst number of ticks to rest after one fault", figures.worst_ticks["one fault"]
     yield "worst number of ticks to rest after two faults", figures.worst_ticks["two faults"]
-    for kind in sorted(SILENT_YET):
-        yield f"losses without an alarm: {kind}", figures.silent[kind]
-    yield "trials that wait for the core", len(NOT_YET)
     yield "hash seeds", len(hash_seeds.SEEDS)
     yield "the core as it stands, as a mutant", "killed" if identity.killed else "survives"
     yield "mutants killed", f"{sum(verdict.killed for verdict in judged)} of {len(judged)}"

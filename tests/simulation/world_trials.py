@@ -1,6 +1,6 @@
 """Trials of the world around the interleavings: ties, lies, limits, settings, old work.
 
-``KINDS`` names them as ``trials.KINDS`` does. ``NOT_YET`` names the trials that today's core fails.
+``KINDS`` names them as ``trials.KINDS`` does.
 """
 
 from collections.abc import Callable, Iterator
@@ -357,9 +357,6 @@ KINDS: dict[str, Callable[..., Run]] = {
     "tidied": _tidied,
 }
 
-NOT_YET: frozenset[str] = frozenset()
-"""Trials that the core fails today, by name: each waits for its item of the issue."""
-
 
 def tied_trials() -> Iterator[Trial]:
     for direction, sweeps in product(("back", "forth"), ("merged", "apart")):
@@ -403,8 +400,3 @@ def breaker_trials() -> Iterator[Trial]:
             yield Trial("counted", (call, fault, times))
     for case in ("awake", "asleep"):
         yield Trial("tidied", (case,))
-
-
-def passing(some: Iterator[Trial]) -> Iterator[Trial]:
-    """Those of ``some`` that today's core passes."""
-    return (trial for trial in some if str(trial) not in NOT_YET)

@@ -1,15 +1,14 @@
 """Settings: read once, all faults named at once, no value shown."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-import cpd_exporter
 from cpd_exporter.errors import ConfigurationError
 from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
+from local.places import ROOT
 
 LEAST = {
     "CPD_ENVIRONMENT": "staging-mea",
@@ -39,7 +38,7 @@ def test_what_need_not_be_said_has_the_safest_value() -> None:
 
 def test_the_layer_brings_the_time_zones() -> None:
     """Lambda's image may have none."""
-    locked = (Path(cpd_exporter.__file__).parents[1] / "requirements.txt").read_text()
+    locked = (ROOT / "layers/exporter/requirements.txt").read_text()
     assert "\ntzdata==" in locked
 
 
