@@ -116,17 +116,20 @@ the oracle: an error of the oracle's own catches nothing. The core as it stands 
 
 ## Automatic mutants
 
-`make mutate` lets mutmut change one expression of the core at a time, and takes a sample of these
-mutants by a seed ({automatic_seed}). The tests killed {automatic}. Each survivor has a reason:
-
-| mutant | change | why it survives |
-|---|---|---|
-{survivors}
+{automatic}
 
 ## Again
 
 `.venv/bin/python -m tests.simulation.replay <trial>` shows any trial, point by point.
 {failures}"""
+
+_AUTOMATIC = """\
+`make mutate` lets mutmut change one expression of the core at a time, and takes a sample of these
+mutants by a seed ({seed}). The tests killed {killed} of {mutants}. Each survivor has a reason:
+
+| mutant | change | why it survives |
+|---|---|---|
+{rows}"""
 
 
 def report(
@@ -159,7 +162,7 @@ def report(
             (mutant.name, mutant.why, _caught_by(verdict), f"`{verdict.trial}`")
             for mutant, verdict in zip(MUTANTS, judged, strict=True)
         ),
-        **_automatic(),
+        automatic=_automatic(),
         failures="\n".join(["\n## Failures\n", *failures, ""]) if failures else "",
     )
 
@@ -207,17 +210,16 @@ def _rows(rows: Iterable[tuple[object, ...]]) -> str:
     )
 
 
-def _automatic() -> dict[str, object]:
-    """What ``make mutate`` found last."""
+def _automatic() -> str:
+    """What ``make mutate`` found last, if it has run to its end."""
+    if not AUTOMATIC.exists():
+        return "`make mutate` samples them; it has not run to its end on this core."
     found = json.loads(AUTOMATIC.read_text(encoding="utf-8"))
-    return {
-        "automatic_seed": found["seed"],
-        "automatic": f"{found['killed']} of {found['mutants']}",
-        "survivors": _rows(
-            (f"`{one['mutant']}`", _in_a_cell(one["change"]), one["reason"])
-            for one in found["survivors"]
-        ),
-    }
+    rows = (
+        (f"`{one['mutant']}`", _in_a_cell(one["change"]), one["reason"])
+        for one in found["survivors"]
+    )
+    return _AUTOMATIC.format(**found, rows=_rows(rows))
 
 
 def _in_a_cell(change: str) -> str:

@@ -314,7 +314,7 @@ class TestProgress:
         assert not claim.crashed
         claim.attempt(claim.pause, fail)
         page = page_of(world, work)
-        assert (page.attempts, page.lease_until) == (6, None)
+        assert (page.attempts, page.lease_until) == (5, None)
         assert not PageClaim(page, world.worker.context).crashed
 
     def test_a_job_renews_its_lease_in_time(self) -> None:

@@ -93,9 +93,11 @@ class Page:
     deletions_counted: DayCount | None = None
 
     # Progress within the work. Of the rows in ``object``, the topic has surely accepted the events
-    # of the first ``published``. ``reading_key`` is the key of a dense reading's progress.
+    # of the first ``published``. ``reading_key`` is the key of a dense reading's progress, and
+    # ``reading_since`` is when that reading began.
     published: int = 0
     reading_key: str | None = None
+    reading_since: datetime | None = None
 
     # What the API said of it. ``counted`` is the number of entries that the planner counted in
     # exactly this window; ``None``: the planner counted another one. All that the API listed in the

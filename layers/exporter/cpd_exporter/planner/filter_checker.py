@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cpd_exporter.errors import FilterError
+from cpd_exporter.model.job import Job, JobKind
+from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.watermark import FilterWarning, Watermark
 from cpd_exporter.planner.filter_samples import sample_places
 from cpd_exporter.planner.limits import PlannerLimits
-from cpd_exporter.ports import Clock, EntriesApi, PlannerTimeline
+from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline
 from cpd_exporter.source.filter_check import FilterCheck, check_filter
 from cpd_exporter.source.filter_zone import explain
 
@@ -22,6 +24,7 @@ class FilterChecker:
     clock: Clock
     limits: PlannerLimits
     has_time_left: Callable[[], bool]
+    new_token: NewToken
 
     def check(self, watermark: Watermark) -> None:
         """Check the filter if that is due.
@@ -47,8 +50,23 @@ class FilterChecker:
         if check.is_complete:
             zone = str(self.limits.filter_time_zone)
             checked = replace(checked, filter_checked_at=now, filter_time_zone=zone)
+            self._request_sweep(watermark, zone)
         if checked != watermark:
             self.timeline.update_watermark(watermark, checked)
+
+    def _request_sweep(self, watermark: Watermark, zone: str) -> None:
+        """Sweep everything if workers may have asked a filter that contradicts, or in another zone.
+
+        Such a filter lists nothing where the other time is quiet: pages ended without their
+        entries.
+        """
+        warning = watermark.filter_warning
+        contradicted = warning is not None and warning.contradicts
+        start, end = watermark.exported_from, watermark.exported_through
+        if start < end and (contradicted or watermark.filter_time_zone not in {None, zone}):
+            name = f"sweep:filter:{format_instant(start)}/{format_instant(end)}"
+            now, token = self.clock(), self.new_token()
+            self.timeline.add_job(Job(name, JobKind.SWEEP, start, end, start, now, token))
 
     def _is_due(self, watermark: Watermark, now: datetime) -> bool:
         limits, warning = self.limits, watermark.filter_warning

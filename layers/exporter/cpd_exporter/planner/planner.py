@@ -171,7 +171,9 @@ class Planner:
         page_planner = PagePlanner(
             self.api, self.timeline, self.clock, self.new_token, self.limits, has_time_left
         )
-        checker = FilterChecker(self.api, self.timeline, self.clock, self.limits, has_time_left)
+        checker = FilterChecker(
+            self.api, self.timeline, self.clock, self.limits, has_time_left, self.new_token
+        )
         new: list[Page] = []
         past: list[Page] = []
         try:

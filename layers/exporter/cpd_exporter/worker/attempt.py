@@ -188,7 +188,9 @@ class PageClaim(Claim):
         """
         now = self.context.clock()
         lease_end = None if self.page.hole_since else max(now, self.page.sent_at or now)
-        self.update(attempts=self.attempts_before, lease_until=lease_end, error=None)
+        # A hole that progresses waits no longer than one that has just become a hole.
+        attempts = min(self.attempts_before, self.context.limits.attempts)
+        self.update(attempts=attempts, lease_until=lease_end, error=None)
         return WorkReport(Outcome.PAUSED)
 
     def begin_after_crash(self) -> PermanentError:

@@ -112,7 +112,7 @@ def _publish(claim: PageClaim, rows: StoredRows) -> WorkReport:
 
 
 def _finish(claim: PageClaim, **facts: Any) -> WorkReport:
-    facts["read_at"] = facts.get("stored_at") or claim.context.clock()
+    read_at = claim.page.reading_since or facts.get("stored_at") or claim.context.clock()
     claim.update(
         state=PageState.DONE,
         hole_since=None,
@@ -120,6 +120,8 @@ def _finish(claim: PageClaim, **facts: Any) -> WorkReport:
         lease_until=None,
         published=0,
         reading_key=None,
+        reading_since=None,
+        read_at=read_at,
         **facts,
     )
     changes = {Change.CREATED: claim.page.entries}

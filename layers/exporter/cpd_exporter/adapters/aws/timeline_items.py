@@ -230,6 +230,7 @@ PAGE = _PageCodec(
     read_at=_INSTANT,
     published=_NUMBER_BUT_ZERO,
     reading_key=_TEXT,
+    reading_since=_INSTANT,
 )
 SWEEP_REQUEST = Codec(
     SweepRequest, at=_INSTANT, requested_at=_INSTANT, entry_id=_TEXT, stored_after=_INSTANT

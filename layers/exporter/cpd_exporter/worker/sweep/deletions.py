@@ -96,6 +96,8 @@ def decide_deletions(
     confirmed = [id_ for id_ in gone if breaker.confirms(before.missing[id_])]
     others = [id_ for id_ in gone if id_ not in confirmed]
     if others and not _count_as_published(claim, len(others)):
+        if claim.page.state is PageState.OPEN:
+            take_back_count(claim)
         _hold(claim, others, result)
         # The next look-ups show the operator the rest soon.
         result.sweep_again = len(waiting) > MAX_LOOKUPS_PER_SWEEP
@@ -214,10 +216,12 @@ def _count_as_published(claim: PageClaim, deletions: int) -> bool:
     """
     context = claim.context
     day = f"{context.clock():%Y-%m-%d}"
-    counted = claim.page.deletions_counted.on(day) if claim.page.deletions_counted else 0
     for _ in range(MAX_BREAKER_TRIES):
         stored = context.timeline.breaker()
         breaker = stored or NEW_BREAKER
+        if breaker.published:
+            day = max(day, breaker.published.day)  # midnight may have passed since
+        counted = claim.page.deletions_counted.on(day) if claim.page.deletions_counted else 0
         published = breaker.published_on(day) + max(0, deletions - counted)
         if breaker.opened_at is not None or published > context.limits.max_deletions:
             return False
@@ -225,6 +229,24 @@ def _count_as_published(claim: PageClaim, deletions: int) -> bool:
         change = BreakerChange(stored, after)
         if deletions <= counted or claim.count_deletions(DayCount(day, deletions), change):
             return True
+    raise TransientError("other sweeps count deletions at this moment", retry_after=1)
+
+
+def take_back_count(claim: PageClaim) -> None:
+    """Take back what an open sweep counted, before it is divided or given up.
+
+    It has stored no row, and whoever publishes these deletions counts them again.
+    """
+    counted = claim.page.deletions_counted
+    for _ in range(MAX_BREAKER_TRIES):
+        stored = claim.context.timeline.breaker()
+        if not counted or not stored or not stored.published_on(counted.day):
+            return
+        left = max(0, stored.published_on(counted.day) - counted.deletions)
+        revision = claim.context.new_token()
+        after = replace(stored, published=DayCount(counted.day, left), revision=revision)
+        if claim.count_deletions(DayCount(counted.day, 0), BreakerChange(stored, after)):
+            return
     raise TransientError("other sweeps count deletions at this moment", retry_after=1)
 
 
@@ -239,8 +261,12 @@ def _hold(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> None:
     result.held_at = held_at
 
 
-def merge_held(claim: PageClaim, writes: Sequence[ConditionalWrite], held_at: datetime) -> None:
-    """Do the writes of a merge that holds deletions, and open the breaker with them.
+def merge_held(
+    claim: PageClaim, writes: Sequence[ConditionalWrite], held_at: datetime | None
+) -> None:
+    """Do the writes of a merge that holds deletions, and open the breaker for those since
+    ``held_at``. A merge that carries older ones along writes the breaker too, so that a
+    confirmation which counts them meanwhile begins again.
 
     If the operator confirmed deletions meanwhile, the merge fails: no confirmation covers a
     deletion that it did not see.
@@ -248,7 +274,8 @@ def merge_held(claim: PageClaim, writes: Sequence[ConditionalWrite], held_at: da
     for _ in range(MAX_BREAKER_TRIES):
         stored = claim.context.timeline.breaker()
         breaker = stored or NEW_BREAKER
-        if breaker.confirmed_through is not None and held_at <= breaker.confirmed_through:
+        through = breaker.confirmed_through
+        if held_at is not None and through is not None and held_at <= through:
             break
         opened_at, revision = breaker.opened_at or held_at, claim.context.new_token()
         after = replace(breaker, opened_at=opened_at, revision=revision)

@@ -41,10 +41,10 @@ def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkRepo
         *(ConditionalWrite(page, None) for page in rest),
         ConditionalWrite(sweep, None),
     ]
-    if result.held_at is None:
-        claim.commit(writes)
-    else:
+    if any(entry.held_at for entry in result.missing.values()):
         merge_held(claim, writes, result.held_at)
+    else:
+        claim.commit(writes)
     changes = Counter(row.change for row in result.rows)
     return WorkReport(Outcome.DONE, changes, result.quarantined, compared=len(before.index))
 

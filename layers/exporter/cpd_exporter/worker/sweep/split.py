@@ -9,6 +9,7 @@ from cpd_exporter.source.window_reader import Overflow
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.sweep.compare import SweepInput
+from cpd_exporter.worker.sweep.deletions import take_back_count
 from cpd_exporter.worker.sweep.merge import write_indexes
 
 
@@ -23,6 +24,7 @@ def split_sweep(claim: PageClaim, before: SweepInput, overflow: Overflow) -> Wor
 
 def split_page(claim: PageClaim, before: SweepInput, parts: int, *, attempts: int = 0) -> None:
     """Split the sweep's one page into done pages, each with a sweep of its own."""
+    take_back_count(claim)
     revision = claim.context.new_token()
     writes = list(_split_writes(claim, before, parts, revision=revision, attempts=attempts))
     claim.commit(writes)
@@ -30,6 +32,7 @@ def split_page(claim: PageClaim, before: SweepInput, parts: int, *, attempts: in
 
 def halve_sweep(claim: PageClaim, pages: list[Page], *, attempts: int = 0) -> None:
     """Replace the sweep by one of its first half of pages and one of its second."""
+    take_back_count(claim)
     revision = claim.context.new_token()
     half = len(pages) // 2
     low, high = (

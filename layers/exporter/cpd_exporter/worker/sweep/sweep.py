@@ -11,7 +11,7 @@ rows, so that every worker ends a sweep alike.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
@@ -33,9 +33,12 @@ from cpd_exporter.worker.sweep.compare import (
     load_input,
     missing_ids,
 )
-from cpd_exporter.worker.sweep.deletions import decide_deletions
+from cpd_exporter.worker.sweep.deletions import decide_deletions, take_back_count
 from cpd_exporter.worker.sweep.merge import merge
 from cpd_exporter.worker.sweep.split import halve_sweep, split_page, split_sweep
+
+_CLOCK_GRACE = timedelta(seconds=10)
+"""The clocks of two machines differ by less."""
 
 
 def sweep_pages(claim: PageClaim) -> WorkReport:
@@ -80,6 +83,7 @@ def _split_around_fault(claim: PageClaim, error: PermanentError) -> bool:
     if is_divisible and not is_damage and (parts := count_suspects(context, window, error)) > 1:
         split_page(claim, load_input(context.lake, pages), parts, attempts=attempts)
         return True
+    take_back_count(claim)
     requests = list(context.timeline.sweep_requests(window))
     freed = [
         ConditionalWrite(page, replace(page, reserved_by=None, revision=context.new_token()))
@@ -104,6 +108,7 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
     """Read the window, compare it with the index, and publish the difference."""
     context = claim.context
     requests = list(context.timeline.sweep_requests(claim.page.window))
+    resumed_since = claim.page.reading_since
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
     reading = read_window(
         context.api,
@@ -131,6 +136,10 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
         report = _publish_and_merge(claim, before, result)
     else:
         report = _merge(claim, before, result)
+    if resumed_since is not None:
+        # The reading began in an earlier attempt: it may be older than a request.
+        until = resumed_since - _CLOCK_GRACE
+        requests = [request for request in requests if request.requested_at <= until]
     for request in requests:
         context.timeline.drop_sweep_request(request)
     return report
@@ -143,7 +152,9 @@ def _compare(
     maker = RowMaker.after(before, context)
     last = LakeReader(context.lake)
     rows = changed_rows(context, before, reading, requests, maker, last)
-    result = SweepResult(rows, quarantined=len(reading.faulty), read_at=context.clock())
+    # A dense reading may have begun in an earlier attempt.
+    read_at = claim.page.reading_since or context.clock()
+    result = SweepResult(rows, quarantined=len(reading.faulty), read_at=read_at)
     missing = missing_ids(before, reading)
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
