@@ -159,6 +159,7 @@ class TestAppending:
             deletions_counted=DayCount("2026-03-15", 3),
             published=3000,
             reading_key="readings/one",
+            reading_since=NOW,
         )
         assert timeline.append([full], after=ORIGIN)
         assert timeline.page(ORIGIN) == full
