@@ -33,7 +33,7 @@ def live(world: World, message: Message, calls: int) -> str:
 def run(
     world: World, ticks: int, calls: int = 10**9, after: Callable[[str], None] = lambda _: None
 ) -> list[str]:
-    """Tick every five minutes; ``after`` is told how each life of a worker ended."""
+    """Tick every five minutes; ``after`` learns how each life of a worker ended."""
     outcomes = []
     for _ in range(ticks):
         world.planner.tick()
