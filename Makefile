@@ -8,6 +8,7 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 
 # Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
 unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo run send up check test ordeal prove mutate bench lint validate format build lock clean tools
 
 help: ## List the targets
@@ -36,10 +37,10 @@ PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 ordeal: tools ## Kill and freeze real processes during an export, longer than the tests do
 	CPD_ORDEAL_STRIKES=$(or $(STRIKES),40) .venv/bin/pytest tests/e2e/test_crashes.py
 
-prove: tools ## Simulate failures and races for some ten minutes; writes docs/proof.md
+prove: tools ## Simulate failures and races for some forty minutes; writes docs/proof.md
 	@.venv/bin/python -m tests.simulation.prove $(ARGS)
 
-mutate: tools ## Let the tests kill 300 automatic mutants of the core, in about an hour
+mutate: tools ## Let the tests kill 300 automatic mutants of the core, in some hours
 	@.venv/bin/python -m tests.mutation $(ARGS)
 
 bench: tools ## Measure a worker's memory for a second of 100,000 entries, in some two minutes

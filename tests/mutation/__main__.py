@@ -1,12 +1,11 @@
 """Sample automatic mutants of the core, and let the tests kill them: ``make mutate``.
 
-    python -m tests.mutation [--seed N] [--count N] [--again]
+    python -m tests.mutation [--seed N] [--count N]
 
 mutmut changes one expression of a function at a time. A sample of these mutants meets the unit and
 contract tests first, those of the mutated function only; the survivors meet the simulation. The
 result goes to ``tests/mutation/result.json``, which ``make prove`` quotes. There, each survivor has
 a reason, written by hand; the exit status is 1 if a reason is missing, or too few were killed.
-``--again`` judges only the survivors of the last result.
 """
 
 import argparse
@@ -54,16 +53,13 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     known = json.loads(RESULT.read_text()) if RESULT.exists() else {"survivors": []}
     reasons = {one["mutant"]: one["reason"] for one in known["survivors"]}
-    if options.again:
-        killed, alive = known["killed"], list(reasons)
-    else:
-        _stage()
-        _mutmut("cpd_exporter.model.timestamps*")  # makes all mutants, and finds each one's tests
-        sample = random.Random(options.seed).sample(_all_mutants(), options.count)
-        _mutmut(*sample)
-        verdicts = _verdicts()
-        alive = [name for name in sample if verdicts[name] in {SURVIVED, NO_TESTS, None}]
-        killed = len(sample) - len(alive)
+    _stage()
+    _mutmut("cpd_exporter.model.timestamps*")  # makes all mutants, and finds each one's tests
+    sample = random.Random(options.seed).sample(_all_mutants(), options.count)
+    _mutmut(*sample)
+    verdicts = _verdicts()
+    alive = [name for name in sample if verdicts[name] in {SURVIVED, NO_TESTS, None}]
+    killed = len(sample) - len(alive)
     survivors = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, survives in zip(alive, pool.map(_survives, alive), strict=True):
@@ -169,7 +165,6 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--count", type=int, default=COUNT)
-    parser.add_argument("--again", action="store_true")
     return parser.parse_args(arguments)
 
 

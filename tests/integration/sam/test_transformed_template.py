@@ -6,12 +6,8 @@ from typing import Any
 from tests.support.sam import transformed
 
 PHYSICAL_NAMES = {
-    "AWS::Athena::NamedQuery": (),  # its Name is a label and no identifier
-    "AWS::Athena::WorkGroup": ("Name",),
     "AWS::CloudWatch::Alarm": ("AlarmName",),
-    "AWS::CloudWatch::Dashboard": ("DashboardName",),
     "AWS::DynamoDB::Table": ("TableName",),
-    "AWS::IAM::ManagedPolicy": ("ManagedPolicyName",),
     "AWS::IAM::Role": ("RoleName",),
     "AWS::Lambda::EventInvokeConfig": (),
     "AWS::Lambda::EventSourceMapping": (),
@@ -22,11 +18,9 @@ PHYSICAL_NAMES = {
     "AWS::S3::BucketPolicy": (),
     "AWS::Scheduler::Schedule": ("Name",),
     "AWS::SecretsManager::Secret": ("Name",),
-    "AWS::SNS::Subscription": (),
     "AWS::SNS::Topic": ("TopicName",),
     "AWS::SNS::TopicPolicy": (),
     "AWS::SQS::Queue": ("QueueName",),
-    "AWS::SQS::QueuePolicy": (),
 }
 """The properties that name a resource within an account and region, by type."""
 
