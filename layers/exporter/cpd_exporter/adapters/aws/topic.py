@@ -20,8 +20,8 @@ MAX_MESSAGE_BYTES = 262_144
 """The limit of a message and of a batch. Names, types and values of attributes count too."""
 
 _PARALLEL_CALLS = 4
-"""More calls at once run into SNS's quota in bursts. At 300 messages a second, 16 take 1.33 times the
-least time to publish 24 pages, and 4 stay below 1.2 times.
+"""More calls at once run into SNS's quota in bursts. At 300 messages a second, 16 take 1.33 times
+the least time to publish 24 pages, and 4 stay below 1.2 times.
 """
 
 # SNS refuses the whole batch because of a message in it. The sender and the topic are all right.
