@@ -2,10 +2,10 @@
 
     python -m tests.mutation [--seed N] [--count N]
 
-mutmut changes one expression of a function at a time. A sample of these mutants meets the unit and
-contract tests first, those of the mutated function only; the survivors meet the simulation. The
-result goes to ``tests/mutation/result.json``, which ``make prove`` quotes. There, each survivor has
-a reason, written by hand; the exit status is 1 if a reason is missing, or too few were killed.
+mutmut changes one expression of a function at a time. A sample of these mutants meets the tests
+that call the mutated function, the quickest first: unit tests, contracts, handlers, simulation.
+The result goes to ``tests/mutation/result.json``, which ``make prove`` quotes. There, each survivor
+has a reason, written by hand; the exit status is 1 if a reason is missing, or too few were killed.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +33,13 @@ COPIED = (
     *("pyproject.toml", "CONTRIBUTING.md", "SECURITY.md"),
 )
 NOT_THE_CORE = ("adapters/*", "bootstrap.py", "settings.py")
-FIRST_TESTS = (
-    *("tests/unit", "tests/contracts"),
-    *(f"tests/simulation/test_{name}.py" for name in ("pipeline", "flood", "poisoned_pages")),
+TESTS = ("tests/unit", "tests/contracts", "tests/integration/functions", "tests/simulation")
+SLOW_TESTS = tuple(
+    f"tests/simulation/test_{name}.py"
+    # They make mutants or processes themselves, or measure.
+    for name in ("mutants", "hash_seeds", "dense_memory")
 )
-NEXT_TESTS = ("tests/simulation", "tests/integration/functions")
-"""What survivors of the first tests meet, but the tests that make mutants themselves."""
-NOT_NEXT = ("tests/simulation/test_mutants.py", "tests/simulation/test_hash_seeds.py")
-ARGUMENTS = ("-q", "-x", "-p", "no:cacheprovider")
+ARGUMENTS = ("-p", "no:cacheprovider", *(f"--ignore={path}" for path in SLOW_TESTS))
 
 SURVIVED = 0
 NO_TESTS = 33
@@ -59,18 +57,10 @@ def main(arguments: Sequence[str]) -> int:
     _mutmut(*sample)
     verdicts = _verdicts()
     alive = [name for name in sample if verdicts[name] in {SURVIVED, NO_TESTS, None}]
-    killed = len(sample) - len(alive)
-    survivors = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, survives in zip(alive, pool.map(_survives, alive), strict=True):
-            _show(f"{'survives' if survives else 'killed'}: {name}")
-            if survives:
-                survivors.append({"mutant": name, "reason": reasons.get(name, "")})
-            else:
-                killed += 1
-    total = killed + len(survivors)
-    for survivor in survivors:
-        survivor["change"] = _change(survivor["mutant"])
+    survivors = [
+        {"mutant": name, "reason": reasons.get(name, ""), "change": _change(name)} for name in alive
+    ]
+    total, killed = len(sample), len(sample) - len(alive)
     result = {"seed": options.seed, "mutants": total, "killed": killed, "survivors": survivors}
     RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     unexplained = [one["mutant"] for one in survivors if not one["reason"]]
@@ -97,8 +87,8 @@ def _stage() -> None:
         "source_paths": ["src/cpd_exporter"],
         "do_not_mutate": excluded,
         "also_copy": ["src", *COPIED],
-        "pytest_add_cli_args": list(ARGUMENTS[1:]),
-        "pytest_add_cli_args_test_selection": list(FIRST_TESTS),
+        "pytest_add_cli_args": list(ARGUMENTS),
+        "pytest_add_cli_args_test_selection": list(TESTS),
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     project.write_text("\n".join([text, "[tool.mutmut]", *lines, ""]))
@@ -123,19 +113,6 @@ def _verdicts() -> dict[str, int | None]:
 
 def _all_mutants() -> list[str]:
     return sorted(_verdicts())
-
-
-def _survives(name: str) -> bool:
-    """Whether the mutant gets through the simulation too."""
-    ignored = [f"--ignore={path}" for path in NOT_NEXT]
-    done = subprocess.run(  # noqa: S603  # a fixed command
-        [sys.executable, "-m", "pytest", *ARGUMENTS, *NEXT_TESTS, *ignored],
-        cwd=MUTANTS,
-        env=_environment() | {"MUTANT_UNDER_TEST": name},
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
 
 
 def _change(name: str) -> str:

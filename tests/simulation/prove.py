@@ -33,6 +33,7 @@ SEED = 20260301
 RANDOM = 6000
 RANDOM_WITH_COMMANDS = 1000
 EXAMPLES = 4
+ONE_PAIR_IN = 8
 CHANGES = ("none", *SourceChange)
 
 
@@ -73,7 +74,7 @@ def sections(seed: int) -> Iterator[tuple[str, Iterator[Trial]]]:
     yield "an API that lies while exporting", world_trials.misled_trials()
     yield "at random, with commands", trials.operated_trials(seed, RANDOM_WITH_COMMANDS)
     for scenario, change in (("one-page", "none"), ("one-page", "edit"), ("lone", "delete")):
-        yield "two faults", trials.pairs_of_faults(scenario, change)
+        yield "two faults", trials.pairs_of_faults(scenario, change, one_in=ONE_PAIR_IN)
     yield "at random", trials.random_trials(seed, RANDOM)
 
 

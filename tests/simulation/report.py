@@ -87,9 +87,9 @@ splits are. A page of theirs holds two entries, and no crash repeats more events
 |---|---:|---:|---:|
 {schedules}
 
-`one fault` and `two faults` are exhaustive: every fault at every point of a small scenario, and
-every pair of them, with and without a change of the source when the first one strikes. High numbers
-of ticks come from outages, and from holes that wait for their next attempt.
+`one fault` is exhaustive: every fault at every point of a small scenario, with and without a change
+of the source when it strikes. `two faults` draws one pair in eight of them. High numbers of ticks
+come from outages, and from holes that wait for their next attempt.
 
 ## Faults
 
