@@ -109,7 +109,7 @@ def test_the_answer_names_its_own_page_size(case: EntriesApiCase) -> None:
     assert (len(listing.records), listing.per_page, listing.total) == (50, 50, 300)
 
 
-def test_the_servers_clock_is_told_to_the_second(case: EntriesApiCase) -> None:
+def test_the_servers_clock_is_read_to_the_second(case: EntriesApiCase) -> None:
     case.simulator.behave(clock_skew_seconds=-90)
     assert case.api.query(None, per_page=1).served_at == NOW - timedelta(seconds=90)
 

@@ -87,7 +87,7 @@ WEATHERS = (
 
 
 class Sky:
-    """Changes the weather of the API after every few listings, and tells who got an answer last."""
+    """Changes the weather of the API after every few listings, and keeps who got an answer last."""
 
     def __init__(self, simulator: Simulator, rng: random.Random) -> None:
         self.left = len(WEATHERS) + 1  # the fair one before them, too

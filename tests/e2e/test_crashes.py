@@ -175,7 +175,9 @@ def test_no_version_is_stored_twice_and_none_that_never_was(outcome: OrdealOutco
         assert (row["logEntryId"], json.dumps(content(row), default=str)) in contents
 
 
-def test_every_row_is_told_by_events_that_are_equal_byte_for_byte(outcome: OrdealOutcome) -> None:
+def test_every_row_is_published_by_events_that_are_equal_byte_for_byte(
+    outcome: OrdealOutcome,
+) -> None:
     assert {id_ for id_, bodies in outcome.bodies.items() if len(bodies) > 1} == set()
     events = [parse(body) for bodies in outcome.bodies.values() for body in bodies]
     bucket = outcome.stack.outputs["LakeBucketName"]

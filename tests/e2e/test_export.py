@@ -93,7 +93,7 @@ def test_objects_are_partitioned_by_tenant_and_month(
         assert {row["change"] for row in lines} == {"created"}
 
 
-def test_every_entry_is_announced_once_from_where_it_is_stored(
+def test_every_entry_is_published_once_from_where_it_is_stored(
     events: list[dict[str, Any]],
     rows: dict[str, list[dict[str, Any]]],
     api: Api,
@@ -160,7 +160,7 @@ def export_until_nothing_waits(stack: DeployedStack) -> None:
         time.sleep(0.3)
 
 
-def test_after_a_worker_that_died_announcing_the_next_announces_from_the_lake(
+def test_after_a_worker_that_died_publishing_the_next_publishes_from_the_lake(
     stack: DeployedStack, events: list[dict[str, Any]], queue_url: str
 ) -> None:
     page = page_with_rows(stack)
@@ -200,7 +200,7 @@ def test_a_message_that_cannot_be_understood_ends_in_the_dead_letter_queue(
     assert dead == [poison]
 
 
-def test_status_tells_how_far_the_export_is(
+def test_status_shows_how_far_the_export_is(
     stack: DeployedStack, exported: Progress, api: Api
 ) -> None:
     (status,) = invoke(stack, {"command": "status"})["tenants"]

@@ -70,7 +70,7 @@ def descendants(pid: int) -> set[int]:
     return found - {pid}
 
 
-def test_up_serves_until_it_is_told_to_end_and_leaves_no_process(api: Api) -> None:
+def test_up_serves_until_it_is_interrupted_and_leaves_no_process(api: Api) -> None:
     port = free_port()
     with up(api, "--port", str(port), "--no-schedule", "--first-date", "2025-01-01") as process:
         assert process.stdout

@@ -74,7 +74,7 @@ def changes(events: list[dict[str, Any]]) -> dict[str, set[str]]:
     }
 
 
-def test_sweeps_tell_exactly_what_changed(stack: DeployedStack, simulator: Simulator) -> None:
+def test_sweeps_publish_exactly_what_changed(stack: DeployedStack, simulator: Simulator) -> None:
     queue_url = subscribe(stack, "sweeps")
     export_all(stack, show=lambda _: None, max_idle_seconds=MAX_IDLE_SECONDS)
     first = receive(stack, queue_url, expected=ENTRIES)

@@ -7,7 +7,7 @@ from typing import Any
 from cpd_exporter.model.page import PageState
 from cpd_exporter.model.window import Window
 from tests.simulation import scenario as scenarios
-from tests.simulation.lake_text import StoredRow, known_in
+from tests.simulation.lake_text import StoredRow, index_in
 from tests.simulation.processes import Process
 from tests.simulation.scenario import MONTH, Scenario
 from tests.simulation.schedules import OneByOne
@@ -62,13 +62,13 @@ def entry_in(schedule: OneByOne, nth: int) -> str:
     return schedule.simulation.scenario.entries[nth].log_entry_id
 
 
-def known(simulation: Simulation, window: Window) -> set[tuple[str, str]]:
-    """Where the last row of each known entry of a window is, by the lake alone."""
+def last_rows(simulation: Simulation, window: Window) -> set[tuple[str, str]]:
+    """Where the last row of each indexed entry of a window is, by the lake alone."""
     found: set[tuple[str, str]] = set()
     for page in simulation.timeline.stored_pages.values():
         if page.state is not PageState.DONE:
             continue
-        for entry_id, row in known_in(page, simulation.lake.objects).items():
+        for entry_id, row in index_in(page, simulation.lake.objects).items():
             if datetime.fromisoformat(row["entryDate"]) in window:
                 held = simulation.oracle._rows.items()
                 [key] = [key for key, rows in held if rows.get(entry_id) == row]

@@ -1,4 +1,4 @@
-"""The core as it stands must hold under any hash seed: ``python -m tests.simulation.hash_seeds``.
+"""The core as it is must hold under any hash seed: ``python -m tests.simulation.hash_seeds``.
 
 An oracle that walks a set can call the same run sound or a violation, as the hash seed decides. So
 each seed has a process of its own, which runs the trials that the mutants are put to.

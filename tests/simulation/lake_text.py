@@ -76,7 +76,7 @@ def rows_in(body: bytes) -> dict[str, StoredRow]:
     return rows
 
 
-def known_in(page: Page, objects: Mapping[str, bytes]) -> dict[str, StoredRow]:
+def index_in(page: Page, objects: Mapping[str, bytes]) -> dict[str, StoredRow]:
     """The last row of each entry of a done page, found through its index."""
     if page.index_key is not None:
         index = [simplejson.loads(line) for line in _lines(objects[page.index_key])]

@@ -2,7 +2,7 @@
 proof.
 
 A mutant is a patch of source text, applied to a copy of the package which a process of its own
-imports instead. To add one: name the file, the text as it stands, and what becomes of it.
+imports instead. To add one: name the file, the text as it is, and what becomes of it.
 """
 
 import multiprocessing
@@ -21,7 +21,7 @@ PACKAGE = Path(cpd_exporter.__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """``old``, which stands exactly once in ``file``, becomes ``new``."""
+    """``old``, which occurs exactly once in ``file``, becomes ``new``."""
 
     file: str
     old: str
@@ -214,8 +214,8 @@ _EXPORT_MUTANTS = (
         "a second more or less",
         (
             "model/window.py",
-            "return [type(self)(*bounds) for bounds in pairwise(cuts)]",
-            "return [type(self)(a, max(a + SECOND, b - SECOND)) for a, b in pairwise(cuts)]",
+            "return [type(self)(start, end) for start, end in pairwise(bounds)]",
+            "return [type(self)(a, max(a + SECOND, b - SECOND)) for a, b in pairwise(bounds)]",
         ),
     ),
     _mutant(
@@ -855,7 +855,7 @@ _SWEEP_MUTANTS = (
     ),
 )
 
-IDENTITY = _mutant("the core as it stands", "nothing is wrong")
+IDENTITY = _mutant("the core as it is", "nothing is wrong")
 """No patch at all: whatever catches it is a mistake of the oracle's or of the trials'."""
 
 MUTANTS = (*_EXPORT_MUTANTS, *_SWEEP_MUTANTS)

@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
     _show("mutants")
     identity, *judged = verdicts([IDENTITY, *MUTANTS], processes=options.processes)
     if identity.killed or identity.mistakes:
-        figures.failures.append(f"the core as it stands is caught: {identity}")
+        figures.failures.append(f"the core as it is is caught: {identity}")
     figures.failures += [
         f"mutant survived: {verdict.mutant}" for verdict in judged if not verdict.killed
     ]

@@ -108,7 +108,7 @@ A date as watermark, offset pages, publish, then commit; it runs with the seeds 
 ## Mutants
 
 Deliberate faults in the package. The quick trials of `make test` must catch each, by a verdict of
-the oracle: an error of the oracle's own catches nothing. The core as it stands must survive them.
+the oracle: an error of the oracle's own catches nothing. The core as it is must survive them.
 
 | mutant | the wrong belief behind it | caught by invariant | in the trial |
 |---|---|---|---|
@@ -199,7 +199,7 @@ def _summary(
     yield "worst number of ticks to rest after one fault", figures.worst_ticks["one fault"]
     yield "worst number of ticks to rest after two faults", figures.worst_ticks["two faults"]
     yield "hash seeds", len(hash_seeds.SEEDS)
-    yield "the core as it stands, as a mutant", "killed" if identity.killed else "survives"
+    yield "the core as it is, as a mutant", "killed" if identity.killed else "survives"
     yield "mutants killed", f"{sum(verdict.killed for verdict in judged)} of {len(judged)}"
 
 

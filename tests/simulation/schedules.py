@@ -28,7 +28,7 @@ class Timing(StrEnum):
     REPEAT_MESSAGE = "repeat-message"
 
 
-type Fault = Fate | Timing
+type Strike = Fate | Timing
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Doom:
     """The next ``times`` calls of this name, by processes of kind ``by``, meet this fault."""
 
     call: str
-    fault: Fault
+    fault: Strike
     times: int
     by: str = ""
 
@@ -47,10 +47,10 @@ class Doom:
         return True
 
 
-_DELIVERY: tuple[Fault, ...] = (Timing.LOSE_MESSAGE, Timing.REPEAT_MESSAGE)
+_DELIVERY: tuple[Strike, ...] = (Timing.LOSE_MESSAGE, Timing.REPEAT_MESSAGE)
 
 
-def fault_of(name: str) -> Fault:
+def fault_of(name: str) -> Strike:
     return Fate(name) if name in list(Fate) else Timing(name)
 
 
@@ -65,10 +65,10 @@ class OneByOne:
     """
 
     simulation: Simulation
-    faults: Mapping[int, Fault] = field(default_factory=dict)
+    faults: Mapping[int, Strike] = field(default_factory=dict)
     change: SourceChange | None = None
     doom: Doom | None = None
-    met: list[tuple[str, tuple[Fault, ...]]] = field(default_factory=list)
+    met: list[tuple[str, tuple[Strike, ...]]] = field(default_factory=list)
     sleepers: list[Process] = field(default_factory=list)
     _changed: bool = False
 
@@ -101,7 +101,7 @@ class OneByOne:
     def _run(self, process: Process) -> None:
         while process.alive:
             assert process.call is not None
-            timings: tuple[Fault, ...] = (Timing.PAUSE,)
+            timings: tuple[Strike, ...] = (Timing.PAUSE,)
             if self.sleepers:
                 timings += (Timing.AWAKEN,)
             if self.change is not None:
@@ -135,7 +135,7 @@ class OneByOne:
         for sleeper in sleepers:
             self._run(sleeper)
 
-    def _meet(self, name: str, faults: tuple[Fault, ...], process: str = "") -> Fault | None:
+    def _meet(self, name: str, faults: tuple[Strike, ...], process: str = "") -> Strike | None:
         fault = self.faults.get(len(self.met))
         if self.doom is not None and self.doom.strikes(name, process):
             fault = self.doom.fault
@@ -144,7 +144,7 @@ class OneByOne:
         self.met.append((name, faults))
         return fault
 
-    def _change(self, process: Process, fault: Fault) -> None:
+    def _change(self, process: Process, fault: Strike) -> None:
         if self.change is not None and (fault is Timing.CHANGE or not self._changed):
             self.simulation.source.change(self.change, self.simulation.window_of(process))
             self._changed = True
@@ -272,8 +272,8 @@ _STEPS = tuple(timedelta(seconds=s) for s in (1, 5, 60, 130, 900, 900, 900, 3600
 
 
 def faults_met(
-    met: Sequence[tuple[str, tuple[Fault, ...]]], start: int
-) -> Iterator[tuple[int, Fault]]:
+    met: Sequence[tuple[str, tuple[Strike, ...]]], start: int
+) -> Iterator[tuple[int, Strike]]:
     """Every single fault that could strike a run from the point ``start`` on."""
     for point, (_, faults) in enumerate(met[start:], start):
         for fault in faults:

@@ -75,10 +75,10 @@ class Simulation:
         store = EntryStore(scenario.entries)
         simulator = Simulator(store, scenario.behaviour, clock=lambda: self.now, seed=seed)
         self.source = Source(simulator, scenario.faulty, self.chance, scenario.anchors)
-        self.api = _Api(simulator, scenario)
-        self.timeline = _Timeline(TENANT, scenario.costs)
+        self.api = _SimulatedApi(simulator, scenario)
+        self.timeline = _SimulatedTimeline(TENANT, scenario.costs)
         self.queue = FakeQueue()
-        self.lake = _Lake()
+        self.lake = _SimulatedLake()
         self.replay_queue = FakeReplayQueue(REPLAY_QUEUE)
         self.hurried = False
         self.topic = FakeTopic(self._refusal)
@@ -155,7 +155,7 @@ class Simulation:
 
     def lose_timeline(self) -> None:
         """The table is gone, and the timeline with it; lake and queue stay as they are."""
-        self.timeline = _Timeline(TENANT, self.scenario.costs)
+        self.timeline = _SimulatedTimeline(TENANT, self.scenario.costs)
         self.oracle.begin_again(self.timeline)
         self.alarms = AlarmOracle(self.timeline)
 
@@ -337,7 +337,7 @@ class Simulation:
         return "too large" if whole else None
 
 
-class _Timeline(FakeTimeline):
+class _SimulatedTimeline(FakeTimeline):
     """A table that refuses an item that is too large."""
 
     def __init__(self, tenant_id: str, costs: Costs) -> None:
@@ -357,7 +357,7 @@ class _Timeline(FakeTimeline):
         return super().commit(writes, breaker)
 
 
-class _Lake(FakeLake):
+class _SimulatedLake(FakeLake):
     """A lake of which some objects are ``broken``: gone where that is ``None``, or spoilt."""
 
     def __init__(self) -> None:
@@ -368,7 +368,7 @@ class _Lake(FakeLake):
         return self.broken[key] if key in self.broken else super().read(key)
 
 
-class _Api(FakeApi):
+class _SimulatedApi(FakeApi):
     """The API, with a scenario's own tricks.
 
     A filter that ``finds_nothing``; a list with only a share of what it ``lists`` otherwise, and

@@ -11,7 +11,7 @@ from tests.simulation.lake_text import (
     StoredRow,
     canonical_json,
     content_of_row,
-    known_in,
+    index_in,
     version_of,
 )
 from tests.simulation.processes import Process
@@ -193,7 +193,7 @@ class SweepOracle:
         return version_of(content_of(text), self.scenario.fingerprint_exclude)
 
     def _index(self, page: Page) -> dict[str, StoredRow]:
-        return known_in(page, self.lake.objects)
+        return index_in(page, self.lake.objects)
 
 
 def latest_states(rows: Iterable[StoredRow], exclude: frozenset[str]) -> dict[str, set[str | None]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.simulation.processes import Fate
-from tests.simulation.schedules import Fault, OneByOne, Run, Timing
+from tests.simulation.schedules import OneByOne, Run, Strike, Timing
 from tests.simulation.simulation import Simulation
 from tests.simulation.trials import one_by_one
 
@@ -18,7 +18,7 @@ def point(schedule: OneByOne, name: str, nth: int = 0) -> int:
 
 
 def crash(
-    scenario: str, name: str, fault: Fault, *, nth: int = 0, change: str = "none"
+    scenario: str, name: str, fault: Strike, *, nth: int = 0, change: str = "none"
 ) -> tuple[Run, OneByOne]:
     """A run in which the nth call of this name meets a fault."""
     _, undisturbed = one_by_one(scenario, "none", "0", {})
@@ -69,7 +69,7 @@ def test_between_writing_and_the_put_a_late_put_loses() -> None:
 
 
 @pytest.mark.parametrize("fate", [Fate.DIE_AFTER, Fate.LOSE_ANSWER])
-def test_after_the_put_before_stored_what_is_there_stands(fate: Fate) -> None:
+def test_after_the_put_before_stored_what_is_there_counts(fate: Fate) -> None:
     run, _ = crash("lone", "lake.put_new", fate, change="edit")
     assert descriptions(run.simulation).isdisjoint({"edit 1"})
     assert run.repeated_events == 0
@@ -102,7 +102,7 @@ def test_after_done_redelivery_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("fault", [Fate.DIE_BEFORE, Fate.DIE_AFTER, Fate.LOSE_ANSWER, Timing.PAUSE])
-def test_a_split_happened_or_did_not(fault: Fault) -> None:
+def test_a_split_happened_or_did_not(fault: Strike) -> None:
     run, _ = crash("small", "timeline.commit", fault, change="replace")
     assert run.repeated_events == 0
 

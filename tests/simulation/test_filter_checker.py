@@ -120,7 +120,7 @@ def test_one_entry_that_is_never_listed_by_its_second_is_a_warning() -> None:
         is_second = window is not None and window.length < timedelta(seconds=9)
         return is_second and newest in {record.id for record in listing.records}
 
-    failing(world, strikes, FilterError("rows from elsewhere"))
+    failing(world, strikes, FilterError("rows outside the window"))
     report = next_day(world)
     assert report.error is None
     assert "does not list it" in str(report.filter_warning)

@@ -1,4 +1,4 @@
-"""The core as it stands holds under any hash seed, and nothing but a verdict kills a mutant."""
+"""The core as it is holds under any hash seed, and nothing but a verdict kills a mutant."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_the_core_holds_under_any_hash_seed(seed: int) -> None:
     assert hash_seeds.failures_under(seed, all_trials=False) == []
 
 
-def test_no_trial_kills_the_core_as_it_stands() -> None:
+def test_no_trial_kills_the_core_as_it_is() -> None:
     [verdict] = verdicts([IDENTITY])
     assert (verdict.evidence, verdict.mistakes) == ("", ())
 

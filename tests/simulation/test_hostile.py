@@ -1,6 +1,6 @@
 """Whatever comes from outside: no surprise, no silent loss, and nothing of it in any message.
 
-A canary stands in every secret, description and faulty record; it must not turn up in the text of
+A canary is in every secret, description and faulty record; it must not turn up in the text of
 a failure, nor in the traceback that a careless caller would print.
 """
 

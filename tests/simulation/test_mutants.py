@@ -18,7 +18,7 @@ from tests.support.fakes import FakeLake, FakeTimeline, FakeTopic
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_every_mutant_fits_the_core_as_it_stands(mutant: Mutant, tmp_path: Path) -> None:
+def test_every_mutant_fits_the_core_as_it_is(mutant: Mutant, tmp_path: Path) -> None:
     apply(mutant, tmp_path)
 
 

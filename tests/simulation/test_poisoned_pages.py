@@ -1,4 +1,4 @@
-"""One record that poisons its listing, or is listed elsewhere: all others are exported."""
+"""One record that poisons its listing, or is listed in another window: all others are exported."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Rows are published from a position on, and events that the topic refuses go elsewhere."""
+"""Rows are published from a position on, and events that the topic refuses are noted."""
 
 from collections.abc import Sequence
 from dataclasses import replace

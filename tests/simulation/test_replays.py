@@ -11,10 +11,10 @@ from cpd_exporter.model.event import Event
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.window import Window
 from tests.simulation import trials
-from tests.simulation.duties import SECOND, at_rest, crowd, exported, known, swept, tick
+from tests.simulation.duties import SECOND, at_rest, crowd, exported, last_rows, swept, tick
 from tests.simulation.processes import Fate
 from tests.simulation.scenario import MONTH
-from tests.simulation.schedules import Fault, OneByOne, faults_met
+from tests.simulation.schedules import OneByOne, Strike, faults_met
 from tests.simulation.simulation import REPLAY_QUEUE
 
 
@@ -24,12 +24,12 @@ def places(events: list[Event]) -> set[tuple[str, str]]:
 
 
 def replayed(
-    queue_arn: str | None, whole: bool, faults: Mapping[int, Fault]
+    queue_arn: str | None, whole: bool, faults: Mapping[int, Strike]
 ) -> tuple[OneByOne, int]:
     schedule = swept()
     simulation = schedule.simulation
     window = exported(simulation) if whole else Window(MONTH + 3 * SECOND, MONTH + 202 * SECOND)
-    expected = known(simulation, window)
+    expected = last_rows(simulation, window)
     assert len(expected) > 1
     before = list(simulation.topic.published)
     command: dict[str, Any] = {"command": "replay"}
@@ -71,7 +71,7 @@ def test_a_replay_of_many_messages() -> None:
     published = len(simulation.topic.published)
     span = {"from": format_instant(window.start), "to": format_instant(window.end)}
     schedule.command({"command": "replay", **span})
-    assert places(simulation.topic.published[published:]) == known(simulation, window)
+    assert places(simulation.topic.published[published:]) == last_rows(simulation, window)
 
 
 def test_a_replay_whose_message_is_lost() -> None:
@@ -83,7 +83,7 @@ def test_a_replay_whose_message_is_lost() -> None:
     tick(simulation)
     simulation.messages.clear()
     OneByOne(simulation).come_to_rest()
-    assert places(simulation.topic.published[published:]) == known(simulation, window)
+    assert places(simulation.topic.published[published:]) == last_rows(simulation, window)
 
 
 def test_every_fault_of_a_replay_s_own_writes() -> None:

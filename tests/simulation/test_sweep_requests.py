@@ -25,7 +25,7 @@ from tests.simulation.duties import (
 )
 from tests.simulation.processes import Fate
 from tests.simulation.scenario import MONTH
-from tests.simulation.schedules import Doom, Fault, OneByOne, Timing, faults_met
+from tests.simulation.schedules import Doom, OneByOne, Strike, Timing, faults_met
 from tests.simulation.simulation import Simulation
 from tests.simulation.source import SourceChange, within
 from tests.simulation.trials import sweep
@@ -91,7 +91,7 @@ def test_what_no_message_attribute_can_hold_is_left_out() -> None:
     assert len(rows(simulation, "updated")) == 3
 
 
-def refreshed(faults: Mapping[int, Fault]) -> tuple[OneByOne, int]:
+def refreshed(faults: Mapping[int, Strike]) -> tuple[OneByOne, int]:
     schedule = at_rest(scenarios.anchored())
     simulation = schedule.simulation
     simulation.source.change(SourceChange.EDIT, exported(simulation))

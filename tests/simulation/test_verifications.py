@@ -15,7 +15,7 @@ from tests.simulation.duties import (
     at_rest,
     entry_in,
     exported,
-    known,
+    last_rows,
     swept,
     tick,
 )
@@ -42,7 +42,7 @@ def test_a_sound_lake_is_found_to_be_clean() -> None:
     schedule = swept()
     report = verify(schedule)
     assert report["clean"], report
-    assert report["entries"] == len(known(schedule.simulation, exported(schedule.simulation)))
+    assert report["entries"] == len(last_rows(schedule.simulation, exported(schedule.simulation)))
 
 
 @pytest.mark.parametrize("hurried", [False, True])
@@ -51,7 +51,7 @@ def test_harm_of_any_object_is_found(harm: str, hurried: bool) -> None:
     schedule = swept()
     simulation = schedule.simulation
     simulation.hurried = hurried
-    uris = {uri for uri, _ in known(simulation, exported(simulation))}
+    uris = {uri for uri, _ in last_rows(simulation, exported(simulation))}
     for key in [key for key in simulation.lake.objects if simulation.lake.uri(key) in uris]:
         body = simulation.lake.objects[key]
         lines = gzip.decompress(body).splitlines()

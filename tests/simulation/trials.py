@@ -22,7 +22,7 @@ from tests.simulation.schedules import (
     faults_met,
     run_at_random,
 )
-from tests.simulation.schedules import Fault as Struck
+from tests.simulation.schedules import Strike as Struck
 from tests.simulation.simulation import Simulation
 from tests.simulation.source import SourceChange, date_of
 

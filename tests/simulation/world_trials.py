@@ -36,7 +36,7 @@ MAX_ITEM_BYTES = 400_000
 def _tied(direction: str, sweeps: str) -> Run:
     """Two pages store an entry at one instant, because it moves between their readings.
 
-    No subscriber can order the two rows. A sweep tells which one counts, whether it covers both
+    No subscriber can order the two rows. A sweep decides which one counts, whether it covers both
     pages (``merged``) or one (``apart``).
     """
     simulation = Simulation(replace(SCENARIOS["parted"](), behaviour=Behaviour(), target=2))
@@ -81,7 +81,7 @@ def years() -> Scenario:
 
 
 def _misled(kind: str, wider_than_days: str, hours: str) -> Run:
-    """The API lies about wide ranges while exporting, for some hours; then it tells the truth.
+    """The API lies about wide ranges while exporting, for some hours; then it is right again.
 
     A few weeks on the default schedules mend the lake, without a word of the operator's.
     """
@@ -146,9 +146,9 @@ def _costly(case: str) -> Run:
     simulation = Simulation(_COSTS[case])
     for _ in range(12):
         _tick_and_work(simulation)
-        stands = simulation.timeline.stored_watermark
+        watermark = simulation.timeline.stored_watermark
         holes = [page for page in simulation.undone if page.hole_since is not None]
-        passed = stands is not None and stands.exported_through > MONTH + timedelta(minutes=1)
+        passed = watermark is not None and watermark.exported_through > MONTH + timedelta(minutes=1)
         if passed and not holes:
             break
         simulation.now += TICK if not holes else timedelta(hours=7)
@@ -275,7 +275,7 @@ def _command(work: str, simulation: Simulation) -> dict[str, Any] | None:
 
 
 def _loud(scenario: str) -> Run:
-    """Losses stay for hours; the next tick's metrics tell each of them."""
+    """Losses stay for hours; the next tick's metrics count each of them."""
     simulation = Simulation(SCENARIOS[scenario]())
     schedule = OneByOne(simulation)
     schedule.come_to_rest()

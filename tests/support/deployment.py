@@ -59,7 +59,7 @@ def sample(name: str) -> Any:
 
 
 class LambdaContext:
-    """What Lambda tells a function of its invocation."""
+    """What Lambda gives a function with an invocation."""
 
     function_name = "function"
     memory_limit_in_mb = 512

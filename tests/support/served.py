@@ -30,7 +30,7 @@ GRANT = {"grant_type": "client_credentials"}
 
 
 class StandingClock:
-    """A clock that stands still until it is moved."""
+    """A clock that only a test moves."""
 
     def __init__(self) -> None:
         self.now = START

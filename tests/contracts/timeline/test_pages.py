@@ -199,7 +199,7 @@ class TestSplitting:
         assert not timeline.commit(replacing(planned[0], parts(planned[0], 2)))
         assert list(timeline.pages(ORIGIN)) == [claimed, *planned[1:]]
 
-    def test_of_two_splits_one_stands(self, timeline: Timeline, planned: list[Page]) -> None:
+    def test_of_two_splits_one_wins(self, timeline: Timeline, planned: list[Page]) -> None:
         split = parts(planned[0], 2)
         assert timeline.commit(replacing(planned[0], split))
         assert not timeline.commit(replacing(planned[0], parts(planned[0], 3, "other")))

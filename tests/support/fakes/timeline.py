@@ -23,7 +23,7 @@ _TICK = timedelta(microseconds=1)
 class FakeTimeline:
     """``stored_pages`` holds every page by its start, ``stored_sweeps`` every sweep.
 
-    Streams are not snapshots: each item is as it stands when it is reached.
+    Streams are not snapshots: each item is as it is when it is reached.
     """
 
     def __init__(self, tenant_id: str = "eu-west-2_AbcdEfghI") -> None:

@@ -80,7 +80,7 @@ def test_a_reference_is_the_same_event_without_the_entry() -> None:
 @pytest.mark.parametrize(
     "value", ["", "x" * 257, "a\x00b", "half an emoji \ud83d", "\uffff", "\x0b"]
 )
-def test_what_an_attribute_may_not_hold_is_left_out_and_stands_in_the_body(value: str) -> None:
+def test_what_an_attribute_may_not_hold_is_left_out_and_remains_in_the_body(value: str) -> None:
     event = published(activity={"type": value, "name": "n"})
     assert set(event.attributes) == {"change", "categoryId", "isVerified"}
     assert json_text.load(event.body)["data"]["entry"]["activity"]["type"] == value

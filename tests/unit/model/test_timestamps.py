@@ -29,7 +29,7 @@ INSTANTS = st.datetimes(
         ("2026-01-31 23:59:59+00:00", datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)),
         ("2026-02-01T01:00:00+02:00", datetime(2026, 1, 31, 23, tzinfo=UTC)),
         ("2026-01-31T18:30:00-05:30", datetime(2026, 2, 1, tzinfo=UTC)),
-        # Beyond the microsecond: cut, never rounded up into the next second.
+        # Beyond the microsecond: dropped, never rounded up into the next second.
         ("2026-01-31T23:59:59.9999999Z", datetime(2026, 1, 31, 23, 59, 59, 999999, tzinfo=UTC)),
     ],
 )

@@ -1,4 +1,4 @@
-"""Windows: what is in, and how time is cut."""
+"""Windows: what is in, and how time is sliced."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
@@ -52,12 +52,12 @@ def test_a_slice_tiles_evenly_and_not_below_the_floor(
     window: Window, parts: int, floor_seconds: int
 ) -> None:
     floor = floor_seconds * SECOND
-    cut = window.split(parts, floor=floor)
-    assert tiles(cut) == window
-    assert len(cut) == max(1, min(parts, window.length // floor))
-    lengths = {part.length for part in cut}
+    slices = window.split(parts, floor=floor)
+    assert tiles(slices) == window
+    assert len(slices) == max(1, min(parts, window.length // floor))
+    lengths = {part.length for part in slices}
     assert max(lengths) - min(lengths) <= SECOND
-    assert len(cut) == 1 or min(lengths) >= floor
+    assert len(slices) == 1 or min(lengths) >= floor
 
 
 @given(WINDOWS)

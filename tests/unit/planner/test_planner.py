@@ -74,7 +74,7 @@ def test_no_more_is_planned_than_may_be_outstanding() -> None:
 
 
 @pytest.mark.parametrize("at_call", range(1, 6))
-def test_of_two_ticks_at_once_one_plan_stands(at_call: int) -> None:
+def test_of_two_ticks_at_once_one_plan_wins(at_call: int) -> None:
     it = world(100)
     few = planner(it, target=24)
     seen = 0

@@ -89,7 +89,7 @@ def test_a_filter_in_another_time_zone_is_shifted_and_the_entries_are_not() -> N
 
 
 @pytest.mark.parametrize(("repeated", "found"), [("first", "00:30"), ("second", "01:30")])
-def test_a_filter_reads_a_repeated_hour_as_it_is_told(repeated: str, found: str) -> None:
+def test_a_filter_reads_a_repeated_hour_as_it_is_set(repeated: str, found: str) -> None:
     set_back = datetime(2025, 10, 26, 1, tzinfo=UTC) - NOON
     half = timedelta(minutes=30)
     switches = {"filter_time_zone": "Europe/London", "filter_repeated_hour": repeated}

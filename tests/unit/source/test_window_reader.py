@@ -81,7 +81,7 @@ def test_one_id_twice_and_equal_is_one_entry() -> None:
     assert numbers(read(ScriptedApi(twice, listing(total=3), twice))) == [1, 2]
 
 
-def test_a_row_that_stands_in_the_place_of_another_is_found_out() -> None:
+def test_a_row_in_the_place_of_another_is_found_out() -> None:
     twice = listing(numbered(1), numbered(1), numbered(2), total=3)
     api = ScriptedApi(twice, listing(numbered(3), total=3))
     assert read(api) == Overflow(total=3, per_page=2)

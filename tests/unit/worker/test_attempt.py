@@ -195,7 +195,7 @@ def test_what_is_no_json_counts_and_after_five_attempts_is_split() -> None:
     ("error", "counts"),
     [
         (MalformedResponseError("not JSON"), False),
-        (FilterError("rows from elsewhere"), True),
+        (FilterError("rows outside the window"), True),
     ],
 )
 def test_what_fails_as_a_whole_is_a_hole_and_not_split(error: Exception, counts: bool) -> None:
@@ -216,7 +216,7 @@ def test_what_fails_as_a_whole_is_a_hole_and_not_split(error: Exception, counts:
 
 def test_a_hole_keeps_its_age_and_is_tried_on() -> None:
     world, work = planned(20)
-    misread(world, FilterError("rows from elsewhere"))
+    misread(world, FilterError("rows outside the window"))
     for _ in range(5):
         attempt(world, work)
     since = page_of(world, work).hole_since
@@ -231,7 +231,7 @@ def test_a_hole_keeps_its_age_and_is_tried_on() -> None:
 def test_the_parts_of_a_hole_are_holes_until_they_are_done() -> None:
     """The watermark passed over the hole: its parts may not be undone behind it unlisted."""
     world, work = planned(200)
-    misread(world, FilterError("rows from elsewhere"))
+    misread(world, FilterError("rows outside the window"))
     for _ in range(5):
         attempt(world, work)
     since = page_of(world, work).hole_since
@@ -307,7 +307,7 @@ class TestProgress:
 
     def test_a_hole_that_pauses_has_not_crashed(self) -> None:
         world, work = planned(20)
-        misread(world, FilterError("rows from elsewhere"))
+        misread(world, FilterError("rows outside the window"))
         for _ in range(6):
             attempt(world, work)
         claim = PageClaim(page_of(world, work), world.worker.context)

@@ -16,14 +16,14 @@ class _Pagination(_Checked):
     per_page: int = Field(alias="perPage", ge=1)
 
 
-class _Summary(_Checked):
+class _SummaryRecord(_Checked):
     user_id: str = Field(alias="userId", min_length=1)
     minutes: int = Field(alias="durationMinutes")
 
 
-class _Body(_Checked):
+class _SummariesBody(_Checked):
     pagination: _Pagination
-    results: list[_Summary]
+    results: list[_SummaryRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Summaries:
 def read_summaries(body: bytes) -> Summaries:
     """Read the body of a response; raises ``MalformedResponseError`` for anything else."""
     try:
-        read = _Body.model_validate_json(body)
+        read = _SummariesBody.model_validate_json(body)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"])) or "the body"

@@ -41,8 +41,8 @@ class Window:
         """Up to ``parts`` even windows, none shorter than ``floor`` unless it is the only one."""
         parts = max(1, min(parts, self.length // floor))
         seconds = self.length // SECOND
-        cuts = [self.start + (seconds * part // parts) * SECOND for part in range(parts + 1)]
-        return [type(self)(*bounds) for bounds in pairwise(cuts)]
+        bounds = [self.start + (seconds * part // parts) * SECOND for part in range(parts + 1)]
+        return [type(self)(start, end) for start, end in pairwise(bounds)]
 
     def months(self) -> Iterator[Self]:
         """The parts of the window in each calendar month, in order."""

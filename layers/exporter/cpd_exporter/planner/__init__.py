@@ -9,7 +9,7 @@ full_sweep      the rolling sweep of everything
 follow_up       the sweep after a first export or a backfill
 filter_checker  the daily check of the API's filter
 filter_samples  where that check takes its samples from
-reconciler      the API's total against the entries known
+reconciler      the API's total against the indexed entries
 held_deletions  the deletions that wait for the operator, and their confirmation
 index_cleanup   the index objects that no page names any more
 backlog         the pages that are not done

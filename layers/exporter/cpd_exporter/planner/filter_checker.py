@@ -81,7 +81,7 @@ class FilterChecker:
     def _contradiction(
         self, watermark: Watermark, check: FilterCheck, now: datetime
     ) -> FilterWarning:
-        """Explain a contradiction; the costly explanation stands for a while."""
+        """Explain a contradiction; the costly explanation is kept for a while."""
         last = watermark.filter_warning
         if last and last.contradicts and now < last.at + self.limits.filter_retry_interval:
             return last

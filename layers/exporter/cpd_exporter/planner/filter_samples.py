@@ -1,4 +1,4 @@
-"""Where the check of the filter takes its samples from: recent time and known pages."""
+"""Where the check of the filter takes its samples from: recent time and pages with entries."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,17 +30,17 @@ def sample_places(pages: PageStore, watermark: Watermark, until: datetime) -> li
     """
     until = floor_second(until)
     recent: list[Place] = [Window(until - _HOUR, until), Window(until - _DAY, until)]
-    newest = _known(pages, watermark.origin, watermark.planned_through)
-    if known := list(islice(newest, _MAX_PLACES)):
+    newest = _windows_with_entries(pages, watermark.origin, watermark.planned_through)
+    if latest := list(islice(newest, _MAX_PLACES)):
         # A filter that is some hours off lists an entry nearby.
-        recent += [*known, known[0].widened(_DAY)]
+        recent += [*latest, latest[0].widened(_DAY)]
     else:
         recent += [Window(until - _MONTH, until)]
     return [[*recent, None], *(_season(pages, *season, until) for season in _SEASONS)]
 
 
 def _season(pages: PageStore, month: int, months: int, until: datetime) -> list[Place]:
-    """The known windows of the season, then its time: this year's so far, and last year's."""
+    """Windows with entries of the season, then its time: this year's so far, and last year's."""
     first = datetime(until.year, month, 1, tzinfo=UTC)
     if first >= until:
         first = first.replace(year=first.year - 1)
@@ -50,11 +50,12 @@ def _season(pages: PageStore, month: int, months: int, until: datetime) -> list[
             year=start.year + (month + months - 1) // 12, month=(month + months - 1) % 12 + 1
         )
         season = Window(start, min(end, until))
-        places += [*islice(_known(pages, season.start, season.end), _MAX_PLACES - 1), season]
+        newest = _windows_with_entries(pages, season.start, season.end)
+        places += [*islice(newest, _MAX_PLACES - 1), season]
     return places
 
 
-def _known(pages: PageStore, start: datetime, end: datetime) -> Iterator[Window]:
+def _windows_with_entries(pages: PageStore, start: datetime, end: datetime) -> Iterator[Window]:
     """The windows of done pages with entries that begin in ``[start, end)``, the latest first."""
     for page in islice(pages.pages_before(end), MAX_SCANNED_PAGES):
         if page.window.start < start:

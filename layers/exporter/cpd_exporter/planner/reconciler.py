@@ -83,7 +83,7 @@ class Reconciler:
             if number >= MAX_PAGES_PER_TICK or not self.has_time_left():
                 progress.append(state)
                 return
-            least, most = _known([page])
+            least, most = _count_bounds([page])
             cursor = page.window.end
             state = replace(state, cursor=cursor, least=state.least + least, most=state.most + most)
         progress.append(replace(state, cursor=state.through))
@@ -120,7 +120,7 @@ class Reconciler:
             if number >= MAX_MONTHS_PER_TICK or not self.has_time_left():
                 return
             pages = self.timeline.pages(month.start, month.end)
-            distance = self._distance(month, *_known(pages)) or 0
+            distance = self._distance(month, *_count_bounds(pages)) or 0
             sweeps = state.sweeps
             if distance and sweeps < MAX_SWEEPS_PER_COMPARISON:
                 self._sweep(month)
@@ -134,7 +134,7 @@ class Reconciler:
         progress.append(replace(state, step=done, difference=state.found, differs_since=since))
 
     def _distance(self, window: Window, least: int, most: int) -> int | None:
-        """How far the API's total is from the known entries; ``None`` if there is no total.
+        """How far the API's total is from the indexed entries; ``None`` if there is no total.
 
         The bounds of a query may be inclusive or not. The true total lies between that of the
         window and that of the widened window.
@@ -155,11 +155,11 @@ class Reconciler:
         self.timeline.add_job(job)
 
 
-def _known(pages: Iterable[Page]) -> tuple[int, int]:
+def _count_bounds(pages: Iterable[Page]) -> tuple[int, int]:
     """The least and the most entries that the API should count in these pages."""
     least = most = 0
     for page in pages:
-        known = page.entries - len(page.missing)
-        least += known
-        most += known + page.quarantined + (_UNKNOWN if page.state is not PageState.DONE else 0)
+        listed = page.entries - len(page.missing)
+        least += listed
+        most += listed + page.quarantined + (_UNKNOWN if page.state is not PageState.DONE else 0)
     return least, most

@@ -78,5 +78,5 @@ def slice_month(api: EntriesApi, window: Window, policy: SlicePolicy, new_page: 
     windows = window.split(parts, floor=policy.floor)
     # A count says nothing of a part. A total without a record may be a wrong total.
     is_own = is_whole and counted.has_record and len(windows) == 1
-    known = counted.total if is_own else None
-    return Slices([new_page(part, PageState.OPEN, known) for part in windows], end)
+    counted_here = counted.total if is_own else None
+    return Slices([new_page(part, PageState.OPEN, counted_here) for part in windows], end)

@@ -87,7 +87,7 @@ def check_filter(
     )
 
 
-class _Verdict(Enum):
+class _SampleVerdict(Enum):
     FOUND = auto()
     GONE = auto()
     CONTRADICTS = auto()
@@ -148,9 +148,9 @@ class _Sampler:
                 samples = [one for one in listed if isinstance(one, Entry) and self._counts(one)]
                 for sample in _latest(samples):
                     verdict = _judge(self.api, sample)
-                    if verdict is _Verdict.FOUND:
+                    if verdict is _SampleVerdict.FOUND:
                         result.found = sample
-                    if verdict is _Verdict.CONTRADICTS:
+                    if verdict is _SampleVerdict.CONTRADICTS:
                         result.contradicting[sample.id] = sample
                     if result.is_decided:
                         return
@@ -171,21 +171,21 @@ def _latest(entries: Sequence[Entry]) -> Iterator[Entry]:
         yield by_second[second]
 
 
-def _judge(api: EntriesApi, sample: Entry) -> _Verdict:
+def _judge(api: EntriesApi, sample: Entry) -> _SampleVerdict:
     """Look for an entry by its second."""
     second = Window(floor_second(sample.date), floor_second(sample.date) + SECOND)
     try:
         found, _ = query_fitting(api, second.widened(SLACK), MAX_PER_PAGE)
     except FilterError:
-        return _Verdict.CONTRADICTS
+        return _SampleVerdict.CONTRADICTS
     # A full response may leave out any entry, but all of its rows lie in the window.
     full = len(found.records) >= found.per_page
     if full or any(record.id == sample.id for record in found.records):
-        return _Verdict.FOUND
+        return _SampleVerdict.FOUND
     still = api.entry(sample.id)
     if isinstance(still, Entry) and still.date == sample.date:
-        return _Verdict.CONTRADICTS
-    return _Verdict.GONE
+        return _SampleVerdict.CONTRADICTS
+    return _SampleVerdict.GONE
 
 
 def _missed(sample: Entry) -> str:

@@ -35,7 +35,7 @@ _USUAL_ZONES = (
     "Australia/Sydney",
     "Pacific/Auckland",
 )
-"""Zones where services of this kind run. A fixed offset stands for all others."""
+"""Zones where services of this kind run. A fixed offset represents all others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,7 @@ class TestTimeline:
     def test_every_read_is_consistent(
         self, account: MotoAccount, timeline: DynamoDbTimeline, page: Page
     ) -> None:
-        # An emulator is always consistent: only the request tells.
+        # An emulator is always consistent: only the request shows it.
         asked: list[dict[str, Any]] = []
 
         def note(params: dict[str, Any], **_: Any) -> None:

@@ -32,10 +32,10 @@ class TestTopic:
         # The emulator takes any number of bytes.
         sizes = [100_000] * 5 + [MAX_MESSAGE_BYTES] * 2 + [1] * 25
         events = [Event(str(n), "e", "x" * length, {}) for n, length in enumerate(sizes)]
-        cut = list(batches(events))
-        assert [event for batch in cut for event in batch] == events
-        assert [len(batch) for batch in cut] == [2, 2, 1, 1, 1, 10, 10, 5]
-        assert all(sum(map(size, batch)) <= MAX_MESSAGE_BYTES for batch in cut)
+        grouped = list(batches(events))
+        assert [event for batch in grouped for event in batch] == events
+        assert [len(batch) for batch in grouped] == [2, 2, 1, 1, 1, 10, 10, 5]
+        assert all(sum(map(size, batch)) <= MAX_MESSAGE_BYTES for batch in grouped)
 
     def test_what_is_refused_for_good_is_named_and_the_rest_tried_again(
         self, account: MotoAccount, topic: SnsTopic, waits: list[float]

@@ -86,7 +86,7 @@ class TestOutages:
         assert api.calls == 4
 
     @pytest.mark.parametrize("as_date", [False, True])
-    def test_waits_as_long_as_it_is_told(self, service: ThriveService, as_date: bool) -> None:
+    def test_waits_as_long_as_the_service_asks(self, service: ThriveService, as_date: bool) -> None:
         fault = InjectedFault(status=429, retry_after=7, retry_after_as_date=as_date, times=2)
         service.simulator.behave(faults=(fault,))
         assert service.basic().query(None).total == 50

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 type Secret = Annotated[SecretStr, Field(min_length=1)]
 
 
-class _Credentials(BaseModel):
+class _SecretMembers(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, extra="ignore", frozen=True, hide_input_in_errors=True
     )
@@ -24,13 +24,13 @@ class _Credentials(BaseModel):
     tenant_id: Annotated[str, Field(pattern=f"^{SAFE_TENANT}$")]
 
 
-class ApiSecret(_Credentials):
+class ApiSecret(_SecretMembers):
     """Credentials for HTTP Basic: the tenant ID is the user, the API secret the password."""
 
     api_secret: Secret
 
 
-class ClientSecret(_Credentials):
+class ClientSecret(_SecretMembers):
     """Credentials for OAuth 2.0 client credentials."""
 
     client_id: Annotated[str, Field(min_length=1)]

@@ -80,7 +80,7 @@ class _Granted(BaseModel):
     expires_in: Annotated[float, Field(ge=0, allow_inf_nan=False)] = DEFAULT_TOKEN_SECONDS
 
 
-class _Refused(BaseModel):
+class _TokenRefusal(BaseModel):
     error: str
 
 
@@ -220,6 +220,6 @@ def _read_token(response: Response, requested_at: float) -> _Token:
 def _error_of(response: Response) -> str | None:
     """The error code of RFC 6749, if the body has one."""
     try:
-        return _Refused.model_validate_json(response.body).error
+        return _TokenRefusal.model_validate_json(response.body).error
     except ValidationError:
         return None

@@ -68,9 +68,10 @@ def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
     tied: set[str] = set()
     for page in pages:
         for id_, entry in LakeReader(lake).index_of(page).items():
-            known = index.get(id_)
-            if known and known.stored_at >= entry.stored_at:
-                if known.stored_at == entry.stored_at and known.fingerprint != entry.fingerprint:
+            indexed = index.get(id_)
+            if indexed and indexed.stored_at >= entry.stored_at:
+                is_tie = indexed.stored_at == entry.stored_at
+                if is_tie and indexed.fingerprint != entry.fingerprint:
                     tied.add(id_)
                 continue
             index[id_] = entry
