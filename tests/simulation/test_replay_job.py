@@ -163,7 +163,7 @@ def test_a_crash_repeats_a_page_at_most() -> None:
     ask(world)
     with pytest.raises(KeyboardInterrupt):
         world.worker.handle(work())
-    assert world.worker.handle(work()).outcome is Outcome.HELD
+    assert world.worker.handle(work()).outcome is Outcome.LEASED
     world.now += timedelta(minutes=3)
     mended.published[:], world.topic = world.topic.published, mended
     assert world.worker.handle(work()).outcome is Outcome.DONE

@@ -94,7 +94,7 @@ def test_a_page_in_a_live_workers_hands_is_left_to_it() -> None:
     world, work = planned(20)
     crash(world, work)
     world.now += LEASE - timedelta(seconds=1)
-    assert world.worker.handle(work).outcome is Outcome.HELD
+    assert world.worker.handle(work).outcome is Outcome.LEASED
     world.now += timedelta(seconds=1)
     assert world.worker.handle(work).outcome is Outcome.DONE
 

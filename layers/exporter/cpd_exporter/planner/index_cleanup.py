@@ -19,8 +19,8 @@ def remove_unnamed_indexes(
 ) -> int:
     """Remove the noted objects that no page names; returns how many.
 
-    A sweep that holds the page may be about to name an object: that object waits for another day.
-    Once the page is free and names another object, nothing can name this one again.
+    A sweep that has reserved the page may be about to name an object: that object waits for
+    another day. Once the page is free and names another object, nothing can name this one again.
     """
     removed = 0
     for note in islice(timeline.garbage(now - INDEX_GRACE), MAX_NOTES_PER_TICK):

@@ -60,7 +60,7 @@ class SweepPlanner:
     ) -> None:
         """Reserve the job's pages from its cursor on, as far as there is room.
 
-        A page that a sweep holds already gets a request, so that it is swept after that sweep. The
+        A page that a sweep has reserved gets a request, so that it is swept after that sweep. The
         cursor then moves on: a request that is renewed each tick would never end.
         """
         cursor = max(job.cursor, watermark.exported_from)
@@ -79,8 +79,8 @@ class SweepPlanner:
         *,
         read_before: datetime | None = None,
     ) -> datetime:
-        """Reserve the pages of ``[start, end)``; returns how far that went, at least to ``end`` if
-        all are reserved.
+        """Reserve the pages of ``[start, end)``; returns the instant up to which all are reserved,
+        ``end`` or later if none is left.
 
         With ``read_before``, it passes over pages that were read since.
         """
@@ -88,9 +88,9 @@ class SweepPlanner:
         first = self.timeline.page_at(start) if start < end else None
         if first is not None:
             for group in self._groups(first.window.start, end, watermark, read_before):
-                is_held = group[0].reserved_by is not None
-                is_room = (is_held or len(sweeps) < max_sweeps) and self.has_time_left()
-                if is_room and is_held:
+                is_reserved = group[0].reserved_by is not None
+                is_room = (is_reserved or len(sweeps) < max_sweeps) and self.has_time_left()
+                if is_room and is_reserved:
                     self._request(group)
                 elif not is_room or not self._reserve(group, sweeps):
                     # No room, or another tick reserved a page: the next tick goes on from here.
@@ -101,9 +101,10 @@ class SweepPlanner:
     def _groups(
         self, start: datetime, end: datetime, watermark: Watermark, read_before: datetime | None
     ) -> Iterator[list[Page]]:
-        """Divide done pages into those of one sweep each, and pages that a sweep holds, alone.
+        """Divide done pages into those of one sweep each; a page that a sweep has is alone.
 
-        Pages that a sweep holds are read just now, so that ``read_before`` leaves them out.
+        With ``read_before``, it leaves out pages that a sweep has reserved: that sweep reads them
+        now.
         """
         group: list[Page] = []
         for page in self.timeline.pages(start, end):
@@ -123,8 +124,8 @@ class SweepPlanner:
         records = sum(page.entries + page.quarantined for page in group)
         return len(group) <= MAX_PAGES_PER_SWEEP and records <= self.capacity
 
-    def _request(self, held: list[Page]) -> None:
-        for page in held:
+    def _request(self, reserved: list[Page]) -> None:
+        for page in reserved:
             self.timeline.request_sweep(SweepRequest(page.window.start, self.clock()))
 
     def _reserve(self, pages: list[Page], sweeps: list[Page]) -> bool:

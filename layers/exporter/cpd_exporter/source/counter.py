@@ -17,7 +17,7 @@ _PARTS = 8
 class Count:
     """A window holds at least ``total`` entries. ``served_at`` is the API's clock, if sent.
 
-    ``has_record``: the response held a record, so the window cannot be empty. A total alone may be
+    ``has_record``: the response had a record, so the window cannot be empty. A total alone may be
     wrong.
     """
 

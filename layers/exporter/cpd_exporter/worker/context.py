@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     SPLIT = "split"
     HOLE = "hole"
     GONE = "gone"
-    HELD = "held"
+    LEASED = "leased"
     PAUSED = "paused"
     GIVEN_UP = "given up"
     SUPERSEDED = "superseded"

@@ -77,7 +77,7 @@ def _attempt(
     claim: Claim, work: Callable[[], WorkReport], give_up: Callable[[PermanentError], WorkReport]
 ) -> WorkReport:
     if claim.is_leased:
-        return WorkReport(Outcome.HELD)
+        return WorkReport(Outcome.LEASED)
     return claim.attempt(work, give_up)
 
 

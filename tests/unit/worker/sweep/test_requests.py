@@ -64,15 +64,15 @@ def test_pages_that_are_passed_over_are_requested_once() -> None:
     assert list(world.timeline.sweep_requests()) == requests
 
 
-def test_what_is_free_is_swept_at_once_beside_what_is_held() -> None:
+def test_what_is_free_is_swept_at_once_beside_what_is_reserved() -> None:
     world = exported()
     [first, *_] = [page for page in world.pages if page.entries]
     world.command({"command": "refresh", "logEntryIds": [next(iter(world.store)).log_entry_id]})
     world.planner.tick()
     world.drain()
     world.planner.tick()
-    held = [page for page in world.pages if page.reserved_by]
-    assert [page.window for page in held] == [first.window]
+    reserved = [page for page in world.pages if page.reserved_by]
+    assert [page.window for page in reserved] == [first.window]
     world.command(SWEEP)
     world.planner.tick()
     swept = [one.window for one in works(world.queue) if isinstance(one, PageMessage)]
