@@ -23,7 +23,7 @@ from cpd_exporter.model.minutes import read_summaries
 from cpd_exporter.model.options import Audience, Environment
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
-from cpd_exporter.source.minutes_reader import minutes_by_user
+from cpd_exporter.source.minutes_reader import read_minutes_by_user
 from simulator import InjectedFault, Profile, Simulator, running, seeded
 from simulator.source import to_ms
 from tests.support.fakes import FakeApi
@@ -99,7 +99,7 @@ def test_pages_add_up(case: SummariesCase) -> None:
 )
 def test_all_of_them_are_read(case: SummariesCase, behaviour: dict[str, object]) -> None:
     case.simulator.behave(**behaviour)
-    assert minutes_by_user(case.api, WINDOW) == case.minutes
+    assert read_minutes_by_user(case.api, WINDOW) == case.minutes
 
 
 def test_a_union_of_readings_makes_up_for_an_order_that_changes(case: SummariesCase) -> None:
@@ -107,13 +107,13 @@ def test_a_union_of_readings_makes_up_for_an_order_that_changes(case: SummariesC
     case.simulator.behave(
         shuffle="all", shuffle_by="request", per_page_cap=len(case.minutes) * 2 // 3
     )
-    assert minutes_by_user(case.api, WINDOW) == case.minutes
+    assert read_minutes_by_user(case.api, WINDOW) == case.minutes
 
 
 def test_totals_that_no_reading_reaches_are_an_error(case: SummariesCase) -> None:
     case.simulator.behave(totals_extra=3, per_page_cap=7)
     with pytest.raises(InconsistentListingError):
-        minutes_by_user(case.api, WINDOW)
+        read_minutes_by_user(case.api, WINDOW)
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,10 @@ _EXPORT_MUTANTS = (
         (
             "planner/planner.py",
             "update_watermark(watermark, replace(watermark, exported_through=through))",
-            "update_watermark(self._begin(), replace(watermark, exported_through=through))",
+            (
+                "update_watermark("
+                "self._read_or_create_watermark(), replace(watermark, exported_through=through))"
+            ),
         ),
     ),
     # ── windows and pages ────────────────────────────────────────────────────────────────────

@@ -16,7 +16,8 @@ from cpd_exporter.planner.held_deletions import (
     CONFIRMATION_RETRY,
     MAX_TRIES,
     Confirmation,
-    count_held,
+    read_held_deletions,
+    request_overdue_sweeps,
 )
 from tests.support.fakes import FakeTimeline
 from tests.support.samples import START, TENANT, page
@@ -42,18 +43,27 @@ def confirm(timeline: FakeTimeline) -> int:
     return Confirmation(timeline, lambda: NOW, tokens.__next__).confirm()
 
 
+def count_held(timeline: FakeTimeline) -> int:
+    return read_held_deletions(timeline, NOW).count
+
+
+def tick(timeline: FakeTimeline) -> None:
+    """What a tick does about overdue confirmations."""
+    request_overdue_sweeps(timeline, read_held_deletions(timeline, NOW), NOW)
+
+
 def requested(timeline: FakeTimeline) -> list[SweepRequest]:
     return list(timeline.sweep_requests())
 
 
 def test_the_held_deletions_of_all_pages_are_counted() -> None:
-    assert count_held(holding(2, 0, 3), NOW) == 5
-    assert count_held(FakeTimeline(TENANT), NOW) == 0
+    assert count_held(holding(2, 0, 3)) == 5
+    assert count_held(FakeTimeline(TENANT)) == 0
 
 
 def test_a_tick_reads_a_bounded_number_of_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_deletions, "MAX_FLAGGED_PAGES", 2)
-    assert count_held(holding(1, 1, 1), NOW) == 2
+    assert count_held(holding(1, 1, 1)) == 2
 
 
 def test_a_confirmation_closes_the_breaker_and_sweeps_the_pages_that_hold() -> None:
@@ -61,7 +71,7 @@ def test_a_confirmation_closes_the_breaker_and_sweeps_the_pages_that_hold() -> N
     assert confirm(timeline) == 5
     assert timeline.stored_breaker == Breaker("2", confirmed_through=NOW)
     assert [one.at for one in requested(timeline)] == [START, START + 2 * HOUR]
-    assert count_held(timeline, NOW) == 0
+    assert count_held(timeline) == 0
     assert confirm(timeline) == 0
 
 
@@ -69,7 +79,7 @@ def test_a_confirmation_covers_a_hold_of_a_clock_that_is_ahead() -> None:
     ahead = NOW + timedelta(seconds=3)
     timeline = holding(1, missing={"a": MissingEntry(START, held_at=ahead)})
     assert confirm(timeline) == 1
-    assert count_held(timeline, NOW) == 0
+    assert count_held(timeline) == 0
 
 
 def test_before_the_first_deletion_there_is_nothing_to_confirm() -> None:
@@ -101,7 +111,7 @@ def test_a_confirmation_that_always_loses_says_so_and_changes_nothing() -> None:
     vars(timeline).update(vars(holding(4)), lost=MAX_TRIES)
     with pytest.raises(TransientError, match="confirm again"):
         confirm(timeline)
-    assert count_held(timeline, NOW) == 4
+    assert count_held(timeline) == 4
     assert requested(timeline) == []
 
 
@@ -118,8 +128,10 @@ def test_overdue_confirmed_deletions_are_swept_again(
     changes: dict[str, Any], is_requested: bool
 ) -> None:
     timeline = holding(1, **changes)
-    assert count_held(timeline, NOW) == 1
+    tick(timeline)
+    assert count_held(timeline) == 1
     assert requested(timeline) == []
     timeline.stored_breaker = Breaker("2", confirmed_through=NOW)
-    assert count_held(timeline, NOW) == 0
+    tick(timeline)
+    assert count_held(timeline) == 0
     assert bool(requested(timeline)) == is_requested

@@ -20,19 +20,33 @@ MAX_TRIES = 5
 """Confirmations that may lose against a sweep that holds further deletions."""
 
 
-def count_held(timeline: PlannerTimeline, now: datetime) -> int:
-    """Count the held deletions. Request a sweep of the pages whose confirmed ones are overdue."""
+@dataclass(frozen=True, slots=True)
+class HeldDeletions:
+    """How many deletions are held, and the starts of the pages whose confirmed ones are overdue."""
+
+    count: int = 0
+    overdue: tuple[datetime, ...] = ()
+
+
+def read_held_deletions(timeline: PlannerTimeline, now: datetime) -> HeldDeletions:
+    """Sum up at most ``MAX_FLAGGED_PAGES`` pages."""
     breaker = timeline.breaker()
     if breaker is None:
-        return 0
-    held = 0
+        return HeldDeletions()
+    count, overdue = 0, list[datetime]()
     for page in islice(timeline.flagged(PageFlag.HELD), MAX_FLAGGED_PAGES):
-        held += breaker.count_held(page.missing)
+        count += breaker.count_held(page.missing)
         is_overdue = page.updated_at is None or page.updated_at + CONFIRMATION_RETRY <= now
         is_confirmed = any(breaker.confirms(entry) for entry in page.missing.values())
         if is_confirmed and is_overdue and page.reserved_by is None:
-            timeline.request_sweep(SweepRequest(page.window.start, now))
-    return held
+            overdue.append(page.window.start)
+    return HeldDeletions(count, tuple(overdue))
+
+
+def request_overdue_sweeps(timeline: PlannerTimeline, held: HeldDeletions, now: datetime) -> None:
+    """Request a sweep of each page whose confirmed deletions are overdue."""
+    for start in held.overdue:
+        timeline.request_sweep(SweepRequest(start, now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from cpd_exporter.planner.commands import CommandHandler
 from cpd_exporter.planner.filter_checker import FilterChecker
 from cpd_exporter.planner.follow_up import note_first_export, request_follow_up
 from cpd_exporter.planner.full_sweep import FullSweepPlanner
-from cpd_exporter.planner.held_deletions import count_held
+from cpd_exporter.planner.held_deletions import read_held_deletions, request_overdue_sweeps
 from cpd_exporter.planner.index_cleanup import remove_unnamed_indexes
 from cpd_exporter.planner.job_sender import JobSender, add_republish_job
 from cpd_exporter.planner.limits import PlannerLimits
@@ -113,7 +113,7 @@ class Planner:
         An error that stops the planning is in the report. Even then, the tick sends the pages that
         were planned before, and moves the watermark. Old work comes after new.
         """
-        watermark = self._begin()
+        watermark = self._read_or_create_watermark()
         backlog = read_backlog(self.timeline, watermark, self.limits, self.clock())
         planned_new, planned_past, error, past_error = self._plan(watermark, backlog, has_time_left)
         new = [*backlog.due, *open_pages(planned_new)]
@@ -122,15 +122,18 @@ class Planner:
         watermark = self._move_watermark()
         in_flight = backlog.in_flight + backlog.past_in_flight
         undone = in_flight + len(new) + len(backlog.due_again) + len(past)
-        check_error = self._check_totals(watermark, has_time_left)
+        self._follow_up(watermark)
+        check_error = self._reconcile(has_time_left)
         sweeps = [] if error else self._sweep(watermark, undone, has_time_left)
         refusals = read_refusals(self.timeline, self.clock())
         jobs = self._send_jobs(refusals)
         stuck = [sweep.hole_since for sweep in sweeps if sweep.hole_since is not None]
-        held = count_held(self.timeline, self.clock())
+        now = self.clock()
+        held = read_held_deletions(self.timeline, now)
+        request_overdue_sweeps(self.timeline, held, now)
         cleanup_error = self._remove_indexes(has_time_left)
         error = error or past_error or check_error or cleanup_error
-        watermark = self._begin()
+        watermark = self._read_or_create_watermark()
         tick = Tick(self.clock(), str(error) if error else None)
         warning = watermark.filter_warning
         self.timeline.update_watermark(watermark, replace(watermark, last_tick=tick))
@@ -150,12 +153,12 @@ class Planner:
             error=error,
             oldest_reading=watermark.full_sweep.read_since if watermark.full_sweep else None,
             difference=watermark.reconciliation.difference if watermark.reconciliation else 0,
-            held=held,
+            held=held.count,
             filter_warning=warning.message if warning else None,
         )
 
-    def _begin(self) -> Watermark:
-        """The watermark, created at first contact."""
+    def _read_or_create_watermark(self) -> Watermark:
+        """Read the watermark; at first contact, create it."""
         if (watermark := self.timeline.watermark()) is not None:
             return watermark
         origin = self.limits.origin
@@ -190,15 +193,17 @@ class Planner:
     def _send(self, pages: Sequence[Page]) -> int:
         return send(pages, timeline=self.timeline, queue=self.queue, clock=self.clock)
 
-    def _check_totals(
-        self, watermark: Watermark, has_time_left: HasTimeLeft
-    ) -> ExporterError | None:
-        """Request the sweep after an export, and compare totals; returns what stopped that."""
+    def _follow_up(self, watermark: Watermark) -> None:
+        """Note the end of a first export, and request the sweep after an export once it is due."""
         note_first_export(self.timeline, watermark, self.clock())
-        request_follow_up(self.timeline, self._begin(), self.clock(), self.new_token)
+        noted = self._read_or_create_watermark()
+        request_follow_up(self.timeline, noted, self.clock(), self.new_token)
+
+    def _reconcile(self, has_time_left: HasTimeLeft) -> ExporterError | None:
+        """Go on with the comparison of totals; an error holds up nothing else, and is returned."""
         reconciler = Reconciler(self.api, self.timeline, self.clock, self.new_token, has_time_left)
         try:
-            reconciler.advance(self._begin())
+            reconciler.advance(self._read_or_create_watermark())
         except ExporterError as error:
             return error
         return None
@@ -220,7 +225,7 @@ class Planner:
             full_sweep = FullSweepPlanner(
                 self.timeline, sweep_planner, self.clock, self.limits.full_sweep
             )
-            full_sweep.plan(self._begin(), planned, room)
+            full_sweep.plan(self._read_or_create_watermark(), planned, room)
         self._send(planned)
         return sweeps + planned
 
@@ -241,7 +246,7 @@ class Planner:
 
     def _move_watermark(self) -> Watermark:
         """Move both ends outward over done pages and over holes, up to the first other page."""
-        watermark = self._begin()
+        watermark = self._read_or_create_watermark()
         through, start = watermark.exported_through, watermark.exported_from
         if through < watermark.planned_through:
             for page in self.timeline.pages(through, watermark.planned_through):
@@ -257,4 +262,4 @@ class Planner:
             self.timeline.update_watermark(watermark, replace(watermark, exported_through=through))
         if start < watermark.exported_from:
             self.timeline.update_watermark(watermark, replace(watermark, exported_from=start))
-        return self._begin()
+        return self._read_or_create_watermark()

@@ -90,7 +90,7 @@ class Reconciler:
         distance: int | None = None
         try:
             whole = Window(watermark.origin, state.through)
-            distance = self._distance(whole, state.least, state.most)
+            distance = self._measure_distance(whole, state.least, state.most)
         except TransientError:
             if self.clock() < state.begun_at + MAX_TIME_FOR_TOTAL:
                 return
@@ -120,7 +120,7 @@ class Reconciler:
             if number >= MAX_MONTHS_PER_TICK or not self.has_time_left():
                 return
             pages = self.timeline.pages(month.start, month.end)
-            distance = self._distance(month, *_count_bounds(pages)) or 0
+            distance = self._measure_distance(month, *_count_bounds(pages)) or 0
             sweeps = state.sweeps
             if distance and sweeps < MAX_SWEEPS_PER_COMPARISON:
                 self._sweep(month)
@@ -133,8 +133,8 @@ class Reconciler:
         done = ReconciliationStep.DONE
         progress.append(replace(state, step=done, difference=state.found, differs_since=since))
 
-    def _distance(self, window: Window, least: int, most: int) -> int | None:
-        """How far the API's total is from the indexed entries; ``None`` if there is no total.
+    def _measure_distance(self, window: Window, least: int, most: int) -> int | None:
+        """Ask how far the API's total is from the indexed entries; ``None`` if there is no total.
 
         The bounds of a query may be inclusive or not. The true total lies between that of the
         window and that of the widened window.

@@ -10,7 +10,7 @@ from cpd_exporter.source.union import Union, page_sizes
 _MAX_READINGS = 10
 
 
-def minutes_by_user(api: EntriesApi, window: Window) -> dict[str, int]:
+def read_minutes_by_user(api: EntriesApi, window: Window) -> dict[str, int]:
     """Read the minutes that each user logged.
 
     A single response that comes twice alike is believed whatever its total says. Raises

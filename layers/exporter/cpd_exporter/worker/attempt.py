@@ -260,8 +260,8 @@ class JobClaim(Claim):
         if not self.context.timeline.update_job(self.job, None):
             raise SupersededError
 
-    def page_from(self, instant: datetime) -> Page | None:
-        """The page that covers ``instant``, or the timeline's first after it, within the job.
+    def find_page_from(self, instant: datetime) -> Page | None:
+        """Find the page that covers ``instant``, or the timeline's first after it, within the job.
 
         One page a call: a merge may change the neighbours between two calls.
         """

@@ -22,8 +22,8 @@ class LakeReader:
     lake: Lake
     objects: dict[str, Mapping[str, Row]] = field(default_factory=dict)
 
-    def index_of(self, page: Page) -> PageIndex:
-        """The index of a done page: its own object, or made of the rows of ``page.object``."""
+    def read_index(self, page: Page) -> PageIndex:
+        """Read the index of a done page: its own object, or made of the rows of ``page.object``."""
         if page.index_key is not None:
             try:
                 return page_index.decode(self._read(page.index_key))
@@ -32,12 +32,12 @@ class LakeReader:
         if page.object is None:
             return {}
         try:
-            return page_index.updated({}, self.rows(page.object).values(), page.object)
+            return page_index.updated({}, self.read_rows(page.object).values(), page.object)
         except (KeyError, TypeError, ValueError) as error:
             raise LakeError(page.object, damage="a row without a date") from error
 
-    def rows(self, key: str) -> Mapping[str, Row]:
-        """The rows of one object, by entry."""
+    def read_rows(self, key: str) -> Mapping[str, Row]:
+        """Read the rows of one object, by entry."""
         if key not in self.objects:
             try:
                 self.objects[key] = RowsById(decode(self._read(key)))
@@ -47,9 +47,9 @@ class LakeReader:
                 raise LakeError(key, damage=str(error)) from error
         return self.objects[key]
 
-    def last_row(self, entry_id: str, indexed: IndexEntry) -> Row:
-        """The row that an entry was last published with."""
-        row = self.rows(indexed.object).get(entry_id)
+    def read_last_row(self, entry_id: str, indexed: IndexEntry) -> Row:
+        """Read the row that an entry was last published with."""
+        row = self.read_rows(indexed.object).get(entry_id)
         if row is None:
             raise LakeError(indexed.object, damage=f"no row of entry {entry_id}")
         return row

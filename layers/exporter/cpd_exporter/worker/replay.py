@@ -29,7 +29,7 @@ def replay(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
     publish = _publisher(claim)
     replayed = 0
     refused: list[tuple[str, str]] = []
-    while page := claim.page_from(claim.job.cursor):
+    while page := claim.find_page_from(claim.job.cursor):
         share = claim.share_of(page, claim.job.cursor)
         if page.state is PageState.DONE:
             stored = _last_rows(claim.context.lake, page, share)
@@ -38,7 +38,7 @@ def replay(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
                 claim.renew_lease()
             replayed += sum(map(len, stored.values()))
         claim.progress(share.end)
-        if not has_time_left() and claim.page_from(claim.job.cursor):
+        if not has_time_left() and claim.find_page_from(claim.job.cursor):
             claim.pause()
             return _report(Outcome.PAUSED, replayed, refused)
     claim.end()
@@ -54,7 +54,7 @@ def _publisher(claim: JobClaim) -> Publish:
 def _last_rows(lake: Lake, page: Page, share: Window) -> dict[str, StoredRows]:
     """The last rows of a page's entries, by the objects that hold them."""
     reader = LakeReader(lake)
-    index = {id_: entry for id_, entry in reader.index_of(page).items() if entry.date in share}
+    index = {id_: entry for id_, entry in reader.read_index(page).items() if entry.date in share}
     return {
         key: StoredRows.of(
             _sound_row(reader, entry_id, entry) for entry_id, entry in entries.items()
@@ -70,7 +70,7 @@ def _batches(stored: Mapping[str, StoredRows]) -> Iterator[dict[str, StoredRows]
 
 
 def _sound_row(reader: LakeReader, entry_id: str, indexed: IndexEntry) -> Row:
-    row = reader.last_row(entry_id, indexed)
+    row = reader.read_last_row(entry_id, indexed)
     is_entry = not isinstance(read_entry(row.content, ""), FaultyEntry)
     if row.fingerprint != indexed.fingerprint or not is_entry:
         damage = f"the row of entry {entry_id} is not the published one"

@@ -21,7 +21,7 @@ def republish(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
     A refusal that is tried is due no more, so the next message goes on with the others.
     """
     accepted = 0
-    while batch := _due_refusals(claim.context):
+    while batch := _read_due_refusals(claim.context):
         for key, refusals in _by_object(batch).items():
             accepted += _try_again(claim.context, key, refusals)
         claim.progress(claim.job.cursor)
@@ -32,7 +32,7 @@ def republish(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
     return WorkReport(Outcome.DONE, replayed=accepted)
 
 
-def _due_refusals(context: WorkerContext) -> list[Refusal]:
+def _read_due_refusals(context: WorkerContext) -> list[Refusal]:
     now = context.clock()
     due = (refusal for refusal in context.timeline.refusals() if refusal.due(now))
     return list(islice(due, REFUSALS_PER_BATCH))
@@ -54,7 +54,7 @@ def _try_again(context: WorkerContext, key: str, refusals: Sequence[Refusal]) ->
     for refusal in tried.values():
         context.timeline.update_refusal(refusal, refusal)
     try:
-        stored = LakeReader(context.lake).rows(key)
+        stored = LakeReader(context.lake).read_rows(key)
     except LakeError as error:
         errors = dict.fromkeys(tried, str(error))
     else:

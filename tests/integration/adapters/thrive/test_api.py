@@ -14,7 +14,7 @@ from cpd_exporter.adapters.thrive.http import Http, new_client
 from cpd_exporter.errors import AmbiguousBoundError, MalformedResponseError, TransientError
 from cpd_exporter.model.options import Audience, Environment
 from cpd_exporter.model.window import Window
-from cpd_exporter.source.minutes_reader import minutes_by_user
+from cpd_exporter.source.minutes_reader import read_minutes_by_user
 from simulator import InjectedFault
 from simulator.source import to_ms
 from tests.support.thrive import (
@@ -40,7 +40,7 @@ def test_the_filter_is_asked_in_its_own_time_zone(service: ThriveService) -> Non
     assert expected
     assert {record.id for record in listing.records} == expected
     assert listing.span == window
-    assert minutes_by_user(api, window) == {
+    assert read_minutes_by_user(api, window) == {
         user: sum(e.value["durationMinutes"] for e in stored if e.value["userId"] == user)
         for user in {e.value["userId"] for e in stored}
     }

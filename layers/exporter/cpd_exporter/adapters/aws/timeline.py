@@ -156,7 +156,7 @@ class DynamoDbTimeline:
 
     def update(self, page: Page, changed: Page) -> bool:
         before, after = PAGE.encode(page), PAGE.encode(changed)
-        return self._replace(key_of(page), before, after) or self._holds(changed)
+        return self._replace(key_of(page), before, after) or self._find_own_write(changed)
 
     def commit(
         self, writes: Sequence[ConditionalWrite], breaker: BreakerChange | None = None
@@ -170,7 +170,7 @@ class DynamoDbTimeline:
         item_writes = [self._item_write(write) for write in writes]
         if breaker is not None:
             item_writes.append(self._breaker_write(breaker))
-        return self._items.do_all(item_writes) or self._holds(first)
+        return self._items.do_all(item_writes) or self._find_own_write(first)
 
     def mark_sent(self, pages: Sequence[Page], at: datetime) -> None:
         def mark(page: Page) -> None:
@@ -207,7 +207,7 @@ class DynamoDbTimeline:
         if changed is None:
             return self._items.do(self._items.delete(key, equal(revision=job.revision)))
         before, after = JOB.encode(job), JOB.encode(changed)
-        return self._replace(key, before, after) or self._has(key, changed.revision)
+        return self._replace(key, before, after) or self._find_revision(key, changed.revision)
 
     def mark_job_sent(self, job: Job, at: datetime) -> None:
         key = job_key(job.name)
@@ -219,7 +219,7 @@ class DynamoDbTimeline:
 
     def update_breaker(self, change: BreakerChange) -> bool:
         written = self._items.do(self._breaker_write(change))
-        return written or self._has(BREAKER_KEY, change.after.revision)
+        return written or self._find_revision(BREAKER_KEY, change.after.revision)
 
     def note_garbage(self, garbage: IndexGarbage) -> None:
         key = garbage_key(garbage.noted_at, garbage.name)
@@ -248,11 +248,11 @@ class DynamoDbTimeline:
         found = self._items.query("PAGE#", page_key(latest), descending=True, page_size=page_size)
         return map(PAGE.decode, found)
 
-    def _holds(self, page: Page) -> bool:
-        """Whether the last write of the page is this one, whose answer was lost."""
-        return self._has(key_of(page), page.revision)
+    def _find_own_write(self, page: Page) -> bool:
+        """Look whether the last write of the page is this one, whose answer was lost."""
+        return self._find_revision(key_of(page), page.revision)
 
-    def _has(self, key: str, revision: str) -> bool:
+    def _find_revision(self, key: str, revision: str) -> bool:
         stored = self._items.get(key)
         return stored is not None and stored["revision"] == revision
 
@@ -266,7 +266,7 @@ class DynamoDbTimeline:
                 f"from 1 to {MAX_PAGES_PER_TRANSACTION} pages at a time, not {len(pages)}"
             )
         puts = [self._items.put(key_of(page), PAGE.encode(page), ABSENT) for page in pages]
-        return self._items.do_all([move, *puts]) or self._holds(pages[0])
+        return self._items.do_all([move, *puts]) or self._find_own_write(pages[0])
 
     def _replace(self, key: str, before: Item, after: Item) -> bool:
         """Write the attributes that changed, if the revision is still that of ``before``."""

@@ -67,7 +67,7 @@ def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
     missing: dict[str, MissingEntry] = {}
     tied: set[str] = set()
     for page in pages:
-        for id_, entry in LakeReader(lake).index_of(page).items():
+        for id_, entry in LakeReader(lake).read_index(page).items():
             indexed = index.get(id_)
             if indexed and indexed.stored_at >= entry.stored_at:
                 is_tie = indexed.stored_at == entry.stored_at
@@ -160,7 +160,7 @@ def _read_is_edited(
     if entry.fingerprint == indexed.fingerprint:
         return False
     # The fingerprint may differ only because it leaves out other members than it did then.
-    published = last.last_row(entry.id, indexed)
+    published = last.read_last_row(entry.id, indexed)
     return fingerprint(published.content, context.limits.fingerprint_exclude) != entry.fingerprint
 
 

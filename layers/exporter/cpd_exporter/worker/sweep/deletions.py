@@ -182,7 +182,7 @@ def _find_newer_row(
     page = context.timeline.page_at(missing.moved_to) if missing.moved_to else None
     if page is None or page.state is not PageState.DONE:
         return False
-    there = LakeReader(context.lake).index_of(page).get(id_)
+    there = LakeReader(context.lake).read_index(page).get(id_)
     return there is not None and there.stored_at > indexed.stored_at
 
 

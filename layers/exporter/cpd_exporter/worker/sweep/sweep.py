@@ -158,7 +158,7 @@ def _compare(
     missing = missing_ids(before, reading)
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
-            result.rows.append(maker.deleted(last.last_row(id_, before.index[id_])))
+            result.rows.append(maker.deleted(last.read_last_row(id_, before.index[id_])))
     return result
 
 

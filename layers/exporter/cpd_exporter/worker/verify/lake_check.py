@@ -35,7 +35,7 @@ def check_page(context: WorkerContext, page: Page, share: PageShare, findings: F
         findings.note(findings.damages, bounds(page.window) | finding | {"logEntryIds": ids})
 
     try:
-        index = reader.index_of(page)
+        index = reader.read_index(page)
     except LakeError as error:
         note(error.key, error.damage or "missing", page.entries)
         return
@@ -47,7 +47,7 @@ def check_page(context: WorkerContext, page: Page, share: PageShare, findings: F
         findings.objects += 1
         findings.entries += len(entries)
         try:
-            rows = reader.rows(key)
+            rows = reader.read_rows(key)
         except LakeError as error:
             note(key, error.damage or "missing", len(entries), list(entries))
             continue

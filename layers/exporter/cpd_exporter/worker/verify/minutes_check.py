@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.window import Window
-from cpd_exporter.source.minutes_reader import minutes_by_user
+from cpd_exporter.source.minutes_reader import read_minutes_by_user
 from cpd_exporter.source.response import SLACK
 from cpd_exporter.worker.context import WorkerContext
 from cpd_exporter.worker.verify.lake_check import PageShare
@@ -34,7 +34,7 @@ def find_differing_users(context: WorkerContext, shares: Sequence[PageShare]) ->
             is_sure = narrower.start + SLACK <= date < narrower.end - SLACK
             least[user] += minutes if is_sure else min(0, minutes)
             most[user] += minutes if is_sure else max(0, minutes)
-    sums = minutes_by_user(context.api, narrower)
+    sums = read_minutes_by_user(context.api, narrower)
     return {
         user: {
             "userId": user,

@@ -40,7 +40,7 @@ def verify(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
     """
     lake = claim.context.lake
     findings = read_findings(claim)
-    while page := claim.page_from(claim.job.cursor):
+    while page := claim.find_page_from(claim.job.cursor):
         if page.state is PageState.DONE:
             shares = _read_stretch(claim, page, findings, has_time_left)
             _compare_minutes(claim, shares, findings)
@@ -52,7 +52,7 @@ def verify(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
             through = window.end
         lake.put_new(progress_key(claim, through), encode(claim, findings, through))
         claim.progress(through)
-        if not has_time_left() and claim.page_from(through):
+        if not has_time_left() and claim.find_page_from(through):
             claim.pause()
             return WorkReport(Outcome.PAUSED)
     key = report_key(claim)
@@ -78,7 +78,7 @@ def _read_stretch(
         if entries >= MAX_STRETCH_ENTRIES or not has_time_left():
             break
         since = share.window.end
-        page = claim.page_from(since)
+        page = claim.find_page_from(since)
     return shares
 
 
