@@ -44,6 +44,7 @@ RETIRED = (
     "passable",
     "prove_filter",
     "proven_at",
+    "rolling",
     "stands",
     "told",
     "told_at",

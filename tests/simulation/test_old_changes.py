@@ -75,7 +75,7 @@ def test_each_page_is_read_again_within_the_interval() -> None:
         assert all(page.read_at for page in it.pages)
 
 
-def test_the_rolling_sweep_is_spread_evenly() -> None:
+def test_the_full_sweep_is_spread_evenly() -> None:
     it = world()
     it.export()
     for _ in range(10):
@@ -88,7 +88,7 @@ def test_the_rolling_sweep_is_spread_evenly() -> None:
     assert max(calls) <= 3 * min(calls)
 
 
-def test_zero_turns_the_rolling_sweep_off() -> None:
+def test_zero_turns_the_full_sweep_off() -> None:
     it = world()
     it.full_sweep = timedelta(0)
     it.export()
@@ -124,7 +124,7 @@ def test_everything_is_swept_once_the_day_after_a_backfill() -> None:
 
 
 def lose(world: World, at: datetime) -> str:
-    """Add an entry that no sweep finds, since none comes by: the rolling sweep is off."""
+    """Add an entry that no sweep finds, since none comes by: the full sweep is off."""
     return world.simulator.insert(at).log_entry_id
 
 

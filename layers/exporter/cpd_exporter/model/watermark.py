@@ -16,7 +16,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class FullSweep:
-    """The rolling sweep: its round began at ``started_at`` and is done up to ``cursor``.
+    """The full sweep: its round began at ``started_at`` and is done up to ``cursor``.
 
     All that is exported was read at ``read_since`` or later. The round before began at
     ``previous_at``.

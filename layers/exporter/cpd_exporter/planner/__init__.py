@@ -5,7 +5,7 @@ commands        an operator's command, stored as a job or as sweep requests
 page_planner    new and past time into stored pages
 slicer          one window into pages, by the API's counts
 sweep_planner   done pages into sweeps
-full_sweep      the rolling sweep of everything
+full_sweep      the sweep that reads everything again
 follow_up       the sweep after a first export or a backfill
 filter_checker  the daily check of the API's filter
 filter_samples  where that check takes its samples from

@@ -1,4 +1,4 @@
-"""The rolling sweep: all that is exported is read again, spread evenly, behind everything else."""
+"""The full sweep: all that is exported is read again, spread evenly, behind everything else."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -43,5 +43,5 @@ class PlannerLimits:
 
     @property
     def full_sweeps(self) -> int:
-        """The share of the rolling sweep: commands and requests always find room for theirs."""
+        """The share of the full sweep: commands and requests always find room for theirs."""
         return max(1, self.sweeps // 2)

@@ -219,7 +219,7 @@ class Planner:
             self.timeline, self.clock, self.new_token, has_time_left, capacity
         )
         planned = sweep_planner.plan(watermark, max_sweeps=self.limits.sweeps - len(sweeps))
-        # The rolling sweep takes the room that nothing else needs.
+        # The full sweep takes the room that nothing else needs.
         if undone <= self.limits.sweeps:
             room = self.limits.full_sweeps - len(sweeps)
             full_sweep = FullSweepPlanner(
