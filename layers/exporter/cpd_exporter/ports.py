@@ -23,6 +23,12 @@ type Clock = Callable[[], datetime]
 type NewToken = Callable[[], str]
 """A fresh random name: 16 hexadecimal digits."""
 
+type HasTimeLeft = Callable[[], bool]
+"""Whether the function that runs has time to begin with more work."""
+
+MAX_PAGES_PER_TRANSACTION = 99
+"""DynamoDB takes 100 items in one transaction; one of them is the watermark."""
+
 
 class EntriesApi(Protocol):
     """The API that is exported, for one tenant."""

@@ -9,10 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cpd_exporter.errors import ConfigurationError
 from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
-from cpd_exporter.model.timestamps import SECOND, parse_instant
+from cpd_exporter.model.timestamps import EARLIEST, SECOND, parse_instant
 
 PREFIX = "CPD_"
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _first_date(value: Any) -> Any:
@@ -93,7 +92,7 @@ class PlannerSettings(Settings):
     """The planner's own settings besides."""
 
     # Nobody logged anything before, and the API's date format has no room for early years.
-    first_date: Annotated[datetime, BeforeValidator(_first_date), Field(ge=_EARLIEST)]
+    first_date: Annotated[datetime, BeforeValidator(_first_date), Field(ge=EARLIEST)]
     settle_seconds: Annotated[_Seconds, Field(ge=timedelta(0))]
     full_sweep_days: Annotated[int, Field(ge=0, le=3650)] = 30
     lake_bucket: Annotated[str, Field(min_length=1)]

@@ -14,8 +14,8 @@ from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
+from cpd_exporter.ports import MAX_PAGES_PER_TRANSACTION
 
-MAX_PAGES_PER_TRANSACTION = 99
 MAX_TRANSACTION_ITEMS = 100
 _TICK = timedelta(microseconds=1)
 

@@ -12,7 +12,8 @@ from pydantic import (
 )
 
 from cpd_exporter.errors import MalformedInputError
-from cpd_exporter.model.schema import EARLIEST, Instant, StrictModel, faults_of
+from cpd_exporter.model.schema import Instant, StrictModel, faults_of
+from cpd_exporter.model.timestamps import EARLIEST
 
 type QueueArn = Annotated[
     str, Field(pattern=r"^arn:[a-z-]{1,20}:sqs:[a-z0-9-]{1,30}:[0-9]{12}:[A-Za-z0-9_-]{1,80}$")

@@ -1,6 +1,6 @@
 """Commands and messages share a strict model and instants on whole seconds."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -25,8 +25,6 @@ def _instant(value: Any) -> Any:
 
 
 type Instant = Annotated[datetime, BeforeValidator(_instant)]
-
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class StrictModel(BaseModel):

@@ -4,6 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 
 SECOND = timedelta(seconds=1)
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""The earliest date that counts; an earlier one is a slip of somebody's hand."""
+
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
 )

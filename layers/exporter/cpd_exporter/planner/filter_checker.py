@@ -1,6 +1,5 @@
 """Checks the API's filter at first contact, once a day, and after a change of its time zone."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,7 +9,7 @@ from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.watermark import FilterWarning, Watermark
 from cpd_exporter.planner.filter_samples import sample_places
 from cpd_exporter.planner.limits import PlannerLimits
-from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline
+from cpd_exporter.ports import Clock, EntriesApi, HasTimeLeft, NewToken, PlannerTimeline
 from cpd_exporter.source.filter_check import FilterCheck, check_filter
 from cpd_exporter.source.filter_zone import explain
 
@@ -23,7 +22,7 @@ class FilterChecker:
     timeline: PlannerTimeline
     clock: Clock
     limits: PlannerLimits
-    has_time_left: Callable[[], bool]
+    has_time_left: HasTimeLeft
     new_token: NewToken
 
     def check(self, watermark: Watermark) -> None:

@@ -1,6 +1,6 @@
 """Slices new and past time into pages, and stores them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
 
@@ -13,10 +13,14 @@ from cpd_exporter.planner.backlog import Backlog
 from cpd_exporter.planner.follow_up import note_backfill
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.slicer import NewPage, slice_month
-from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline
-
-MAX_PAGES_PER_TRANSACTION = 99
-"""DynamoDB takes 100 items in one transaction; one of them is the watermark."""
+from cpd_exporter.ports import (
+    MAX_PAGES_PER_TRANSACTION,
+    Clock,
+    EntriesApi,
+    HasTimeLeft,
+    NewToken,
+    PlannerTimeline,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class PagePlanner:
     clock: Clock
     new_token: NewToken
     limits: PlannerLimits
-    has_time_left: Callable[[], bool]
+    has_time_left: HasTimeLeft
 
     def plan_new(self, watermark: Watermark, backlog: Backlog, planned: list[Page]) -> None:
         """Plan ``[planned_through, now - settle)``, oldest first."""

@@ -5,7 +5,7 @@ tick read, and the next tick goes on from what is stored. Memory and time of a t
 however long a backfill is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -28,9 +28,15 @@ from cpd_exporter.planner.page_planner import PagePlanner, open_pages
 from cpd_exporter.planner.reconciler import Reconciler
 from cpd_exporter.planner.refusals import RefusalSummary, read_refusals
 from cpd_exporter.planner.sweep_planner import SweepPlanner
-from cpd_exporter.ports import Clock, EntriesApi, IndexRemover, NewToken, PlannerTimeline, Queue
-
-type HasTimeLeft = Callable[[], bool]
+from cpd_exporter.ports import (
+    Clock,
+    EntriesApi,
+    HasTimeLeft,
+    IndexRemover,
+    NewToken,
+    PlannerTimeline,
+    Queue,
+)
 
 
 @dataclass(frozen=True, slots=True)

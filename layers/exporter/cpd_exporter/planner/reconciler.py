@@ -3,7 +3,7 @@
 A difference that lasts for two days is located month by month, and the planner sweeps these months.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
-from cpd_exporter.ports import Clock, EntriesApi, NewToken, PlannerTimeline
+from cpd_exporter.ports import Clock, EntriesApi, HasTimeLeft, NewToken, PlannerTimeline
 from cpd_exporter.source.response import SLACK
 
 RECONCILE_INTERVAL = timedelta(days=1)
@@ -43,7 +43,7 @@ class Reconciler:
     timeline: PlannerTimeline
     clock: Clock
     new_token: NewToken
-    has_time_left: Callable[[], bool]
+    has_time_left: HasTimeLeft
 
     def advance(self, watermark: Watermark) -> None:
         """Begin a comparison if one is due, and go on with it. Its progress survives an error."""

@@ -1,6 +1,6 @@
 """Reserves done pages for sweeps: neighbours of one month that fit into one response."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from cpd_exporter.model.page import Page, PageState, reserving, sweep_of
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import next_month
-from cpd_exporter.ports import Clock, NewToken, PlannerTimeline
+from cpd_exporter.ports import Clock, HasTimeLeft, NewToken, PlannerTimeline
 
 MAX_PAGES_PER_SWEEP = 98
 """A transaction takes 100 items: the pages, the sweep, and the page that replaces them."""
@@ -26,7 +26,7 @@ class SweepPlanner:
     timeline: PlannerTimeline
     clock: Clock
     new_token: NewToken
-    has_time_left: Callable[[], bool] = lambda: True
+    has_time_left: HasTimeLeft = lambda: True
     capacity: int = 800
 
     def plan(self, watermark: Watermark, *, max_sweeps: int) -> list[Page]:

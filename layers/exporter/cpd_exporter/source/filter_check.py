@@ -3,16 +3,16 @@
 A filter in another time zone, or one that returns nothing, looks like an empty API.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum, auto
 
 from cpd_exporter.errors import AccessError, FilterError, PermanentError, TransientError
 from cpd_exporter.model.entry import Entry
-from cpd_exporter.model.timestamps import SECOND, floor_second, format_instant
+from cpd_exporter.model.timestamps import EARLIEST, SECOND, floor_second, format_instant
 from cpd_exporter.model.window import Window
-from cpd_exporter.ports import EntriesApi
+from cpd_exporter.ports import EntriesApi, HasTimeLeft
 from cpd_exporter.source.response import MAX_PER_PAGE, SLACK, query_fitting
 
 MAX_CHECK_OUTAGES = 2
@@ -27,12 +27,6 @@ _FILTERED = ((1, 50), (1, 1))
 
 _MAX_SAMPLES = 3
 """Entries of one listing that the filter is asked for: one record alone may be at fault."""
-
-_EARLIEST_SAMPLE = datetime(1970, 1, 1, tzinfo=UTC)
-"""The earliest date that counts; an earlier one is a slip of somebody's hand.
-
-Entries before the first date to export count: they may be all that the API lists without a filter.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +54,7 @@ def check_filter(
     groups: Sequence[Sequence[Place]],
     *,
     until: datetime,
-    has_time_left: Callable[[], bool] = lambda: True,
+    has_time_left: HasTimeLeft = lambda: True,
 ) -> FilterCheck:
     """Ask the filter for the second of an entry of each group of places.
 
@@ -113,7 +107,7 @@ class _Sampler:
 
     api: EntriesApi
     until: datetime
-    has_time_left: Callable[[], bool]
+    has_time_left: HasTimeLeft
     has_answered: bool = False
     outages: int = 0
 
@@ -161,7 +155,8 @@ class _Sampler:
                 return
 
     def _counts(self, entry: Entry) -> bool:
-        return _EARLIEST_SAMPLE <= entry.date < self.until
+        """Entries before the first date to export count: the API may list no others unfiltered."""
+        return EARLIEST <= entry.date < self.until
 
 
 def _latest(entries: Sequence[Entry]) -> Iterator[Entry]:

@@ -1,6 +1,6 @@
 """Finds the time zone in which the API's filter reads dates, by entries that it does not find."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -11,7 +11,7 @@ from cpd_exporter.errors import ExporterError, PermanentError, TransientError
 from cpd_exporter.model.entry import Entry
 from cpd_exporter.model.timestamps import SECOND, floor_second, format_instant
 from cpd_exporter.model.window import Window
-from cpd_exporter.ports import EntriesApi
+from cpd_exporter.ports import EntriesApi, HasTimeLeft
 from cpd_exporter.source.filter_check import FilterCheck
 from cpd_exporter.source.response import SLACK
 
@@ -58,9 +58,7 @@ class FilterOffset:
         return f"UTC{sign}{minutes // 60:02}:{minutes % 60:02} at {format_instant(self.at)}"
 
 
-def explain(
-    api: EntriesApi, check: FilterCheck, zone: tzinfo, has_time_left: Callable[[], bool]
-) -> str:
+def explain(api: EntriesApi, check: FilterCheck, zone: tzinfo, has_time_left: HasTimeLeft) -> str:
     """Say what the filter does not find, and name the time zone that would explain it.
 
     ``zone`` is the one in which the queries' bounds are written. A sample takes some thirty
@@ -75,7 +73,7 @@ def explain(
 
 
 def _find_offset(
-    api: EntriesApi, sample: Entry, zone: tzinfo, has_time_left: Callable[[], bool]
+    api: EntriesApi, sample: Entry, zone: tzinfo, has_time_left: HasTimeLeft
 ) -> FilterOffset | None:
     """Query the seconds at which other offsets would place an entry, until the API lists it."""
     written = FilterOffset.of(zone, sample.date).offset

@@ -16,6 +16,7 @@ from cpd_exporter.model.breaker import BreakerChange, DayCount
 from cpd_exporter.model.job import Job
 from cpd_exporter.model.page import ConditionalWrite, Page, lake_key
 from cpd_exporter.model.window import Window
+from cpd_exporter.ports import HasTimeLeft
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 
 SAVE_INTERVAL = timedelta(seconds=90)
@@ -107,7 +108,7 @@ class PageClaim(Claim):
 
     page: Page
     context: WorkerContext
-    has_time_left: Callable[[], bool] = lambda: True
+    has_time_left: HasTimeLeft = lambda: True
     attempts_before: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,11 +1,11 @@
 """The refresh: looks entries up by ID, and requests a sweep of the page that each is in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.sweep_request import SweepRequest
-from cpd_exporter.ports import EntriesApi
+from cpd_exporter.ports import EntriesApi, HasTimeLeft
 from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
 
@@ -13,7 +13,7 @@ LOOKUPS_PER_BATCH = 50
 """Entries that a refresh looks up before it stores their sweep requests and its position."""
 
 
-def refresh(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
+def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     """Refresh batch by batch for as long as ``has_time_left``, but one batch at least.
 
     The date that the API gives for an entry names the page. The report names the entries that the

@@ -4,7 +4,7 @@ Each entry goes out with its last row, so that the event equals the earlier one 
 Earlier versions and deletions are not published again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from cpd_exporter.errors import LakeError, PermanentError
@@ -13,14 +13,14 @@ from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.page_index import IndexEntry
 from cpd_exporter.model.row import Row, StoredRows
 from cpd_exporter.model.window import Window
-from cpd_exporter.ports import Lake
+from cpd_exporter.ports import HasTimeLeft, Lake
 from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.lake_reader import LakeReader, by_object
 from cpd_exporter.worker.publish import MAX_ROWS_AT_ONCE, Publish, publish_stored
 
 
-def replay(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
+def replay(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     """Replay page by page for as long as ``has_time_left``, but one page at least.
 
     A page that is not done is left out: whoever ends it publishes it. The report's error names

@@ -1,12 +1,13 @@
 """Publishes refused events again from the lake, and drops the refusals of those accepted."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from cpd_exporter.errors import LakeError
 from cpd_exporter.model.refusal import Refusal
+from cpd_exporter.ports import HasTimeLeft
 from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.lake_reader import LakeReader
@@ -15,7 +16,7 @@ from cpd_exporter.worker.publish import publish_stored
 REFUSALS_PER_BATCH = 100
 
 
-def republish(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
+def republish(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     """Try all refusals that are due, for as long as ``has_time_left``, but one batch at least.
 
     A refusal that is tried is due no more, so the next message goes on with the others.

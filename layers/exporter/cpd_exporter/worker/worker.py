@@ -9,6 +9,7 @@ from cpd_exporter.model.job import JobKind
 from cpd_exporter.model.message import JobMessage, Message, PageMessage
 from cpd_exporter.model.page import PageState, WorkKind
 from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.ports import HasTimeLeft
 from cpd_exporter.worker.attempt import Claim, JobClaim, PageClaim, SupersededError
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.export import export_page, give_up_page
@@ -17,8 +18,6 @@ from cpd_exporter.worker.replay import replay
 from cpd_exporter.worker.republish import republish
 from cpd_exporter.worker.sweep.sweep import give_up_sweep, sweep_pages
 from cpd_exporter.worker.verify.verify import verify
-
-type HasTimeLeft = Callable[[], bool]
 
 _JOBS: dict[JobKind, Callable[[JobClaim, HasTimeLeft], WorkReport]] = {
     JobKind.REPLAY: replay,

@@ -60,12 +60,10 @@ from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.timestamps import SECOND, floor_second
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
+from cpd_exporter.ports import MAX_PAGES_PER_TRANSACTION
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-MAX_PAGES_PER_TRANSACTION = MAX_TRANSACTION_ITEMS - 1
-"""A transaction holds the watermark too."""
 
 _MAX_PAGE_LOOKUPS = 3
 

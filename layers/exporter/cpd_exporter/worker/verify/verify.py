@@ -9,11 +9,12 @@ length goes on. Every worker that reaches a cursor has checked all before it, so
 either of two workers may stand there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.window import next_month
+from cpd_exporter.ports import HasTimeLeft
 from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.verify.lake_check import PageShare, check_page
@@ -32,7 +33,7 @@ MAX_STRETCH_ENTRIES = 10_000
 """Entries whose sums are compared at once: a worker holds them in memory."""
 
 
-def verify(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
+def verify(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     """Verify stretch by stretch for as long as ``has_time_left``, then write the report.
 
     A stretch holds as many neighbouring pages of one month as time and memory allow, but one at
@@ -62,7 +63,7 @@ def verify(claim: JobClaim, has_time_left: Callable[[], bool]) -> WorkReport:
 
 
 def _read_stretch(
-    claim: JobClaim, first: Page, findings: Findings, has_time_left: Callable[[], bool]
+    claim: JobClaim, first: Page, findings: Findings, has_time_left: HasTimeLeft
 ) -> list[PageShare]:
     """Check pages against the lake, from the first on; returns their shares."""
     shares: list[PageShare] = []
