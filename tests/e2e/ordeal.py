@@ -21,7 +21,7 @@ from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
-from cpd_exporter.bootstrap import VISIBILITY
+from cpd_exporter.bootstrap import VISIBILITY_PER_TIMEOUT
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import WorkKind
 from cpd_exporter.model.timestamps import parse_instant
@@ -304,7 +304,9 @@ def hurry(stack: DeployedStack) -> None:
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
     stack.account.sqs.set_queue_attributes(
         QueueUrl=stack.outputs["WorkQueueUrl"],
-        Attributes={"VisibilityTimeout": str(round(VISIBILITY * WORKER_TIMEOUT_SECONDS))},
+        Attributes={
+            "VisibilityTimeout": str(round(VISIBILITY_PER_TIMEOUT * WORKER_TIMEOUT_SECONDS))
+        },
     )
 
 

@@ -155,7 +155,7 @@ _EXPORT_MUTANTS = (
         (
             "model/page.py",
             "+ resend_policy.lease_grace\n        return now > touched",
-            "+ 100 * resend_policy.hole_most\n        return now > touched",
+            "+ 100 * resend_policy.max_hole_wait\n        return now > touched",
         ),
     ),
     _mutant(
@@ -530,7 +530,7 @@ _EXPORT_MUTANTS = (
         "do not waste time",
         (
             "worker/attempt.py",
-            "            if counted >= self.context.limits.attempts:\n",
+            "            if counted >= self.context.limits.max_attempts:\n",
             "            if counted >= 1:\n",
         ),
     ),

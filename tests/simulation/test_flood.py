@@ -26,7 +26,7 @@ def unbelieved(*, count: int = 300) -> World:
 
 def tick(world: World) -> TickReport:
     planner = world.planner
-    limits = replace(planner.limits, outstanding=OUTSTANDING)
+    limits = replace(planner.limits, max_outstanding_pages=OUTSTANDING)
     return replace(planner, limits=limits).tick()
 
 

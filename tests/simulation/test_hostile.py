@@ -329,8 +329,8 @@ def test_an_export_from_an_api_that_answers_anything(  # one world, step by step
     now = [NOW]
     new_token = map("{:016x}".format, range(10**6)).__next__
     second = timedelta(seconds=1)
-    slice_policy = SlicePolicy(settle=120 * second)
-    limits = PlannerLimits(ORIGIN, ResendPolicy(in_queue=780 * second), slice_policy, outstanding=5)
+    policies = ResendPolicy(in_queue=780 * second), SlicePolicy(settle=120 * second)
+    limits = PlannerLimits(ORIGIN, *policies, max_outstanding_pages=5)
 
     def clock() -> datetime:
         return now[0]

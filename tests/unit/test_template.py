@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.bootstrap import VISIBILITY
+from cpd_exporter.bootstrap import VISIBILITY_PER_TIMEOUT
 from cpd_exporter.model.command import Export, Sweep, read_command
 from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.settings import PREFIX, PlannerSettings, Settings, WorkerSettings
@@ -159,7 +159,7 @@ def test_a_message_stays_hidden_while_it_may_be_in_work() -> None:
     queue = properties("WorkQueue")
     timeout = properties("WorkerFunction")["Timeout"]
     assert queue["VisibilityTimeout"] > timeout
-    assert queue["VisibilityTimeout"] == VISIBILITY * timeout
+    assert queue["VisibilityTimeout"] == VISIBILITY_PER_TIMEOUT * timeout
 
 
 def test_a_message_that_fails_often_is_kept_in_the_dead_letter_queue() -> None:

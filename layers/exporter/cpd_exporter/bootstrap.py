@@ -40,8 +40,8 @@ from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
 from cpd_exporter.worker.context import WorkerContext, WorkerLimits
 from cpd_exporter.worker.worker import Worker
 
-VISIBILITY = 1.2
-"""The queue's visibility time-out holds so many time-outs of the worker (see the template)."""
+VISIBILITY_PER_TIMEOUT = 1.2
+"""The work queue's visibility time-out, in time-outs of the worker (see the template)."""
 
 MAX_LEASE = timedelta(minutes=3)
 """Long work renews its lease, so that a dead worker's work is free again within minutes."""
@@ -93,7 +93,7 @@ def planner() -> Planner:
     settings = PlannerSettings.read(os.environ)
     tenant_id, api = _tenant(settings)
     policy = SlicePolicy(settle=settings.settle_seconds)
-    in_queue = VISIBILITY * settings.worker_timeout_seconds
+    in_queue = VISIBILITY_PER_TIMEOUT * settings.worker_timeout_seconds
     return build_planner(
         api=api,
         timeline=_timeline(settings, tenant_id),

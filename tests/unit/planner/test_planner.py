@@ -60,7 +60,7 @@ def test_a_first_date_that_is_not_yet_past_plans_nothing(ahead: timedelta) -> No
 
 def test_no_more_is_planned_than_may_be_outstanding() -> None:
     it = world(600, per_page_cap=2)
-    few = planner(it, outstanding=7, target=10)
+    few = planner(it, max_outstanding_pages=7, target=10)
     report = few.tick()
     assert report.planned - len([page for page in it.pages if page.state is PageState.DONE]) == 7
     assert report.sent == report.undone == 7
@@ -178,7 +178,7 @@ def leave_holes(it: World) -> int:
 
 def test_holes_wait_for_new_pages_and_never_keep_them_from_being_planned() -> None:
     it = world(600, per_page_cap=20)
-    few = planner(it, target=20, outstanding=20)
+    few = planner(it, target=20, max_outstanding_pages=20)
     few.tick()
     through = planned_through(it)
     holes = leave_holes(it)
@@ -203,7 +203,7 @@ def test_holes_are_sent_again_where_there_is_room() -> None:
 
 def test_beyond_too_many_holes_nothing_new_is_planned() -> None:
     it = world(600, per_page_cap=20)
-    few = planner(it, target=20, outstanding=20, max_holes=5)
+    few = planner(it, target=20, max_outstanding_pages=20, max_holes=5)
     few.tick()
     through = planned_through(it)
     leave_holes(it)

@@ -51,7 +51,7 @@ def read_backlog(
     timeline: PageStore, watermark: Watermark, limits: PlannerLimits, now: datetime
 ) -> Backlog:
     """Read the pages that are not done: all in flight, and as many due ones as the limits allow."""
-    backlog = Backlog(due_again=deque(maxlen=limits.outstanding))
+    backlog = Backlog(due_again=deque(maxlen=limits.max_outstanding_pages))
     for page in timeline.undone():
         is_due = page.due(now, limits.resend_policy)
         due: list[Page] | deque[Page]
@@ -66,7 +66,7 @@ def read_backlog(
             backlog.in_flight += not is_due
             backlog.untried_in_flight += page.is_untried and not is_due
             due = backlog.due if page.is_untried else backlog.due_again
-        if is_due and (due is backlog.due_again or len(due) < limits.outstanding):
+        if is_due and (due is backlog.due_again or len(due) < limits.max_outstanding_pages):
             due.append(page)
         if backlog.holes > limits.max_holes:
             break
@@ -77,7 +77,7 @@ def pages_to_send(
     backlog: Backlog, new: Sequence[Page], past: Sequence[Page], limits: PlannerLimits
 ) -> list[Page]:
     """The pages that have room in the queue: new ones, which always find some, then all others."""
-    room = max(0, limits.outstanding - backlog.in_flight)
+    room = max(0, limits.max_outstanding_pages - backlog.in_flight)
     reserve = max(0, limits.new_outstanding - backlog.untried_in_flight)
     first = new[: max(room, reserve)]
     past_room = max(0, limits.past_outstanding - backlog.past_in_flight)

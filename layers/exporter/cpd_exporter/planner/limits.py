@@ -11,20 +11,20 @@ from cpd_exporter.planner.slicer import SlicePolicy
 class PlannerLimits:
     """How the planner slices time, and how much work waits in the queue.
 
-    At most ``outstanding`` new pages are planned and not done, a quarter as many of a backfill,
-    ``sweeps`` sweeps, ``jobs`` long jobs and as many short ones: new pages wait for no more than
-    that. Beyond ``max_holes`` holes, the planner plans nothing new until an operator looks at them.
-    All that is exported is read again within each ``full_sweep``; zero turns that off. The filter
-    is checked once a ``filter_check_interval``, and again after ``filter_retry_interval`` where
-    the check was incomplete.
+    At most ``max_outstanding_pages`` new pages are planned and not done, a quarter as many of a
+    backfill, ``max_sweeps`` sweeps, ``max_jobs`` long jobs and as many short ones: new pages wait
+    for no more than that. Beyond ``max_holes`` holes, the planner plans nothing new until an
+    operator looks at them. All that is exported is read again within each ``full_sweep``; zero
+    turns that off. The filter is checked once a ``filter_check_interval``, and again after
+    ``filter_retry_interval`` where the check was incomplete.
     """
 
     origin: datetime
     resend_policy: ResendPolicy
     slice_policy: SlicePolicy
-    outstanding: int = 500
-    sweeps: int = 50
-    jobs: int = 2
+    max_outstanding_pages: int = 500
+    max_sweeps: int = 50
+    max_jobs: int = 2
     max_holes: int = 5000
     filter_check_interval: timedelta = timedelta(days=1)
     full_sweep: timedelta = timedelta(days=30)
@@ -34,14 +34,14 @@ class PlannerLimits:
     @property
     def past_outstanding(self) -> int:
         """The share of a backfill."""
-        return self.outstanding // 4
+        return self.max_outstanding_pages // 4
 
     @property
     def new_outstanding(self) -> int:
         """The room that pages which no worker has tried find beside all parts of splits."""
-        return self.outstanding // 4
+        return self.max_outstanding_pages // 4
 
     @property
     def full_sweeps(self) -> int:
         """The share of the full sweep: commands and requests always find room for theirs."""
-        return max(1, self.sweeps // 2)
+        return max(1, self.max_sweeps // 2)

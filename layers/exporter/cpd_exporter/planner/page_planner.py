@@ -40,7 +40,7 @@ class PagePlanner:
     def plan_new(self, watermark: Watermark, backlog: Backlog, planned: list[Page]) -> None:
         """Plan ``[planned_through, now - settle)``, oldest first."""
         reserve = self.limits.new_outstanding - backlog.untried
-        budget = max(self.limits.outstanding - backlog.new, reserve)
+        budget = max(self.limits.max_outstanding_pages - backlog.new, reserve)
         horizon = floor_second(self.clock() - self.limits.slice_policy.settle)
         if budget <= 0 or backlog.holes > self.limits.max_holes:
             return

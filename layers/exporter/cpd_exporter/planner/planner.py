@@ -219,14 +219,14 @@ class Planner:
         now = self.clock()
         sweeps = list(self.timeline.sweeps())
         due = [sweep for sweep in sweeps if sweep.due(now, self.limits.resend_policy)]
-        self._send(due[: max(0, self.limits.sweeps - len(sweeps) + len(due))])
+        self._send(due[: max(0, self.limits.max_sweeps - len(sweeps) + len(due))])
         capacity = self.limits.slice_policy.target
         sweep_planner = SweepPlanner(
             self.timeline, self.clock, self.new_token, has_time_left, capacity
         )
-        planned = sweep_planner.plan(watermark, max_sweeps=self.limits.sweeps - len(sweeps))
+        planned = sweep_planner.plan(watermark, max_sweeps=self.limits.max_sweeps - len(sweeps))
         # The full sweep takes the room that nothing else needs.
-        if undone <= self.limits.sweeps:
+        if undone <= self.limits.max_sweeps:
             room = self.limits.full_sweeps - len(sweeps)
             full_sweep = FullSweepPlanner(
                 self.timeline, sweep_planner, self.clock, self.limits.full_sweep
@@ -239,8 +239,11 @@ class Planner:
         """Send due jobs, with one for refused events that are due; returns how many there are."""
         if refusals.is_due:
             add_republish_job(self.timeline, self.clock, self.new_token)
-        policy, most = self.limits.resend_policy, self.limits.jobs
-        return JobSender(self.timeline, self.queue, self.clock, policy, most).send_due()
+        limits = self.limits
+        sender = JobSender(
+            self.timeline, self.queue, self.clock, limits.resend_policy, limits.max_jobs
+        )
+        return sender.send_due()
 
     def _remove_indexes(self, has_time_left: HasTimeLeft) -> ExporterError | None:
         """Remove unnamed index objects; an error holds up nothing else, and is returned."""

@@ -83,7 +83,7 @@ class Claim(ABC):
             raise
         except PermanentError as error:
             counted = self.failures
-            if counted >= self.context.limits.attempts:
+            if counted >= self.context.limits.max_attempts:
                 if counted != self.attempts:
                     self.update(attempts=counted)
                 return give_up(error)
@@ -136,7 +136,7 @@ class PageClaim(Claim):
     def crashed(self) -> bool:
         # An attempt that reports its failure makes the page a hole and ends the lease.
         reported = self.page.hole_since is not None and self.page.lease_until is None
-        return self.page.attempts >= self.context.limits.attempts and not reported
+        return self.page.attempts >= self.context.limits.max_attempts and not reported
 
     def update(self, **changes: Any) -> None:
         revision, now = self.context.new_token(), self.context.clock()
@@ -179,7 +179,7 @@ class PageClaim(Claim):
 
     def progress(self, **changes: Any) -> None:
         """Store progress and renew the lease. The attempt is taken back: it was not in vain."""
-        attempts = min(self.attempts_before, self.context.limits.attempts - 1)
+        attempts = min(self.attempts_before, self.context.limits.max_attempts - 1)
         self.update(attempts=attempts, lease_until=self._lease_end, **changes)
 
     def pause(self) -> WorkReport:
@@ -190,7 +190,7 @@ class PageClaim(Claim):
         now = self.context.clock()
         lease_end = None if self.page.hole_since else max(now, self.page.sent_at or now)
         # A hole that progresses waits no longer than one that has just become a hole.
-        attempts = min(self.attempts_before, self.context.limits.attempts)
+        attempts = min(self.attempts_before, self.context.limits.max_attempts)
         self.update(attempts=attempts, lease_until=lease_end, error=None)
         return WorkReport(Outcome.PAUSED)
 
@@ -223,7 +223,7 @@ class JobClaim(Claim):
 
     @property
     def crashed(self) -> bool:
-        return self.job.attempts >= self.context.limits.attempts
+        return self.job.attempts >= self.context.limits.max_attempts
 
     def update(self, **changes: Any) -> None:
         changed = replace(self.job, **changes, revision=self.context.new_token())

@@ -62,15 +62,15 @@ class WorkReport:
 class WorkerLimits:
     """How long and how often a worker tries, and how careful it is with deletions.
 
-    A page becomes a hole after ``attempts`` claims; each claim lasts for ``lease``. The parts of a
-    split are planned to fill the share ``fill`` of a response. An entry counts as deleted once it
-    was missing for ``deletion_delay``; of one day's deletions, at most ``max_deletions`` are
+    A page becomes a hole after ``max_attempts`` claims; each claim lasts for ``lease``. The parts
+    of a split are planned to fill the share ``fill`` of a response. An entry counts as deleted once
+    it was missing for ``deletion_delay``; of one day's deletions, at most ``max_deletions`` are
     published without the operator's confirmation. Members in ``fingerprint_exclude`` make no new
     version of an entry.
     """
 
     lease: timedelta
-    attempts: int = 5
+    max_attempts: int = 5
     fill: float = 0.8
     deletion_delay: timedelta = timedelta(hours=1)
     max_deletions: int = 500

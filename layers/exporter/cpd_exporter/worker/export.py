@@ -42,7 +42,7 @@ def give_up_page(claim: PageClaim, error: PermanentError) -> WorkReport:
     if page.state is PageState.OPEN and limits.may_split(page):
         suspects = count_suspects(claim.context, page.window, error)
         if suspects > 1:
-            return _split(claim, suspects, attempts=limits.attempts - 1)
+            return _split(claim, suspects, attempts=limits.max_attempts - 1)
     since = page.hole_since or claim.context.clock()
     claim.update(lease_until=None, error=str(error), hole_since=since)
     return WorkReport(Outcome.HOLE, error=error)

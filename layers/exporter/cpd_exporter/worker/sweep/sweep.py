@@ -73,7 +73,7 @@ def _split_around_fault(claim: PageClaim, error: PermanentError) -> bool:
     """Split the sweep, if a part may be sound; otherwise free its pages."""
     context = claim.context
     pages = _read_covered(claim)
-    attempts = context.limits.attempts - 1
+    attempts = context.limits.max_attempts - 1
     is_damage = isinstance(error, LakeError)
     window = claim.page.window
     if len(pages) > 1 and (is_damage or count_suspects(context, window, error)):
