@@ -79,4 +79,4 @@ def _log(report: WorkReport) -> None:
         metrics.add_metric(name, unit, value)
     if report.error is not None:
         logger.error(str(report.error), error=type(report.error).__name__)
-    logger.info("page", **report_fields(report))
+    logger.info("work", **report_fields(report))

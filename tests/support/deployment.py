@@ -173,7 +173,7 @@ class Deployment:
 
     def outcomes(self) -> list[dict[str, Any]]:
         """What the worker logged of each message that it did."""
-        return [line for line in self.logged("INFO") if line["message"] == "page"]
+        return [line for line in self.logged("INFO") if line["message"] == "work"]
 
     def metrics(self) -> dict[str, float]:
         """The last value of each metric that was published so far."""
