@@ -561,7 +561,7 @@ _EXPORT_MUTANTS = (
         "what cannot be counted is not looked into",
         "the API is down",
         (
-            "worker/suspects.py",
+            "worker/fault_suspects.py",
             "        return MAX_SPLIT_PARTS if count_part(*query) else 0\n",
             "        return 0\n",
         ),

@@ -20,10 +20,10 @@ from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, rea
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
+from cpd_exporter.worker.fault_suspects import count_suspects
 from cpd_exporter.worker.publish import publish_rows, resume, store
-from cpd_exporter.worker.suspects import count_suspects
 
-MIN_ATTEMPTS_FOR_NOTHING = 2
+MIN_ATTEMPTS_FOR_BLANK = 2
 """Attempts before a worker believes an empty listing where the planner counted entries."""
 
 
@@ -63,7 +63,7 @@ def _read(claim: PageClaim) -> WorkReport:
     if isinstance(reading, Unfinished):
         return claim.pause()
     if reading.is_blank:
-        _check_nothing(claim)
+        _doubt_blank_listing(claim)
     tenant_id = context.timeline.tenant_id
     for faulty in reading.faulty:
         context.lake.put_new(*quarantine(tenant_id, faulty))
@@ -74,14 +74,14 @@ def _read(claim: PageClaim) -> WorkReport:
     return _publish(claim, store(claim, _rows(context, reading)))
 
 
-def _check_nothing(claim: PageClaim) -> None:
+def _doubt_blank_listing(claim: PageClaim) -> None:
     """Doubt a listing without any record; raises ``InconsistentListingError``.
 
     If the planner counted entries here, the first attempt never believes it. A later attempt does
     if the API, asked for the count again, shows no record either: the entries are deleted.
     """
     context, page = claim.context, claim.page
-    if not (page.counted and page.attempts < MIN_ATTEMPTS_FOR_NOTHING):
+    if not (page.counted and page.attempts < MIN_ATTEMPTS_FOR_BLANK):
         again = count(context.api, page.window)
         if not again.has_record:
             return

@@ -21,9 +21,9 @@ from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, rea
 from cpd_exporter.worker.attempt import PageClaim, SupersededError
 from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.fault_suspects import count_suspects
 from cpd_exporter.worker.lake_reader import LakeReader
 from cpd_exporter.worker.publish import publish_rows, resume, store
-from cpd_exporter.worker.suspects import count_suspects
 from cpd_exporter.worker.sweep.compare import (
     RowMaker,
     SweepInput,
