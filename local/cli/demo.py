@@ -38,4 +38,7 @@ def demo(options: DemoOptions) -> None:
     )
     first.demand_completeness()
     if new:
-        raise UserError("the second export found something new")
+        raise UserError(
+            f"the second export found {new} new rows or notifications: compare the two in the lake "
+            f"under {output}"
+        )

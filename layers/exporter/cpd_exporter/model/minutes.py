@@ -43,7 +43,8 @@ def read_summaries(body: bytes) -> Summaries:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"])) or "the body"
         raise MalformedResponseError(
-            f"the API's summaries are not what it documents: {where}: {fault['msg']}"
+            f"the API's summaries are not what it documents: {where}: {fault['msg']}. "
+            "Is the API URL right?"
         ) from None
     return Summaries(
         tuple((summary.user_id, summary.minutes) for summary in read.results),

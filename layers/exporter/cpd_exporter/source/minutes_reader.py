@@ -31,7 +31,8 @@ def read_minutes_by_user(api: EntriesApi, window: Window) -> dict[str, int]:
             return minutes
         single = minutes if len(answers) == 1 else None
     raise InconsistentListingError(
-        f"the API's sums for {window} contradict each other, {_MAX_READINGS} times running"
+        f"the API's sums for {window} contradict each other, {_MAX_READINGS} times running. "
+        "Verify this range again later"
     )
 
 

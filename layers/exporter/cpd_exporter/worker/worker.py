@@ -84,5 +84,8 @@ def _give_up_job(claim: JobClaim, error: PermanentError) -> WorkReport:
     """End a job after the last attempt at one cursor. The operator may send the command again."""
     claim.end()
     stopped_at = format_instant(claim.job.cursor)
-    reason = PermanentError(f"{claim.job.name} is given up at {stopped_at}: {error}")
+    reason = PermanentError(
+        f"{claim.job.name} is given up at {stopped_at}: {error}. "
+        "Mend that, then send the command again"
+    )
     return WorkReport(Outcome.GIVEN_UP, error=reason)

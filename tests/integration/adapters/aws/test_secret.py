@@ -66,7 +66,7 @@ class TestSecret:
         first = credentials.read()
         other = json.dumps({"tenantId": "another", "apiSecret": "second"})
         account.secretsmanager.put_secret_value(SecretId=SECRET, SecretString=other)
-        with pytest.raises(ConfigurationError, match="another"):
+        with pytest.raises(ConfigurationError, match="deploy a new stack for another"):
             credentials.read_again()
         assert credentials.read() == first
 

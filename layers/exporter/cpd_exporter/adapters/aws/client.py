@@ -90,7 +90,10 @@ def translated(action: str, resource: str) -> Iterator[None]:
         detail = str(error.response.get("Error", {}).get("Message", ""))
         raise failure(code_of(error), action=action, resource=resource, detail=detail) from error
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
-        raise ConfigurationError(f"{action} on {resource} cannot be called: {error}") from error
+        raise ConfigurationError(
+            f"{action} on {resource} cannot be called ({error}): "
+            "give the function a role and a region"
+        ) from error
     except BotoCoreError as error:
         raise TransientError(f"{action} on {resource} failed ({type(error).__name__})") from error
 

@@ -68,7 +68,8 @@ class SecretsManagerCredentials[Credentials: (ApiSecret, ClientSecret)]:
         if self._held is not None and fresh.tenant_id != self._held.tenant_id:
             raise ConfigurationError(
                 f"the secret {self._secret} now names tenant {fresh.tenant_id}, but this run began "
-                f"with {self._held.tenant_id}"
+                f"with {self._held.tenant_id}. Put back the credentials of "
+                f"{self._held.tenant_id}, or deploy a new stack for {fresh.tenant_id}"
             )
         self._held = fresh
         return fresh
