@@ -9,6 +9,7 @@ offset_pages  the entries that answer a query, in order (pure)
 minutes       the minutes of each user in a period (pure)
 access        authorisation: Basic, bearer tokens, the token endpoint
 simulator     the calls of the API, without HTTP
+refusal       the answer to a call that the service refuses
 server        the same calls over real HTTP
 """
 

@@ -135,6 +135,25 @@ def test_a_module_is_a_noun() -> None:
     assert not gerunds, f"Name each module by what it holds, not by what it does: {gerunds}"
 
 
+MAPPED = (PACKAGE, "simulator/", "tests/simulation/")
+"""The folders whose ``__init__`` is a map, with all folders in them."""
+
+
+def test_a_folders_map_names_every_module() -> None:
+    forgotten = {}
+    for path in PYTHON:
+        if not path.startswith(MAPPED) or not path.endswith("/__init__.py"):
+            continue
+        folder = path.removesuffix("__init__.py")
+        inside = {one.removeprefix(folder) for one in PYTHON if one.startswith(folder)}
+        modules = {name.partition("/")[0].removesuffix(".py") for name in inside}
+        named = {line.split()[0] for line in read(path).splitlines() if line.strip()}
+        missing = {one for one in modules - named if not one.startswith(("__", "test_"))}
+        if missing:
+            forgotten[path] = sorted(missing)
+    assert not forgotten, f"Say in each map what these hold: {forgotten}"
+
+
 def test_no_retired_word_comes_back() -> None:
     words = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(RETIRED) + r")(?![A-Za-z0-9])")
     found = [

@@ -183,7 +183,7 @@ class SweepRequestStore(Protocol):
 
 
 class JobStore(Protocol):
-    """The operator's jobs that are not done."""
+    """Work over ranges of time that is not done, given by an operator or by the planner."""
 
     def add_job(self, job: Job) -> None:
         """Store a job, unless there is one of that name."""

@@ -1,4 +1,4 @@
-"""Jobs: work that takes more than one tick, as a rule an operator's command."""
+"""Jobs: work that takes more than one tick, given by an operator or by the planner."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from cpd_exporter.model.resend_policy import ResendPolicy
 
 
 class JobKind(StrEnum):
-    """The commands that become jobs, and the planner's own job: to publish refused events again."""
+    """What a job does. The planner gives ``REPUBLISH`` jobs, and some sweeps; commands the rest."""
 
     SWEEP = "sweep"
     BACKFILL = "backfill"
@@ -20,11 +20,11 @@ class JobKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An operator's command over ``[start, end)``, not done yet but up to ``cursor``.
+    """Work over ``[start, end)`` that is done up to ``cursor``.
 
-    ``name`` begins with the kind. Repeating a command under a stored job's name changes nothing.
-    The planner does sweeps and backfills itself, and sends all other jobs to a worker. A refresh
-    looks up ``entry_ids``, and is done up to ``position``.
+    It is given by an operator or by the planner. ``name`` begins with the kind. Another job under a
+    stored job's name changes nothing. The planner does sweeps and backfills itself, and sends all
+    other jobs to a worker. A refresh looks up ``entry_ids``, and is done up to ``position``.
     """
 
     name: str

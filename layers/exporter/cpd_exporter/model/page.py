@@ -100,8 +100,8 @@ class Page:
     reading_since: datetime | None = None
 
     # What the API said of it. ``counted`` is the number of entries that the planner counted in
-    # exactly this window; ``None``: the planner counted another one. All that the API listed in the
-    # window was last read at ``read_at``.
+    # this window; ``None``: no count was made of exactly this window. All that the API listed in
+    # the window was last read at ``read_at``.
     counted: int | None = None
     read_at: datetime | None = None
 

@@ -67,8 +67,8 @@ class FullSweepPlanner:
         return floor_second(watermark.exported_from + length * min(max(share, 0.0), 1.0))
 
     def _read_since(self, watermark: Watermark, progress: FullSweep) -> datetime:
-        """The oldest reading is next in turn: the round before was there no earlier than its pace
-        allowed.
+        """When the oldest reading was made: the page next in turn was last visited by the round
+        before, at the pace of that round.
         """
         if progress.previous_at is None:
             return progress.read_since

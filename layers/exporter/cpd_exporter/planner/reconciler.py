@@ -32,7 +32,7 @@ MAX_TIME_FOR_TOTAL = timedelta(hours=1)
 """An API that cannot count the whole range for so long is asked month by month."""
 
 _UNKNOWN = 10**12
-"""The most entries of a page that is not done: it explains any larger total."""
+"""A page that is not done may hold any number of entries, so it explains any larger total."""
 
 
 @dataclass(frozen=True, slots=True)

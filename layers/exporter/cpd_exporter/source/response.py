@@ -24,7 +24,8 @@ def query_window(
 ) -> Listing:
     """Ask for one response, every row of which lies where the filter could have put it.
 
-    Raises ``FilterError`` for a row beyond ``asked``, or what its bounds may mean, and the slack.
+    Raises ``FilterError`` for a row outside the window that the bounds may mean, widened by the
+    slack.
     """
     listing = api.query(asked, page=page, per_page=per_page)
     believable = (listing.span or asked).widened(SLACK)

@@ -1,8 +1,8 @@
 """One attempt at a piece of work: claimed, updated by conditional writes, and ended.
 
-Pages, sweeps and jobs share this life cycle. An attempt counts from its claim, so that one which
-kills its worker counts too. An outage takes the attempt back; a failure of the work's own keeps it,
-and after the last attempt the worker gives the work up.
+Pages, sweeps and jobs share this life cycle. An attempt counts when it is claimed, so an attempt
+that kills its worker counts too. An outage takes the attempt back; a failure of the work's own
+keeps it, and after the last attempt the worker gives the work up.
 """
 
 from abc import ABC, abstractmethod

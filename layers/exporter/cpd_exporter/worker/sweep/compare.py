@@ -35,7 +35,10 @@ class SweepInput:
 
     @property
     def read_at(self) -> datetime | None:
-        """When the page was read that was not read for longest; ``None`` if that is unknown."""
+        """When the page that has waited longest was read.
+
+        ``None`` if one page's time is unknown.
+        """
         read = [page.read_at for page in self.pages]
         return None if None in read else min(filter(None, read))
 
