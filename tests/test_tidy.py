@@ -154,6 +154,21 @@ def test_a_folders_map_names_every_module() -> None:
     assert not forgotten, f"Say in each map what these hold: {forgotten}"
 
 
+def test_unit_tests_mirror_the_modules() -> None:
+    strays = []
+    for path in PYTHON:
+        place, _, name = path.rpartition("/")
+        if place.startswith("tests/unit") and name.startswith("test_"):
+            tested = (place.removeprefix("tests/unit") + "/" + name[5:-3]).lstrip("/")
+            folder, module = PACKAGE + tested, tested
+            mirrored = {
+                f"{one}{end}" for one in (folder, module) for end in (".py", "/__init__.py")
+            }
+            if mirrored.isdisjoint(FILES) and f"{tested}.yaml" not in FILES:
+                strays.append(path)
+    assert not strays, f"Name each after the module that it tests: {strays}"
+
+
 def test_no_retired_word_comes_back() -> None:
     words = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(RETIRED) + r")(?![A-Za-z0-9])")
     found = [

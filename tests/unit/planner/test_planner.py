@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import pytest
 
 from cpd_exporter.errors import AccessError, FilterError, TransientError
 from cpd_exporter.model.message import Message
 from cpd_exporter.model.page import PageState
+from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.planner import Planner
 from simulator.behaviour import InjectedFault
 from tests.support.planning_worlds import HORIZON, SETTLE, assert_tiles, planned_through, world
 from tests.support.samples import works
-from tests.support.world import NOW, ORIGIN, TENANT, World
+from tests.support.world import NOW, ORIGIN, TENANT, World, entries
 
 
 def planner(world: World, *, target: int | None = None, **changes: Any) -> Planner:
@@ -238,3 +239,57 @@ def test_refused_credentials_are_reported_with_what_was_due() -> None:
     report = it.planner.tick()
     assert isinstance(report.error, AccessError)
     assert report.exported_through == ORIGIN
+
+
+class TestRaces:
+    def other_tick(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        world: World,
+        member: Literal["exported_through", "exported_from"],
+        to: datetime,
+    ) -> None:
+        """A tick that looked earlier, and saw less done, moves the watermark first, to ``to``."""
+        really, others = world.timeline.update_watermark, [to]
+
+        def moved(before: Watermark, after: Watermark) -> bool:
+            if others and getattr(before, member) != getattr(after, member):
+                move: dict[str, Any] = {member: others.pop()}
+                assert really(before, replace(before, **move))
+            return really(before, after)
+
+        monkeypatch.setattr(world.timeline, "update_watermark", moved)
+
+    def test_a_slower_tick_leaves_the_watermark_movable(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = World(store=entries(80))
+        stood = world.export()[-1].exported_through
+        for _ in range(4):
+            world.now += timedelta(minutes=20)
+            world.simulator.insert(world.now - timedelta(minutes=10))
+            world.planner.tick()
+        world.drain()
+        second = list(world.timeline.pages(stood))[1]
+        self.other_tick(monkeypatch, world, "exported_through", second.window.end)
+        world.command(
+            {"command": "sweep", "from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}
+        )
+        world.export(ticks=10)
+        assert world.at_rest
+        world.assert_exact()
+
+    def test_a_slower_tick_leaves_a_backfill_movable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = World(store=entries(120), origin=NOW - timedelta(days=20), slice_target=10)
+        world.export()
+        world.command({"command": "backfill", "from": "2026-01-01T00:00:00Z"})
+        world.planner.tick()
+        world.drain()
+        third = list(world.timeline.pages_before(world.origin))[2]
+        self.other_tick(monkeypatch, world, "exported_from", third.window.start)
+        world.slice_target = 800
+        world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})
+        world.origin = ORIGIN
+        world.export(ticks=10)
+        assert world.at_rest
+        world.assert_exact()

@@ -1,4 +1,4 @@
-"""A sweep command over pages that a sweep holds: they are swept again after that sweep."""
+"""A sweep command over pages that a sweep has reserved: they are swept again after that sweep."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ def edited(world: World) -> list[str]:
     return [row.entry_id for row in world.rows if row.change is Change.UPDATED]
 
 
-def test_a_sweep_over_pages_that_a_sweep_holds_is_not_dropped() -> None:
+def test_a_sweep_over_pages_that_a_sweep_has_reserved_is_not_dropped() -> None:
     world = exported()
     world.command(SWEEP)
     world.planner.tick()

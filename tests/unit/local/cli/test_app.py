@@ -1,0 +1,54 @@
+"""What the commands refuse before anything is started."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from local.cli.app import app
+from local.errors import UserError
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for variable in ("CPD_API_SECRET", "CPD_CLIENT_ID", "CPD_CLIENT_SECRET"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--environment", "staging"], "Tenant ID is missing: give it by --tenant-id"),
+        (["--environment", "staging", "--tenant-id", "t"], "API secret is missing.*CPD_API_SECRET"),
+        (
+            ["--api-url", "https://api", "--tenant-id", "t", "--auth", "oauth2"],
+            "Client ID is missing: give it by CPD_CLIENT_ID",
+        ),
+        (["--api-url", "ftp://api", "--tenant-id", "t"], "ApiUrl is 'ftp://api', but must be"),
+        (["--tenant-id", "t"], "--tenant-id needs --environment or --api-url"),
+        (["--settle-seconds", "-1"], "SettleSeconds is '-1', but must be"),
+        (["--filter-time-zone", "+01:00"], "FilterTimeZone is '\\+01:00', but must be the name of"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "up"])
+@pytest.mark.usefixtures("here")
+def test_what_is_missing_or_wrong_is_named(
+    command: str, arguments: list[str], problem: str
+) -> None:
+    result = CliRunner().invoke(app, [command, *arguments])
+    assert isinstance(result.exception, UserError)
+    with pytest.raises(UserError, match=problem):
+        raise result.exception
+    assert result.stdout == ""
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(here: Path) -> None:
+    mine = here / "lake/thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    result = CliRunner().invoke(app, ["run"])
+    assert isinstance(result.exception, UserError)
+    assert "name another folder with --output" in str(result.exception)
+    assert mine.read_text() == "mine"
