@@ -70,8 +70,8 @@ def last_rows(simulation: Simulation, window: Window) -> set[tuple[str, str]]:
             continue
         for entry_id, row in index_in(page, simulation.lake.objects).items():
             if datetime.fromisoformat(row["entryDate"]) in window:
-                held = simulation.oracle._rows.items()
-                [key] = [key for key, rows in held if rows.get(entry_id) == row]
+                stored = simulation.oracle.rows_by_key.items()
+                [key] = [key for key, rows in stored if rows.get(entry_id) == row]
                 found.add((simulation.lake.uri(key), entry_id))
     return found
 
@@ -83,6 +83,6 @@ def several_pages(max_deletions: int = 1) -> Scenario:
 
 def crowd(**settings: Any) -> Scenario:
     """A dozen entries, each a page of its own, most of them before the first date to export."""
-    entries = scenarios._entries(*range(0, 240, 20))
+    entries = scenarios.entries_at(*range(0, 240, 20))
     scenario = Scenario(entries, origin=MONTH + 200 * SECOND, target=1)
     return replace(scenario, **settings)

@@ -76,7 +76,7 @@ class Oracle:
         self._pages: dict[datetime, Page] = {}
         self._watermark: Watermark | None = None
         self._objects: dict[str, bytes] = {}
-        self._rows: dict[str, dict[str, Any]] = {}
+        self.rows_by_key: dict[str, dict[str, Any]] = {}
         self._saved_views: dict[str, tuple[SourceView, ...]] = {}
         self._published = 0
         self._bodies: dict[tuple[str, str], str] = {}
@@ -89,7 +89,7 @@ class Oracle:
     def begin_again(self, timeline: FakeTimeline) -> None:
         """Another timeline takes over; it may use none of the earlier timeline's keys."""
         self.timeline = timeline
-        self._earlier_keys |= self._rows.keys()
+        self._earlier_keys |= self.rows_by_key.keys()
         self._pages, self._sweeps, self._watermark = {}, {}, None
         self._stored_keys = {}
 
@@ -154,7 +154,7 @@ class Oracle:
         ]
         check(Invariant.WRITE_ONCE, len(reserved) == 1, f"{key} is not reserved; there is {work}")
         [page] = reserved
-        rows = self._rows[key] = rows_in(self.lake.objects[key])
+        rows = self.rows_by_key[key] = rows_in(self.lake.objects[key])
         for row in rows.values():
             version = version_of(content_of_row(row), self.scenario.fingerprint_exclude)
             fingerprint = hashlib.sha256(version.encode()).hexdigest()
@@ -330,9 +330,10 @@ class Oracle:
     def _judge_all_published(self, work: Page) -> None:
         """All stored rows are published, or recorded as refusals."""
         key = work.object
-        check(Invariant.STORED_FIRST, key in self._rows, f"{work.window} is done without an object")
+        is_stored = key in self.rows_by_key
+        check(Invariant.STORED_FIRST, is_stored, f"{work.window} is done without an object")
         assert key is not None
-        rows = self._rows[key]
+        rows = self.rows_by_key[key]
         if work.kind is WorkKind.PAGE:
             check(Invariant.INDEX_FROM_LAKE, work.entries == len(rows), "entries are miscounted")
         settled = {subject for uri, subject in self._bodies if uri == self.lake.uri(key)}
@@ -388,7 +389,7 @@ class Oracle:
         data = body["data"]
         bucket = f"s3://{self.lake.bucket}/"
         key = str(data["lakeUri"]).removeprefix(bucket)
-        row = self._rows.get(key, {}).get(body["subject"])
+        row = self.rows_by_key.get(key, {}).get(body["subject"])
         check(Invariant.STORED_FIRST, row, f"an event names {key}, which has no such row")
         assert row is not None
         content = content_of_row(row)
@@ -424,12 +425,12 @@ class Oracle:
     @property
     def stored_ids(self) -> set[str]:
         """The entries that have a row in the lake."""
-        return {entry_id for rows in self._rows.values() for entry_id in rows}
+        return {entry_id for rows in self.rows_by_key.values() for entry_id in rows}
 
     @property
     def rows(self) -> list[StoredRow]:
         """All rows that this timeline has ever stored, in the order of their storing."""
-        return [row for key in self._stored_keys for row in self._rows[key].values()]
+        return [row for key in self._stored_keys for row in self.rows_by_key[key].values()]
 
     def judge_view(self) -> int:
         """Judge that the rows together describe the source; returns the number of entries."""
@@ -460,7 +461,7 @@ class Oracle:
         check(Invariant.REST, may_stay, f"a hole stays for no reason: {holes[:1]}")
         if self.scenario.poison:
             self._judge_lasting(holes)
-        orphans = self._rows.keys() - self._stored_keys.keys() - self._earlier_keys
+        orphans = self.rows_by_key.keys() - self._stored_keys.keys() - self._earlier_keys
         check(Invariant.WRITE_ONCE, not orphans, f"objects that no page names: {orphans}")
         settled = {subject for _, subject in self._bodies}
         settled |= {refusal.entry_id for refusal in self.timeline.refusals()}

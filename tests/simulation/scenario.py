@@ -54,23 +54,23 @@ class Scenario:
 
 def one_page() -> Scenario:
     """A single page of two entries: small enough for every pair of faults."""
-    return Scenario(_entries(2, 3.999), origin=MONTH)
+    return Scenario(entries_at(2, 3.999), origin=MONTH)
 
 
 def lone() -> Scenario:
     """A single entry; its deletion leaves nothing."""
-    return Scenario(_entries(2), origin=MONTH)
+    return Scenario(entries_at(2), origin=MONTH)
 
 
 def anchored() -> Scenario:
     """One page with an entry that nobody changes, which serves sweeps as a control."""
-    entries = _entries(2, 3.999, 6)
+    entries = entries_at(2, 3.999, 6)
     return Scenario(entries, origin=MONTH, anchors=frozenset({entries[2].log_entry_id}))
 
 
 def parted() -> Scenario:
     """Like ``anchored``, with more entries than fit one response."""
-    entries = _entries(2, 3.999, 6, 200, 204)
+    entries = entries_at(2, 3.999, 6, 200, 204)
     anchors = frozenset({entries[2].log_entry_id})
     behaviour = Behaviour(per_page_cap=4)
     return Scenario(entries, behaviour, origin=MONTH - timedelta(seconds=4), anchors=anchors)
@@ -78,7 +78,7 @@ def parted() -> Scenario:
 
 def guarded() -> Scenario:
     """One deletion a day: further deletions wait for the operator."""
-    entries = _entries(2, 3.999, 6, 200, 204, 208, 212)
+    entries = entries_at(2, 3.999, 6, 200, 204, 208, 212)
     return replace(parted(), entries=entries, behaviour=DOCUMENTED, max_deletions=1)
 
 
@@ -102,12 +102,12 @@ def small() -> Scenario:
     the first and the last millisecond of a second.
     """
     behaviour = Behaviour(per_page_cap=4)
-    return Scenario(_entries(2, 3.999, 200, 204), behaviour, origin=MONTH - timedelta(seconds=4))
+    return Scenario(entries_at(2, 3.999, 200, 204), behaviour, origin=MONTH - timedelta(seconds=4))
 
 
 def dense() -> Scenario:
     """A second that holds two responses."""
-    entries = _entries(2, 2.1, 2.2, 2.3, 2.4, 2.5)
+    entries = entries_at(2, 2.1, 2.2, 2.3, 2.4, 2.5)
     origin = MONTH + timedelta(seconds=1)
     return Scenario(entries, Behaviour(per_page_cap=3), origin=origin, outstanding=3)
 
@@ -279,7 +279,7 @@ def sane(scenario: Scenario) -> Scenario:
             "faults": tuple(f for f in scenario.behaviour.faults if f.kind != "repeat"),
         }
     )
-    [anchor] = _entries(250)
+    [anchor] = entries_at(250)
     return replace(
         scenario,
         entries=(*scenario.entries, anchor),
@@ -290,7 +290,8 @@ def sane(scenario: Scenario) -> Scenario:
     )
 
 
-def _entries(*seconds: float) -> tuple[StoredEntry, ...]:
+def entries_at(*seconds: float) -> tuple[StoredEntry, ...]:
+    """Entries that many seconds after the month's start."""
     writer = EntryWriter(Random(3))  # made-up data, the same each time
     return tuple(writer.write(to_ms(MONTH + timedelta(seconds=s))) for s in seconds)
 

@@ -77,9 +77,9 @@ class OneByOne:
         simulation = self.simulation
         for ticks in range(1, MAX_TICKS + 1):
             tick = simulation.tick()
-            self._run(tick)
+            self.run(tick)
             while receivable := simulation.receivable:
-                self._deliver(receivable[0])
+                self.deliver(receivable[0])
             if simulation.rests_after(tick):
                 if not self.sleepers:
                     simulation.oracle.at_rest()
@@ -87,7 +87,7 @@ class OneByOne:
                     return ticks
                 # Sleepers wake late: time and the watermark have moved on.
                 simulation.now += timedelta(minutes=15)
-                self._run(simulation.tick())
+                self.run(simulation.tick())
                 self._wake()
             elif not simulation.worked_off:  # else the next tick moves the watermark at once
                 simulation.now += _until_next_tick(simulation)
@@ -95,10 +95,11 @@ class OneByOne:
 
     def command(self, event: dict[str, Any]) -> int:
         """Send a command, and tick and deliver until its work is done."""
-        self._run(self.simulation.command(event))
+        self.run(self.simulation.command(event))
         return self.come_to_rest()
 
-    def _run(self, process: Process) -> None:
+    def run(self, process: Process) -> None:
+        """Run a process to its end, or until it pauses."""
         while process.alive:
             assert process.call is not None
             timings: tuple[Strike, ...] = (Timing.PAUSE,)
@@ -121,19 +122,20 @@ class OneByOne:
             if fault is not None and fault is not Timing.CHANGE:
                 self._change(process, fault)
 
-    def _deliver(self, message: QueuedMessage) -> None:
+    def deliver(self, message: QueuedMessage) -> None:
+        """Deliver a message, with the fault that this point has."""
         fault = self._meet("deliver", _DELIVERY)
         if fault is Timing.LOSE_MESSAGE:
             self.simulation.lose(message)
             return
         if fault is Timing.REPEAT_MESSAGE:
             self.simulation.repeat(message)
-        self._run(self.simulation.deliver(message))
+        self.run(self.simulation.deliver(message))
 
     def _wake(self) -> None:
         sleepers, self.sleepers = self.sleepers, []
         for sleeper in sleepers:
-            self._run(sleeper)
+            self.run(sleeper)
 
     def _meet(self, name: str, faults: tuple[Strike, ...], process: str = "") -> Strike | None:
         fault = self.faults.get(len(self.met))

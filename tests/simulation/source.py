@@ -67,6 +67,10 @@ class Source:
             self._snapshot = MappingProxyType(entries)
         return self._snapshot
 
+    def renew_snapshot(self) -> None:
+        """Note that somebody changed the store: the next snapshot is a new one."""
+        self._snapshot = None
+
     def change(self, change: SourceChange, near: Window | None = None) -> None:
         """Make a change to an entry of ``near``, or to any entry if ``near`` has none."""
         self._snapshot = None

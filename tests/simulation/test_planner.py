@@ -166,7 +166,7 @@ def test_a_further_backfill_goes_further() -> None:
 
 
 def test_more_pages_than_one_transaction_takes() -> None:
-    entries = scenarios._entries(*range(0, 484, 2))
+    entries = scenarios.entries_at(*range(0, 484, 2))
     half = MONTH + 242 * SECOND
     schedule = at_rest(Scenario(entries, origin=half, target=1))
     simulation = schedule.simulation
@@ -191,9 +191,9 @@ def test_what_always_fails_is_a_hole_that_the_watermark_passes(call: str, fault:
     simulation.oracle.outages_only = False
     schedule = OneByOne(simulation, doom=Doom(call, fault, 100_000, by="worker"))
     for _ in range(30):
-        schedule._run(simulation.tick())
+        schedule.run(simulation.tick())
         while receivable := simulation.receivable:
-            schedule._deliver(receivable[0])
+            schedule.deliver(receivable[0])
         simulation.now += LATER
     page = min(simulation.timeline.stored_pages.values(), key=lambda page: page.window)
     assert page.hole_since is not None

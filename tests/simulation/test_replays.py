@@ -35,7 +35,7 @@ def replayed(
     command: dict[str, Any] = {"command": "replay"}
     command |= {"from": format_instant(window.start), "to": format_instant(window.end)}
     command |= {"queueArn": queue_arn} if queue_arn else {}
-    schedule._run(simulation.command(command))
+    schedule.run(simulation.command(command))
     begun = len(schedule.met)
     schedule.faults = {begun + point: fault for point, fault in faults.items()}
     schedule.come_to_rest()

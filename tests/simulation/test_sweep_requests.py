@@ -53,7 +53,7 @@ def test_a_sweep_that_is_writing_is_never_given_up() -> None:
     start = format_instant(exported(simulation).start)
     simulation.finish(simulation.command({"command": "sweep", "from": start}))
     tick(simulation)
-    schedule._deliver(simulation.receivable[0])
+    schedule.deliver(simulation.receivable[0])
     schedule.doom = Doom("api.query", Fate.MALFORM, 9, by="worker")
     schedule.come_to_rest()
     simulation.oracle.judge_view()
@@ -86,7 +86,7 @@ def test_what_no_message_attribute_can_hold_is_left_out() -> None:
         entry_id = entry_in(schedule, nth)
         simulation.source.untouched.discard(entry_id)
         simulation.source.store.edit(entry_id, activity={"type": type_, "name": "n"})
-    simulation.source._snapshot = None
+    simulation.source.renew_snapshot()
     sweep(schedule)
     assert len(rows(simulation, "updated")) == 3
 
@@ -97,7 +97,7 @@ def refreshed(faults: Mapping[int, Strike]) -> tuple[OneByOne, int]:
     simulation.source.change(SourceChange.EDIT, exported(simulation))
     ids = [entry.log_entry_id for entry in simulation.scenario.entries]
     simulation.now += SECOND
-    schedule._run(simulation.command({"command": "refresh", "logEntryIds": ids}))
+    schedule.run(simulation.command({"command": "refresh", "logEntryIds": ids}))
     begun = len(schedule.met)
     schedule.faults = {begun + point: fault for point, fault in faults.items()}
     schedule.come_to_rest()

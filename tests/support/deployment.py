@@ -95,7 +95,7 @@ class Deployment:
 
     def planner(self, event: Any) -> Any:
         """Invoke the planner in a fresh environment."""
-        return self._load("planner").handler(event, LambdaContext())
+        return self.load("planner").handler(event, LambdaContext())
 
     def worker(self, message: dict[str, Any]) -> None:
         """Invoke the worker with one message of the queue, as its event source mapping does."""
@@ -113,7 +113,7 @@ class Deployment:
         self.invoke_worker(event)
 
     def invoke_worker(self, event: dict[str, Any]) -> None:
-        self._load("worker").handler(event, LambdaContext())
+        self.load("worker").handler(event, LambdaContext())
 
     def run(self, event: Any) -> dict[str, Any]:
         """Send a command and do all that its tick sends; returns what the tick answers."""
@@ -160,7 +160,7 @@ class Deployment:
     def hidden_seconds(self, message: dict[str, Any]) -> float | None:
         """How long the message still is out of sight; ``None`` if it is not in the queue."""
         queue = sqs_backends["123456789012"][REGION].get_queue("pages")
-        for held in queue._messages:
+        for held in queue._messages:  # noqa: SLF001 - moto shows it nowhere else
             if held.id == message["MessageId"]:
                 return float(held.visible_at) / 1000 - time.time()
         return None
@@ -213,7 +213,7 @@ class Deployment:
             bucket, _, key = event["data"]["lakeUri"].removeprefix("s3://").partition("/")
             self.account.s3.head_object(Bucket=bucket, Key=key)
 
-    def _load(self, name: str) -> ModuleType:
+    def load(self, name: str) -> ModuleType:
         """The function's module anew, as in a cold start."""
         for cached in (bootstrap.planner, bootstrap.worker, bootstrap.work_queue):
             cached.cache_clear()

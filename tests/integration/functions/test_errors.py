@@ -132,7 +132,7 @@ def test_what_was_mended_goes_on_by_itself(stack: Deployment) -> None:
 
 
 def test_a_rotated_secret_is_read_again(stack: Deployment) -> None:
-    planner = stack._load("planner")
+    planner = stack.load("planner")
     planner.handler(sample("planner-export"), LambdaContext())
     stack.simulator.credentials = Credentials(TENANT, "canary-rotated", "c", "s")
     try:
