@@ -190,7 +190,13 @@ def test_the_glossary_explains_words_that_the_code_uses() -> None:
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
     words = [cell.strip(" *`") for cell in cells[2:]]
     assert words, "The glossary is a table with the word in its first column"
+    assert words == sorted(words, key=str.lower), "Sort the glossary"
     code = "\n".join(read(path) for path in PYTHON if path.startswith(PACKAGE))
-    plain = re.sub(r"[\s_-]+", "", code).lower()
-    unused = [word for word in words if re.sub(r"[\s_-]+", "", word).lower() not in plain]
+    used = f" {_plain(code)} "
+    unused = [word for word in words if not re.search(f" {_plain(word)}s? ", used)]
     assert not unused, f"Delete these from the glossary, or use them in the code: {unused}"
+
+
+def _plain(text: str) -> str:
+    """The words of a text, a name's parts being words too."""
+    return " ".join(re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", text)).lower()
