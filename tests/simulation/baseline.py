@@ -7,7 +7,6 @@ from datetime import timedelta
 from random import Random
 from typing import Any, cast
 
-from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.entry import Entry
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.timestamps import SECOND, floor_second
@@ -45,7 +44,7 @@ class Script:
         while True:
             listing = self.api.query(asked, page=offset_page, per_page=PER_PAGE)
             entries = [record for record in listing.records if isinstance(record, Entry)]
-            lines = [json_text.dump(entry.content) for entry in entries]
+            lines = [entry.text.decode() for entry in entries]
             self.lake.put_new(f"{run}/{offset_page}.jsonl", "\n".join(lines).encode())
             events = zip(entries, lines, strict=True)
             self.topic.publish([Event(self.new_token(), e.id, line, {}) for e, line in events])

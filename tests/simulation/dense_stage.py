@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from cpd_exporter.errors import ExporterError, OversizedResponseError, TransientError
+from cpd_exporter.model import exact_json
 from cpd_exporter.model.entry import Entry, Listing
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.message import Message
@@ -130,7 +131,7 @@ class Stage:
             text = f"I will change how I hand over at the end of shift {n}. " * 4
             date = dates[self._dates[n]]
             values = content(logEntryId=f"{n:024x}", entryDate=date, description=text)
-            yield Entry(f"{n:024x}", self._dates[n], values, f"{n:064x}")
+            yield Entry(f"{n:024x}", self._dates[n], exact_json.dump(values), f"{n:064x}")
 
     def publish(self, events: Sequence[Event]) -> dict[str, str]:
         for start in range(0, len(events), 10):

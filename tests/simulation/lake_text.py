@@ -118,7 +118,7 @@ def canonical_json(value: Any) -> str:
 
 
 def _lines(body: bytes) -> list[str]:
-    return gzip.decompress(body).decode("ascii").splitlines()
+    return gzip.decompress(body).decode().splitlines()
 
 
 def _instant(text: str) -> datetime:

@@ -628,14 +628,14 @@ _EXPORT_MUTANTS = (
         "1.10 is 1.1",
         (
             "model/exact_json.py",
-            "        return Decimal(text)\n    except Arith",
-            "        return float(text)\n    except Arith",
+            "_DECODER = msgspec.json.Decoder(float_hook=Decimal)",
+            "_DECODER = msgspec.json.Decoder()",
         ),
     ),
     _mutant(
         "a row's own members win",
         "nobody has a member of that name",
-        ("model/row.py", '        line["shadowed"] = shadowed\n', "        pass\n"),
+        ("model/row.py", '({"shadowed": shadowed} if shadowed else {})', "{}"),
     ),
 )
 

@@ -7,6 +7,7 @@ import pytest
 
 from cpd_exporter.model.row import Change
 from simulator.source import StoredEntry
+from tests.support.samples import content_of
 from tests.support.sweeps import (
     at,
     exported,
@@ -66,7 +67,7 @@ def test_an_entry_that_moves_there_and_back_is_published_each_time() -> None:
     rows = [row for _ in range(5) for row in swept(world)]
     assert rows
     assert rows[-1].change is not Change.DELETED
-    assert rows[-1].content["entryDate"] == entry.value["entryDate"]
+    assert content_of(rows[-1])["entryDate"] == entry.value["entryDate"]
 
 
 def test_a_sweep_beside_an_export_and_twice_publishes_once() -> None:
@@ -121,5 +122,5 @@ class TestAnEntryInTwoPageIndexes:
     def test_is_published_if_it_came_back(self, world: World, moved: StoredEntry) -> None:
         world.store.move(moved.log_entry_id, at(moved))
         [row] = swept(world)
-        assert (row.change, row.content) == (Change.UPDATED, moved.value)
+        assert (row.change, content_of(row)) == (Change.UPDATED, moved.value)
         assert swept(world) == []

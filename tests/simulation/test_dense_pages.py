@@ -43,7 +43,7 @@ def test_a_dense_second_that_changes_meanwhile_is_read_as_it_ends(kind: str) -> 
     assert found == {
         entry.log_entry_id
         for entry in simulator.store
-        if window(1).start <= read_entry(entry.value, entry.text).date < window(1).end  # type: ignore[operator]
+        if window(1).start <= read_entry(entry.text.encode()).date < window(1).end  # type: ignore[operator]
     }
     assert len(simulator.store.history) >= 65
 

@@ -32,7 +32,7 @@ def test_a_reading_begins_anew_when_the_fingerprint_ignores_other_members(pauses
     assert seen.count("paused") >= pauses
     assert world.rows
     for row in world.rows:
-        assert fingerprint(row.content, row.fingerprint_exclude) == row.fingerprint
+        assert fingerprint(row.text, row.fingerprint_exclude) == row.fingerprint
     span = {"from": "2026-01-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
     world.command({"command": "verify", **span})
     world.export()

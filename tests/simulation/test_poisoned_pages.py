@@ -9,6 +9,7 @@ from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry
 from cpd_exporter.model.page import PageState
 from cpd_exporter.model.window import Window
 from simulator.behaviour import Behaviour
+from tests.support.samples import content_of
 from tests.support.sweeps import (
     POISONED,
     at,
@@ -111,8 +112,8 @@ def test_excluded_members_do_not_contradict_each_other() -> None:
 
     def seen(record: Entry | FaultyEntry) -> Entry | FaultyEntry:
         assert isinstance(record, Entry)
-        content = record.content | {"views": next(views)}
-        return read_entry(content, json_text.dump(content), fingerprint_exclude)
+        content = content_of(record) | {"views": next(views)}
+        return read_entry(json_text.dump(content), fingerprint_exclude)
 
     twist(world, lambda listing, _, __: replace(listing, records=tuple(map(seen, listing.records))))
     world.export()

@@ -9,6 +9,7 @@ from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.entry import Entry, read_entry
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import Page
+from cpd_exporter.model.row import Row
 from cpd_exporter.model.window import Window
 from tests.support.fakes import FakeQueue
 
@@ -31,12 +32,18 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 def text(**changes: Any) -> str:
-    return simplejson.dumps(content(**changes), ensure_ascii=False)
+    return simplejson.dumps(content(**changes))
 
 
 def entry(**changes: Any) -> Entry:
-    read = read_entry(content(**changes), json_text.dump(content(**changes)))
+    read = read_entry(text(**changes).encode())
     assert isinstance(read, Entry)
+    return read
+
+
+def content_of(kept: Entry | Row) -> dict[str, Any]:
+    """The members of an entry."""
+    read: dict[str, Any] = json_text.load(kept.text)
     return read
 
 

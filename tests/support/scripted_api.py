@@ -10,7 +10,7 @@ from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, rea
 from simulator.behaviour import Behaviour
 from simulator.simulator import Simulator
 from simulator.source import EntryStore
-from tests.support.samples import START, content, window
+from tests.support.samples import START, window
 
 MS = timedelta(milliseconds=1)
 
@@ -41,7 +41,7 @@ class ScriptedApi:
         return read_listing(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
-        found = (read_entry(content(logEntryId=entry_id), one) for one in self.held)
+        found = (read_entry(one.encode()) for one in self.held)
         return next((one for one in found if one.id == entry_id), None)
 
     def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:

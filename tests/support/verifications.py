@@ -1,15 +1,18 @@
 """An exported world to verify, and the reports of its verifications."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cpd_exporter.model import exact_json
 from cpd_exporter.model import row as rows
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.model.page import Page
 from cpd_exporter.worker.context import Outcome, WorkReport
 from simulator.source import StoredEntry
 from tests.support import sweeps
+from tests.support.samples import content_of
 from tests.support.world import TENANT, World
 
 NAME = "verify:2026-01-01T00:00:00Z/2026-03-10T12:00:00Z"
@@ -66,6 +69,6 @@ def tamper(world: World, page: Page, **members: Any) -> str:
     """Change the first row of a page's object; returns the entry's ID."""
     assert page.object is not None
     first, *rest = rows.decode(world.lake.objects[page.object])
-    first.content.update(members)
-    world.lake.objects[page.object] = rows.encode([first, *rest])
+    changed = replace(first, text=exact_json.dump(content_of(first) | members))
+    world.lake.objects[page.object] = rows.encode([changed, *rest])
     return first.entry_id

@@ -33,6 +33,7 @@ from tests.support.fakes import (
     FakeTimeline,
     FakeTopic,
 )
+from tests.support.samples import content_of
 
 ORIGIN = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -196,7 +197,7 @@ class World:
             if self.origin <= _date(entry.at_ms) < watermark.exported_through
         }
         assert Counter(row.entry_id for row in self.rows) == Counter(expected.keys())
-        assert {row.entry_id: row.content for row in self.rows} == expected
+        assert {row.entry_id: content_of(row) for row in self.rows} == expected
         published = Counter(event.entry_id for event in self.topic.published)
         assert published.keys() == expected.keys()
         assert len({event.body for event in self.topic.published}) == len(expected)

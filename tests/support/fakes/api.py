@@ -6,7 +6,6 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 from cpd_exporter.errors import AccessError, PermanentError, TransientError
-from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
 from cpd_exporter.model.local_time import LocalBounds, local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
@@ -62,7 +61,7 @@ class FakeApi:
             if refused.status == 404:
                 return None
             raise _translated(refused) from refused
-        return read_entry(json_text.load(text), text, self.fingerprint_exclude)
+        return read_entry(text.encode(), self.fingerprint_exclude)
 
     def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
         return {entry_id: self.entry(entry_id) for entry_id in entry_ids}

@@ -1,6 +1,7 @@
 """Events: a function of the stored row, and nothing else."""
 
 import hashlib
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 
 from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.event import Event, event_for, reference_for
-from cpd_exporter.model.row import Change, Row, created, decode, encode
+from cpd_exporter.model.row import Change, Row, decode, encode, row_for
 from tests.support.samples import TENANT, content, entry
 
+# What SNS and SQS take in a message.
+_SENDABLE = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 KEY = f"entries/tenant={TENANT}/entry_month=2026-03/page.jsonl.gz"
 URI = f"s3://lake/{KEY}"
 ID = "6610a1b2c3d4e5f601234567"
@@ -19,7 +22,8 @@ ID = "6610a1b2c3d4e5f601234567"
 
 def row(**changes: Any) -> Row:
     at = datetime(2026, 3, 2, 8, tzinfo=UTC)
-    [stored] = decode(encode([created(entry(**changes), tenant_id=TENANT, exported_at=at)]))
+    made = row_for(entry(**changes), Change.CREATED, tenant_id=TENANT, exported_at=at)
+    [stored] = decode(encode([made]))
     return stored
 
 
@@ -77,14 +81,12 @@ def test_a_reference_is_the_same_event_without_the_entry() -> None:
     assert "confidential" not in reference.body
 
 
-@pytest.mark.parametrize(
-    "value", ["", "x" * 257, "a\x00b", "half an emoji \ud83d", "\uffff", "\x0b"]
-)
+@pytest.mark.parametrize("value", ["", "x" * 257, "a\x00b", "\uffff", "\x0b"])
 def test_what_an_attribute_may_not_hold_is_left_out_and_remains_in_the_body(value: str) -> None:
     event = published(activity={"type": value, "name": "n"})
     assert set(event.attributes) == {"change", "categoryId", "isVerified"}
     assert json_text.load(event.body)["data"]["entry"]["activity"]["type"] == value
-    assert event.body.isascii()
+    assert _SENDABLE.fullmatch(event.body)
 
 
 @pytest.mark.parametrize("value", ["é", "x" * 256, "tab\tand\nline", "👍", "\ufffd"])

@@ -14,6 +14,7 @@ from cpd_exporter.model.page import PageState, lake_key
 from cpd_exporter.model.row import Change
 from cpd_exporter.worker.context import Outcome
 from tests.support.pages import START, assert_published_once, crash, done, page_of, planned
+from tests.support.samples import content_of
 from tests.support.world import NOW, TENANT
 
 LEASE = timedelta(seconds=120)
@@ -34,7 +35,7 @@ def test_a_page_is_stored_published_and_done() -> None:
 def test_rows_are_by_date_and_published_with_the_time_they_were_stored() -> None:
     world, work = planned(20)
     world.worker.handle(work)
-    dates = [row.content["entryDate"] for row in world.rows]
+    dates = [content_of(row)["entryDate"] for row in world.rows]
     assert dates == sorted(dates)
     assert {row.exported_at for row in world.rows} == {world.now}
     assert {row.tenant_id for row in world.rows} == {TENANT}

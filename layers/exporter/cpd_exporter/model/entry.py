@@ -1,11 +1,13 @@
 """CPD log entries as the API sends them, and records that are no valid entry."""
 
+import codecs
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+import msgspec
 
 from cpd_exporter.errors import MalformedResponseError
 from cpd_exporter.model import exact_json
@@ -15,44 +17,46 @@ from cpd_exporter.model.window import Window
 MAX_DEPTH = 100
 """Levels of a record's lists and objects. Many JSON libraries fail on deeper ones."""
 
-Text = Annotated[str, StringConstraints(strict=True)]
-Identifier = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
-class _Documented(BaseModel):
-    """Checks documented members strictly and ignores all others."""
+class Activity(msgspec.Struct, gc=False):
+    """What the user did."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
-
-
-class _Activity(_Documented):
-    type: Text
-    name: Text
+    type: str
+    name: str
 
 
-class _Category(_Documented):
-    categoryId: Identifier  # noqa: N815  # the API's own names
-    name: Text
+class Category(msgspec.Struct, rename="camel", gc=False):
+    """What it counts towards."""
+
+    category_id: Identifier
+    name: str
 
 
-class _DocumentedEntry(_Documented):
-    logEntryId: Identifier  # noqa: N815
-    userId: Identifier  # noqa: N815
-    activity: _Activity
-    category: _Category
-    entryDate: Text  # noqa: N815
-    durationMinutes: int  # noqa: N815
-    description: Text | None
-    isVerified: bool  # noqa: N815
+class DocumentedEntry(msgspec.Struct, rename="camel", gc=False):
+    """The documented members of an entry, each of exactly its documented type."""
+
+    log_entry_id: Identifier
+    user_id: Identifier
+    activity: Activity
+    category: Category
+    entry_date: str
+    duration_minutes: int
+    description: str | None
+    is_verified: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One valid entry. ``content`` holds all that the API sent, with undocumented members."""
+    """One valid entry. ``text`` is its JSON as the API sent it, compact and on one line.
+
+    It holds undocumented members too. A hundred thousand such entries fit a worker's memory.
+    """
 
     id: str
     date: datetime
-    content: dict[str, Any]
+    text: bytes
     fingerprint: str
 
 
@@ -85,46 +89,39 @@ class Listing:
     span: Window | None = None
 
 
-def fingerprint(content: dict[str, Any], fingerprint_exclude: frozenset[str] = frozenset()) -> str:
+def fingerprint(text: bytes, fingerprint_exclude: frozenset[str] = frozenset()) -> str:
     """The hash of an entry's canonical JSON: one ID and one fingerprint are one version.
 
     The hash ignores the members in ``fingerprint_exclude``: their change makes no new version.
     """
-    hashed = {name: value for name, value in content.items() if name not in fingerprint_exclude}
-    return hashlib.sha256(exact_json.canonical(hashed)).hexdigest()
+    return _digest(_canonical(exact_json.load(text), fingerprint_exclude))
+
+
+def documented(text: bytes) -> DocumentedEntry:
+    """The documented members in an entry's JSON. Raises ``ValueError`` for what is no entry."""
+    return _DOCUMENTED.decode(text)
 
 
 def read_entry(
-    content: Any, source: str, fingerprint_exclude: frozenset[str] = frozenset()
+    source: bytes, fingerprint_exclude: frozenset[str] = frozenset()
 ) -> Entry | FaultyEntry:
-    """Check one record. A faulty record keeps ``source``, its text in the response."""
+    """Check one record. A faulty record keeps ``source``, its bytes in the response."""
     try:
-        documented = _DocumentedEntry.model_validate(content)
-        if exact_json.nests_deeper(content, MAX_DEPTH):
-            raise RecursionError
-        date = parse_instant(documented.entryDate)
-        version = fingerprint(content, fingerprint_exclude)
-        exact_json.dump(content)  # JSON must be able to hold excluded members too
-        source.encode()  # bytes that are not UTF-8 arrive as lone surrogates
-    except ValidationError as error:
-        fault = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'the record'}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-    except RecursionError:
-        fault = f"the record: nested more than {MAX_DEPTH} deep"
-    except UnicodeEncodeError:
-        fault = "the record: not UTF-8"
-    except ValueError:
-        fault = "entryDate: not an RFC 3339 date and time, or a number that JSON cannot hold"
-    else:
-        return Entry(documented.logEntryId, date, content, version)
-    return FaultyEntry(
-        source=source.encode("utf-8", "surrogateescape"),
-        fault=fault,
-        id=_readable(content, "logEntryId"),
-        date=_readable_date(content),
-    )
+        text, content = _decoded(source)
+        entry = msgspec.convert(content, DocumentedEntry)
+        date = _date(entry)
+        if text is not source and "\ufffd" in entry.log_entry_id:
+            raise ValueError("logEntryId: half of a character")
+        canonical = _canonical(content, fingerprint_exclude)
+        text = exact_json.compact(text)
+        if exact_json.nests_deeper(text, MAX_DEPTH):
+            raise ValueError(f"the record: nested more than {MAX_DEPTH} deep")
+        # Where both are as long, no name is there twice.
+        if len(text) != len(canonical) and exact_json.repeats_a_name(text):
+            text = exact_json.dump(content)
+    except ValueError as error:
+        return _faulty(source, error)
+    return Entry(entry.log_entry_id, date, text, _digest(canonical))
 
 
 def read_listing(
@@ -138,8 +135,7 @@ def read_listing(
     ``MalformedResponseError``.
     """
     try:
-        text = body.decode("utf-8", "surrogateescape").removeprefix("\N{BYTE ORDER MARK}")
-        others, records = exact_json.load_with_sources(text, "results")
+        others, records = exact_json.elements(body.removeprefix(codecs.BOM_UTF8), "results")
     except ValueError as error:
         raise MalformedResponseError(f"the API's listing is not the JSON it documents: {error}. "
                                      "Is the API URL right?") from None  # fmt: skip
@@ -151,10 +147,77 @@ def read_listing(
             "the API's listing has no pagination with totalResults and perPage as numbers"
         )
     return Listing(
-        tuple(read_entry(content, source, fingerprint_exclude) for content, source in records),
+        tuple(read_entry(source, fingerprint_exclude) for source in records),
         total=total,
         per_page=per_page,
         served_at=served_at,
+    )
+
+
+def read_single_entry(
+    body: bytes, fingerprint_exclude: frozenset[str] = frozenset()
+) -> Entry | FaultyEntry:
+    """Read the body of a response that is one entry. A body that is no JSON raises
+    ``MalformedResponseError``.
+    """
+    source = body.removeprefix(codecs.BOM_UTF8)
+    record = read_entry(source, fingerprint_exclude)
+    if isinstance(record, FaultyEntry) and exact_json.load_leniently(source) is None:
+        raise MalformedResponseError(f"the API's entry is not JSON: {record.fault}")
+    return record
+
+
+def identity(record: Entry | FaultyEntry) -> str:
+    """An entry's ID; a faulty record's own text, since its ID may be its fault."""
+    return f"id:{record.id}" if isinstance(record, Entry) else f"source:{record.source!r}"
+
+
+_DOCUMENTED = msgspec.json.Decoder(DocumentedEntry)
+
+
+def _decoded(source: bytes) -> tuple[bytes, Any]:
+    """A record's JSON, with no half of a character in it, and its value."""
+    try:
+        return source, exact_json.load(source)
+    except ValueError:
+        text = exact_json.whole_characters(source)
+    try:
+        return text, exact_json.load(text)
+    except ValueError as error:
+        raise ValueError(f"the record: {error}") from None
+
+
+def _date(entry: DocumentedEntry) -> datetime:
+    try:
+        return parse_instant(entry.entry_date)
+    except ValueError as error:
+        raise ValueError(f"entryDate: {error}") from None
+
+
+def _canonical(content: dict[str, Any], fingerprint_exclude: frozenset[str]) -> bytes:
+    if fingerprint_exclude:
+        content = {name: one for name, one in content.items() if name not in fingerprint_exclude}
+    return exact_json.canonical(content)
+
+
+def _digest(canonical: bytes) -> str:
+    return hashlib.sha256(canonical).hexdigest()
+
+
+_PLACE = re.compile(r"(?P<fault>.*) - at `\$\.(?P<member>.*)`")
+
+
+def _faulty(source: bytes, error: ValueError) -> FaultyEntry:
+    fault = str(error)
+    if isinstance(error, msgspec.ValidationError):
+        place = _PLACE.fullmatch(fault)
+        fault = f"{place['member']}: {place['fault']}" if place else f"the record: {fault}"
+    content = exact_json.load_leniently(source)
+    return FaultyEntry(
+        source=source,
+        fault=fault,
+        id=_readable(content, "logEntryId"),
+        date=_readable_date(content),
     )
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.row import Row
@@ -25,34 +24,39 @@ class Event:
 
 def event_for(row: Row, key: str, uri: str) -> Event:
     """The event of a row. Equal rows at one key have equal events; two rows never share an ID."""
-    return _event(row, key, uri, {"entry": row.content})
+    return _event(row, key, uri, b'"entry":%b,' % row.text)
 
 
 def reference_for(row: Row, key: str, uri: str) -> Event:
     """The reference event of a row whose event the topic refuses: subscribers read the lake."""
-    return _event(row, key, uri, {})
+    return _event(row, key, uri, b"")
 
 
-def _event(row: Row, key: str, uri: str, entry: dict[str, Any]) -> Event:
-    event_id = hashlib.sha256(f"{key}\n{row.entry_id}".encode("utf-8", "surrogatepass")).hexdigest()
-    body = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": f"/tenants/{row.tenant_id}/cpdEntries",
-        "type": f"cpd.entry.{row.change}",
-        "subject": row.entry_id,
-        "time": format_timestamp(row.exported_at),
-        "datacontenttype": "application/json",
-        "data": {**entry, "fingerprint": row.fingerprint, "lakeUri": uri},
-    }
-    return Event(event_id, row.entry_id, exact_json.dump(body), _attributes(row))
+def _event(row: Row, key: str, uri: str, entry: bytes) -> Event:
+    event_id = hashlib.sha256(f"{key}\n{row.entry_id}".encode()).hexdigest()
+    envelope = exact_json.dump(
+        {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": f"/tenants/{row.tenant_id}/cpdEntries",
+            "type": f"cpd.entry.{row.change}",
+            "subject": row.entry_id,
+            "time": format_timestamp(row.exported_at),
+            "datacontenttype": "application/json",
+        }
+    )
+    data = exact_json.dump({"fingerprint": row.fingerprint, "lakeUri": uri})
+    # The entry goes out as the bytes that the API sent.
+    body = b'%b,"data":{%b%b}' % (envelope[:-1], entry, data[1:])
+    return Event(event_id, row.entry_id, body.decode(), _attributes(row))
 
 
 def _attributes(row: Row) -> dict[str, str]:
+    entry = row.documented()
     candidates = {
         "change": row.change.value,
-        "activityType": row.content["activity"]["type"],
-        "categoryId": row.content["category"]["categoryId"],
-        "isVerified": "true" if row.content["isVerified"] else "false",
+        "activityType": entry.activity.type,
+        "categoryId": entry.category.category_id,
+        "isVerified": "true" if entry.is_verified else "false",
     }
     return {name: value for name, value in candidates.items() if _ATTRIBUTE.fullmatch(value)}

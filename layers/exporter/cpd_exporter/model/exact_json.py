@@ -1,62 +1,68 @@
-"""JSON with exact numbers, written as ASCII, and read along with its source text.
+"""JSON with exact numbers: read to the last digit, written as UTF-8 that fits on one line.
 
-Numbers keep every digit (``Decimal``). Written text escapes all that is not ASCII: no line
-separator, lone surrogate or byte order mark in an entry can break a line of the lake, or make a
-queue refuse a message.
+The API's own text is kept wherever possible: ``compact`` takes away nothing but blanks between
+tokens, and escapes the few characters that break a line or that a queue refuses.
 """
 
-import math
+import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import simplejson
+import msgspec
 
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_CANONICAL = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
-def _integer(text: str) -> int | Decimal:
-    try:
-        return int(text)
-    except ValueError:  # more digits than Python turns into an int
-        return Decimal(text)
+# U+0085, U+2028 and U+2029 end a line to some readers. SNS and SQS refuse U+FFFE and U+FFFF.
+_UNSAFE = re.compile(rb"\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbf[\xbe\xbf]")
 
-
-def _fraction(text: str) -> Decimal | float:
-    try:
-        return Decimal(text)
-    except ArithmeticError:  # an exponent beyond all bounds
-        return math.nan
-
-
-# NaN and Infinity are not JSON, but one record with them must not spoil its neighbours. The decoder
-# accepts them, and ``read_entry`` refuses the record.
-_DECODER = simplejson.JSONDecoder(parse_int=_integer, parse_float=_fraction, allow_nan=True)
-_ENCODER = simplejson.JSONEncoder(use_decimal=True, allow_nan=False, separators=(",", ":"))
-_BLANK = re.compile(r"[ \t\r\n]*")
+# An escaped half of a surrogate pair, a whole pair, or any other escape.
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 
 
 def load(text: str | bytes) -> Any:
-    """Read JSON text; raises ``ValueError``, also for text that is nested too deeply."""
+    """Read JSON text, fractions as ``Decimal``. Raises ``ValueError``, also for text that is nested
+    too deeply, and for numbers beyond all bounds.
+    """
     try:
-        return _DECODER.decode(text if isinstance(text, str) else text.decode())
+        return _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    except ArithmeticError as error:
+        raise ValueError("a number beyond all bounds") from error
 
 
-def dump(value: Any) -> str:
-    """Write compact JSON; raises ``ValueError`` for values that JSON lacks, such as NaN."""
-    return _ENCODER.encode(value)
+def dump(value: Any) -> bytes:
+    """Write compact JSON on one line."""
+    return _safe(_ENCODER.encode(value))
 
 
 def canonical(value: Any) -> bytes:
-    """The only spelling of a JSON value: sorted keys, no blanks, ASCII."""
-    return simplejson.dumps(
-        value, use_decimal=True, allow_nan=False, separators=(",", ":"), sort_keys=True
-    ).encode("ascii")
+    """The only spelling of a JSON value: sorted keys, no blanks, no needless escapes."""
+    return _CANONICAL.encode(value)
 
 
-def nests_deeper(value: Any, levels: int) -> bool:
+def compact(text: bytes) -> bytes:
+    """The same JSON on one line: no blank between tokens, and every digit as it was."""
+    return _safe(msgspec.json.format(text, indent=-1))
+
+
+def whole_characters(text: bytes) -> bytes:
+    """JSON text with U+FFFD in the place of escaped halves of characters, which no UTF-8 holds."""
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], text)
+
+
+def nests_deeper(text: bytes, levels: int) -> bool:
     """Whether lists and objects are nested more than ``levels`` deep."""
-    layer = [value]
+    if text.count(b"[") + text.count(b"{") <= levels:
+        return False
+    layer = [load(text)]
     for _ in range(levels + 1):
         nests = [element for element in layer if isinstance(element, dict | list)]
         if not nests:
@@ -69,48 +75,105 @@ def nests_deeper(value: Any, levels: int) -> bool:
     return True
 
 
-def load_with_sources(text: str, member: str) -> tuple[dict[str, Any], list[tuple[Any, str]]]:
-    """Read a JSON object, and the source text of each element of its list ``member``.
+def repeats_a_name(text: bytes) -> bool:
+    """Whether an object has two members of one name."""
+    repeated = False
 
-    Returns the other members, and ``(element, source)`` pairs. Raises ``ValueError`` where the text
-    is no JSON object or its ``member`` is no list.
+    def count(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        members = dict(pairs)
+        repeated |= len(members) < len(pairs)
+        return members
+
+    json.loads(text, object_pairs_hook=count, parse_int=len)
+    return repeated
+
+
+def elements(body: bytes, member: str) -> tuple[dict[str, Any], list[bytes]]:
+    """Split a JSON object: its other members, and the text of each element of its list ``member``.
+
+    Raises ``ValueError`` where the text is no JSON object or its ``member`` is no list. What an
+    element holds does not matter: bytes that are not UTF-8, or a number that JSON lacks.
     """
+    try:
+        others = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        listed = msgspec.json.decode(others.pop(member, b"null"), type=list[msgspec.Raw])
+        return {name: load(value) for name, value in others.items()}, [bytes(one) for one in listed]
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except ValueError:
+        return _lenient_elements(body, member)
+
+
+def _safe(text: bytes) -> bytes:
+    return text if text.isascii() else _UNSAFE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return f"\\u{ord(found[0].decode()):04x}".encode()
+
+
+# ── a listing that one element makes no JSON ─────────────────────────────────────────────────────
+
+
+def load_leniently(source: bytes) -> Any:
+    """The value of what is nearly JSON, for its texts alone; ``None`` if it cannot be read."""
+    try:
+        value, _ = _LENIENT.raw_decode(source.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+# Python's own decoder takes NaN, Infinity and escaped halves of characters. Only the places of the
+# values count here, the texts, and the integers beside the list.
+_LENIENT = json.JSONDecoder(parse_int=lambda digits: int(digits[:20]), parse_float=len)
+_BLANK = re.compile(r"[ \t\r\n]*")
+
+
+def _lenient_elements(body: bytes, member: str) -> tuple[dict[str, Any], list[bytes]]:
+    text = body.decode("utf-8", "surrogateescape")
     others: dict[str, Any] = {}
-    elements: list[tuple[Any, str]] | None = None
+    found: list[bytes] | None = None
     try:
         at = _expect(text, 0, "{")
         while not _peek(text, at, "}"):
-            if others or elements is not None:
+            if others or found is not None:
                 at = _expect(text, at, ",")
-            key, at = _DECODER.raw_decode(text, _skip(text, at))
+            key, at = _LENIENT.raw_decode(text, _skip(text, at))
             if not isinstance(key, str):
                 raise ValueError(  # noqa: TRY004  # the text is wrong, no argument
                     f"a member's name that is no text, before character {at}"
                 )
             at = _expect(text, at, ":")
             if key == member and _peek(text, at, "["):
-                elements, at = _elements(text, at)
+                spans = list(_spans(text, at))
+                found = [text[a:b].encode("utf-8", "surrogateescape") for a, b in spans[:-1]]
+                at = spans[-1][1]
             else:
-                others[key], at = _DECODER.raw_decode(text, _skip(text, at))
+                others[key], at = _LENIENT.raw_decode(text, _skip(text, at))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if _skip(text, _expect(text, at, "}")) != len(text):
         raise ValueError("there is more after the end of the JSON object")
-    if elements is None:
+    if found is None:
         raise ValueError(f"{member} is not a list")
-    return others, elements
+    return others, found
 
 
-def _elements(text: str, at: int) -> tuple[list[tuple[Any, str]], int]:
-    elements: list[tuple[Any, str]] = []
+def _spans(text: str, at: int) -> Iterator[tuple[int, int]]:
+    """Where each element of the list at ``at`` begins and ends; at last, the list's own end."""
     at = _expect(text, at, "[")
+    is_first = True
     while not _peek(text, at, "]"):
-        if elements:
+        if not is_first:
             at = _expect(text, at, ",")
+        is_first = False
         start = _skip(text, at)
-        value, at = _DECODER.raw_decode(text, start)
-        elements.append((value, text[start:at]))
-    return elements, _expect(text, at, "]")
+        _, at = _LENIENT.raw_decode(text, start)
+        yield start, at
+    end = _expect(text, at, "]")
+    yield end, end
 
 
 def _skip(text: str, at: int) -> int:

@@ -3,14 +3,15 @@
 An index follows from the stored rows alone: the old index and the new rows give the new index.
 """
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from cpd_exporter.model import exact_json
+import msgspec
+
+from cpd_exporter.model.compression import compress, decompress
 from cpd_exporter.model.row import Change, Row
 from cpd_exporter.model.timestamps import format_timestamp, parse_instant
 
@@ -36,7 +37,7 @@ def updated(index: PageIndex, rows: Iterable[Row], key: str) -> dict[str, IndexE
             changed.pop(row.entry_id, None)
         else:
             changed[row.entry_id] = IndexEntry(
-                date=parse_instant(row.content["entryDate"]),
+                date=parse_instant(row.documented().entry_date),
                 fingerprint=row.fingerprint,
                 object=key,
                 stored_at=row.exported_at,
@@ -44,40 +45,48 @@ def updated(index: PageIndex, rows: Iterable[Row], key: str) -> dict[str, IndexE
     return changed
 
 
+class _Line(msgspec.Struct, rename="camel", gc=False):
+    log_entry_id: str
+    entry_date: str
+    fingerprint: str
+    object: str
+    stored_at: str
+
+
+_LINES = msgspec.json.Decoder(_Line)
+
+
 def encode(index: PageIndex) -> bytes:
     """Gzipped JSON lines in the order of the IDs. Equal indexes give equal bytes."""
     lines = (
-        exact_json.dump(
-            {
-                "logEntryId": entry_id,
-                "entryDate": entry.date.isoformat(),
-                "fingerprint": entry.fingerprint,
-                "object": entry.object,
-                "storedAt": format_timestamp(entry.stored_at),
-            }
+        _Line(
+            log_entry_id=entry_id,
+            entry_date=entry.date.isoformat(),
+            fingerprint=entry.fingerprint,
+            object=entry.object,
+            stored_at=_written(entry.stored_at),
         )
         for entry_id, entry in sorted(index.items())
     )
-    return gzip.compress("".join(f"{line}\n" for line in lines).encode("ascii"), mtime=0)
+    return compress(msgspec.json.Encoder().encode_lines(lines))
 
 
 def decode(stored: bytes) -> dict[str, IndexEntry]:
     """Read what ``encode`` wrote; raises ``ValueError`` for other bytes."""
-    if not stored:
-        raise ValueError("no bytes at all")
-    try:
-        entries = map(exact_json.load, gzip.decompress(stored).splitlines())
-        return {
-            entry["logEntryId"]: IndexEntry(
-                date=parse_instant(entry["entryDate"]),
-                fingerprint=entry["fingerprint"],
-                object=entry["object"],
-                stored_at=parse_instant(entry["storedAt"]),
-            )
-            for entry in entries
-        }
-    except (OSError, EOFError, zlib.error, KeyError, TypeError) as error:
-        raise ValueError("not gzipped JSON lines of an index") from error
+    return {
+        line.log_entry_id: IndexEntry(
+            date=parse_instant(line.entry_date),
+            fingerprint=line.fingerprint,
+            object=line.object,
+            stored_at=_read(line.stored_at),
+        )
+        for line in _LINES.decode_lines(decompress(stored))
+    }
+
+
+# The rows of one object were stored at one instant.
+_written = lru_cache(maxsize=8)(format_timestamp)
+_read = lru_cache(maxsize=8)(parse_instant)
 
 
 def index_object_key(tenant_id: str, page_name: str, revision: str, body: bytes) -> str:

@@ -1,29 +1,21 @@
 """Rows: the lines of a lake object. Encoding is pure: equal rows give equal bytes."""
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from io import BytesIO
-from typing import Any, Self, overload
+from functools import lru_cache
+from typing import Self, overload
+
+import msgspec
 
 from cpd_exporter.model import exact_json
-from cpd_exporter.model.entry import Entry, FaultyEntry
+from cpd_exporter.model.compression import compress, decompress
+from cpd_exporter.model.entry import DocumentedEntry, Entry, FaultyEntry, documented
 from cpd_exporter.model.timestamps import format_timestamp, parse_instant
 
 SCHEMA_VERSION = 1
-_OWN_MEMBERS = (
-    "change",
-    "fingerprint",
-    "tenantId",
-    "exportedAt",
-    "schemaVersion",
-    "shadowed",
-    "fingerprintExclude",
-)
 
 
 class Change(StrEnum):
@@ -36,35 +28,38 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One version of an entry, and the change that led to it.
+    """One version of an entry, as its JSON text, and the change that led to it.
 
     ``fingerprint_exclude`` names the members that the fingerprint ignores: it makes the row
     verifiable, whatever the setting is later.
     """
 
-    content: dict[str, Any]
+    entry_id: str
+    text: bytes
     change: Change
     fingerprint: str
     tenant_id: str
     exported_at: datetime
     fingerprint_exclude: frozenset[str] = frozenset()
 
-    @property
-    def entry_id(self) -> str:
-        return str(self.content["logEntryId"])
+    def documented(self) -> DocumentedEntry:
+        """The documented members of the entry; raises ``ValueError`` for a row of no entry."""
+        return documented(self.text)
 
 
-def created(
+def row_for(
     entry: Entry,
+    change: Change,
     *,
     tenant_id: str,
     exported_at: datetime,
     fingerprint_exclude: frozenset[str] = frozenset(),
 ) -> Row:
-    """The first row of an entry."""
+    """The row of an entry as the API lists it."""
     return Row(
-        entry.content,
-        Change.CREATED,
+        entry.id,
+        entry.text,
+        change,
         entry.fingerprint,
         tenant_id,
         exported_at,
@@ -84,7 +79,7 @@ class StoredRows(Sequence[Row]):
     @classmethod
     def of(cls, rows: Iterable[Row]) -> Self:
         """Encode rows that are not stored yet."""
-        return cls(map(_encoded, rows))
+        return cls(rows.lines if isinstance(rows, StoredRows) else map(_encoded, rows))
 
     def append(self, row: Row) -> None:
         """Add a row at the end."""
@@ -112,13 +107,10 @@ class StoredRows(Sequence[Row]):
 
 
 class RowsById(Mapping[str, Row]):
-    """The rows of one object by entry, decoded one at a time.
-
-    Raises ``KeyError`` for a row without an entry's ID.
-    """
+    """The rows of one object by entry, decoded one at a time."""
 
     def __init__(self, rows: StoredRows) -> None:
-        self._lines = {_decoded(line).entry_id: line for line in rows.lines}
+        self._lines = {_OWN.decode(line).log_entry_id: line for line in rows.lines}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -135,11 +127,7 @@ def encode(rows: Iterable[Row]) -> bytes:
 
     If an entry has a member with the name of one of the row's own, ``shadowed`` holds the entry's.
     """
-    packed = BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as lines:
-        for row in rows:
-            lines.write(_encoded(row) + b"\n")
-    return packed.getvalue()
+    return compress(b"".join(b"%b\n" % line for line in StoredRows.of(rows).lines))
 
 
 def decode(stored: bytes) -> StoredRows:
@@ -147,52 +135,83 @@ def decode(stored: bytes) -> StoredRows:
 
     Raises ``ValueError`` for bytes that ``encode`` did not write.
     """
-    if not stored:
-        raise ValueError("no bytes at all")
-    try:
-        with gzip.open(BytesIO(stored)) as lines:
-            rows = StoredRows(line.rstrip(b"\n") for line in lines)
-        for _ in rows:
-            pass  # each line is a row
-    except (OSError, EOFError, zlib.error, KeyError, TypeError, AttributeError) as error:
-        raise ValueError("not gzipped JSON lines of rows") from error
+    rows = StoredRows(decompress(stored).splitlines())
+    for _ in rows:
+        pass  # each line is a row
     return rows
 
 
+class _Own(msgspec.Struct, rename="camel", gc=False):
+    """What a row adds to the members of its entry, and the entry's ID."""
+
+    log_entry_id: str
+    change: Change
+    fingerprint: str
+    tenant_id: str
+    exported_at: str
+    schema_version: int
+    fingerprint_exclude: list[str] = []
+    shadowed: dict[str, msgspec.Raw] = {}
+
+
+_OWN = msgspec.json.Decoder(_Own)
+_OWN_MEMBERS = tuple(name for name in _Own.__struct_encode_fields__ if name != "logEntryId")
+_OWN_NAMES = tuple(b'"%b":' % name.encode() for name in _OWN_MEMBERS)
+_FIRST_OWN = b',"change":'
+
+
 def _encoded(row: Row) -> bytes:
-    return exact_json.dump(_line(row)).encode("ascii")
+    text = row.text
+    for name in _OWN_NAMES:
+        if name in text:
+            text = _without_own_names(text)
+            break
+    rest = _rest(row.tenant_id, row.exported_at, row.fingerprint_exclude)
+    own = f'"change":"{row.change}","fingerprint":"{row.fingerprint}",{rest}'
+    return b"%b,%b}" % (text[:-1], own.encode())
+
+
+def _without_own_names(text: bytes) -> bytes:
+    """An entry's JSON with those of its members in ``shadowed`` that a row names its own so."""
+    members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    shadowed = {name: members.pop(name) for name in _OWN_MEMBERS if name in members}
+    return exact_json.dump(members | ({"shadowed": shadowed} if shadowed else {}))
+
+
+@lru_cache(maxsize=8)
+def _rest(tenant_id: str, exported_at: datetime, fingerprint_exclude: frozenset[str]) -> str:
+    """The last members of a line: all rows of an object have them alike."""
+    own = {
+        "tenantId": tenant_id,
+        "exportedAt": format_timestamp(exported_at),
+        "schemaVersion": SCHEMA_VERSION,
+    }
+    if fingerprint_exclude:
+        own["fingerprintExclude"] = sorted(fingerprint_exclude)
+    return exact_json.dump(own).decode()[1:-1]
 
 
 def _decoded(line: bytes) -> Row:
-    return _row(exact_json.load(line))
-
-
-def _line(row: Row) -> dict[str, Any]:
-    line = {name: value for name, value in row.content.items() if name not in _OWN_MEMBERS}
-    line |= {
-        "change": row.change.value,
-        "fingerprint": row.fingerprint,
-        "tenantId": row.tenant_id,
-        "exportedAt": format_timestamp(row.exported_at),
-        "schemaVersion": SCHEMA_VERSION,
-    }
-    if row.fingerprint_exclude:
-        line["fingerprintExclude"] = sorted(row.fingerprint_exclude)
-    if shadowed := {name: row.content[name] for name in _OWN_MEMBERS if name in row.content}:
-        line["shadowed"] = shadowed
-    return line
-
-
-def _row(line: dict[str, Any]) -> Row:
-    content = {name: value for name, value in line.items() if name not in _OWN_MEMBERS}
+    own = _OWN.decode(line)
+    # Nothing behind the last such name has it as a name again.
+    text = line[: line.rindex(_FIRST_OWN)] + b"}"
+    if own.shadowed:
+        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        del members["shadowed"]
+        text = exact_json.dump(members | own.shadowed)
     return Row(
-        content | line.get("shadowed", {}),
-        Change(line["change"]),
-        line["fingerprint"],
-        line["tenantId"],
-        parse_instant(line["exportedAt"]),
-        frozenset(line.get("fingerprintExclude", ())),
+        own.log_entry_id,
+        text,
+        own.change,
+        own.fingerprint,
+        own.tenant_id,
+        _instant(own.exported_at),
+        frozenset(own.fingerprint_exclude),
     )
+
+
+_instant = lru_cache(maxsize=8)(parse_instant)
+"""All rows of an object were stored at one instant."""
 
 
 def quarantine(tenant_id: str, faulty: FaultyEntry) -> tuple[str, bytes]:
@@ -202,4 +221,4 @@ def quarantine(tenant_id: str, faulty: FaultyEntry) -> tuple[str, bytes]:
     """
     digest = hashlib.sha256(faulty.source).hexdigest()
     reason = exact_json.dump({"tenantId": tenant_id, "fault": faulty.fault, "sha256": digest})
-    return f"quarantine/tenant={tenant_id}/{digest}", f"{reason}\n".encode() + faulty.source
+    return f"quarantine/tenant={tenant_id}/{digest}", reason + b"\n" + faulty.source

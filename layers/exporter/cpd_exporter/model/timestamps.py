@@ -21,7 +21,8 @@ def parse_instant(text: str) -> datetime:
     if not _RFC_3339.fullmatch(text):
         raise ValueError("not an RFC 3339 date and time with an offset")
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        instant = datetime.fromisoformat(text.upper())
+        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("beyond the calendar") from error
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cpd_exporter.errors import InconsistentListingError, OversizedResponseError, TransientError
-from cpd_exporter.model.entry import Listing
-from cpd_exporter.model.packed import PackedRecord, identity, pack
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, identity
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
 from cpd_exporter.source.response import SLACK, query_window
@@ -48,7 +47,7 @@ class Checkpoint(Protocol):
 class DenseReading:
     """The progress of a dense page's readings.
 
-    ``records`` holds each record of the window once, packed. The unions and the reading under way
+    ``records`` holds each record of the window once. The unions and the reading under way
     hold identities only, also of records outside the window: the API's total counts them.
     """
 
@@ -60,7 +59,7 @@ class DenseReading:
     current: dict[str, None] = field(default_factory=dict)
     union: Union[None] = field(default_factory=Union)
     earlier: dict[str, None] = field(default_factory=dict)
-    records: dict[str, PackedRecord] = field(default_factory=dict)
+    records: dict[str, Entry | FaultyEntry] = field(default_factory=dict)
 
     @property
     def per_page(self) -> int:
@@ -75,7 +74,7 @@ class DenseReading:
             name = identity(record)
             self.current[name] = None
             if record.date is None or record.date in window:
-                self.records[name] = pack(record)
+                self.records[name] = record
             else:
                 self.records.pop(name, None)  # the entry has moved since an earlier reading
         self.stale = 0 if len(self.current) > before else self.stale + 1
@@ -113,7 +112,7 @@ def read_dense(
     reading: DenseReading,
     checkpoint: Checkpoint,
     encode: Callable[[DenseReading], bytes],
-) -> list[PackedRecord] | None:
+) -> list[Entry | FaultyEntry] | None:
     """Read until two unions agree; ``None`` if the worker's time ended first.
 
     Raises ``FilterError`` and ``InconsistentListingError``.

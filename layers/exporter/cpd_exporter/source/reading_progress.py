@@ -1,15 +1,12 @@
 """The progress of a dense reading as bytes: gzipped JSON lines, a header and a line per record."""
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from datetime import datetime
-from io import BytesIO
 from typing import Any
 
 from cpd_exporter.model import exact_json
-from cpd_exporter.model.entry import FaultyEntry
-from cpd_exporter.model.packed import PackedEntry, PackedRecord
+from cpd_exporter.model.compression import compress, decompress
+from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.dense_reader import DenseReading
 from cpd_exporter.source.union import Union
@@ -19,33 +16,31 @@ _CURRENT, _UNION, _EARLIER = 1, 2, 4
 
 def encode_progress(reading: DenseReading, asked: Window) -> bytes:
     """The bytes of a reading of the window ``asked``."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    parts = [packer.compress(f"{line}\n".encode("ascii")) for line in _lines(reading, asked)]
-    return b"".join([*parts, packer.flush()])
+    return compress(b"".join(b"%b\n" % line for line in _lines(reading, asked)))
 
 
 def decode_progress(stored: bytes, asked: Window) -> DenseReading | None:
     """The reading in ``stored``; ``None`` if it is damaged, or of another window."""
     try:
-        with gzip.open(BytesIO(stored)) as lines:
-            header = exact_json.load(next(lines))
-            if header.pop("asked") != str(asked):
-                return None
-            union: Union[None] = Union(total=header.pop("unionTotal"))
-            reading = DenseReading(**header | {"totals": set(header["totals"])}, union=union)
-            for line in lines:
-                name, sets, *packed = exact_json.load(line)
-                for flag, members in _members(reading):
-                    if sets & flag:
-                        members[name] = None
-                if packed:
-                    reading.records[name] = _record(packed)
-    except (OSError, EOFError, zlib.error, StopIteration, LookupError, TypeError, ValueError):
+        lines = iter(decompress(stored).splitlines())
+        header = exact_json.load(next(lines))
+        if header.pop("asked") != str(asked):
+            return None
+        union: Union[None] = Union(total=header.pop("unionTotal"))
+        reading = DenseReading(**header | {"totals": set(header["totals"])}, union=union)
+        for line in lines:
+            name, sets, *fields = exact_json.load(line)
+            for flag, members in _members(reading):
+                if sets & flag:
+                    members[name] = None
+            if fields:
+                reading.records[name] = _record(fields)
+    except (StopIteration, LookupError, TypeError, ValueError):
         return None
     return reading
 
 
-def _lines(reading: DenseReading, asked: Window) -> Iterator[str]:
+def _lines(reading: DenseReading, asked: Window) -> Iterator[bytes]:
     yield exact_json.dump(
         {
             "asked": str(asked),
@@ -72,16 +67,16 @@ def _members(reading: DenseReading) -> tuple[tuple[int, dict[str, None]], ...]:
     )
 
 
-def _fields(record: PackedRecord) -> tuple[Any, ...]:
-    if isinstance(record, PackedEntry):
-        return record.id, record.date.isoformat(), record.fingerprint, record.text.decode("ascii")
+def _fields(record: Entry | FaultyEntry) -> tuple[Any, ...]:
+    if isinstance(record, Entry):
+        return record.id, record.date.isoformat(), record.fingerprint, record.text.decode()
     date = record.date and record.date.isoformat()
     return record.id, date, None, record.source.decode("latin-1"), record.fault
 
 
-def _record(fields: list[Any]) -> PackedRecord:
+def _record(fields: list[Any]) -> Entry | FaultyEntry:
     entry_id, at, fingerprint, text, *fault = fields
     date = at and datetime.fromisoformat(at)
     if fault:
         return FaultyEntry(text.encode("latin-1"), fault[0], entry_id, date)
-    return PackedEntry(entry_id, date, fingerprint, text.encode("ascii"))
+    return Entry(entry_id, date, text.encode(), fingerprint)

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from cpd_exporter.errors import InconsistentListingError
-from cpd_exporter.model.entry import Entry, FaultyEntry
-from cpd_exporter.model.packed import PackedEntries, PackedEntry, Record, identity
+from cpd_exporter.model.entry import Entry, FaultyEntry, identity
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
 from cpd_exporter.source.dense_reader import Checkpoint, DenseReading, read_dense
@@ -18,6 +17,9 @@ from cpd_exporter.source.response import MAX_PER_PAGE, SLACK, query_fitting, que
 
 _MAX_READINGS = 3
 """Readings of one response whose rows contradict each other."""
+
+
+type Record = Entry | FaultyEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def read_window(
     if progress is None:
         answer = _read_response(api, asked)
         if not isinstance(answer, Overflow):
-            return _reading(window, answer)
+            return _reading(window, answer, is_blank=not answer)
         if may_split:
             return answer
         progress = DenseReading(largest=answer.per_page)
@@ -77,10 +79,7 @@ def read_window(
     )
     if records is None:
         return Unfinished()
-    entries = [record for record in records if isinstance(record, PackedEntry)]
-    entries.sort(key=lambda entry: (entry.date, entry.id))
-    faulty = tuple(record for record in records if isinstance(record, FaultyEntry))
-    return Reading(PackedEntries(entries), faulty, is_blank=not progress.union.members)
+    return _reading(window, records, is_blank=not progress.union.members)
 
 
 class _Unsaved:
@@ -99,14 +98,11 @@ class _Unsaved:
     def drop(self) -> None: ...
 
 
-def _reading(window: Window, records: Collection[Record]) -> Reading:
-    entries = (record for record in records if isinstance(record, Entry))
-    faulty = (record for record in records if isinstance(record, FaultyEntry))
-    return Reading(
-        tuple(sorted((e for e in entries if e.date in window), key=lambda e: (e.date, e.id))),
-        tuple(f for f in faulty if f.date is None or f.date in window),
-        is_blank=not records,
-    )
+def _reading(window: Window, records: Iterable[Record], *, is_blank: bool) -> Reading:
+    belonging = [one for one in records if one.date is None or one.date in window]
+    entries = (record for record in belonging if isinstance(record, Entry))
+    faulty = tuple(record for record in belonging if isinstance(record, FaultyEntry))
+    return Reading(tuple(sorted(entries, key=lambda e: (e.date, e.id))), faulty, is_blank)
 
 
 def _read_response(api: EntriesApi, asked: Window) -> Overflow | Collection[Record]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from cpd_exporter.errors import InconsistentListingError, PermanentError
 from cpd_exporter.model.page import PageState, parts_of, replacing
-from cpd_exporter.model.row import Change, Row, StoredRows, created, quarantine
+from cpd_exporter.model.row import Change, Row, StoredRows, quarantine, row_for
 from cpd_exporter.source.counter import count
 from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from cpd_exporter.worker.attempt import PageClaim
@@ -93,8 +93,9 @@ def _doubt_blank_listing(claim: PageClaim) -> None:
 def _rows(context: WorkerContext, reading: Reading) -> Iterator[Row]:
     now = context.clock()
     return (
-        created(
+        row_for(
             entry,
+            Change.CREATED,
             tenant_id=context.timeline.tenant_id,
             exported_at=now,
             fingerprint_exclude=context.limits.fingerprint_exclude,

@@ -33,16 +33,14 @@ class LakeReader:
             return {}
         try:
             return page_index.updated({}, self.read_rows(page.object).values(), page.object)
-        except (KeyError, TypeError, ValueError) as error:
-            raise LakeError(page.object, damage="a row without a date") from error
+        except ValueError as error:
+            raise LakeError(page.object, damage="a row that is no entry") from error
 
     def read_rows(self, key: str) -> Mapping[str, Row]:
         """Read the rows of one object, by entry."""
         if key not in self.objects:
             try:
                 self.objects[key] = RowsById(decode(self._read(key)))
-            except KeyError as error:
-                raise LakeError(key, damage="a row without an entry's ID") from error
             except ValueError as error:
                 raise LakeError(key, damage=str(error)) from error
         return self.objects[key]

@@ -38,10 +38,11 @@ def store(claim: PageClaim, rows: Iterable[Row]) -> StoredRows:
 
     Another attempt may have stored its rows first: from then on, that object alone counts.
     """
-    body = encode(rows)
-    if not claim.context.lake.put_new(claim.key, body):
-        body = _read_stored(claim)
-    return _stored(claim, body)
+    stored = StoredRows.of(rows)
+    if not claim.context.lake.put_new(claim.key, encode(stored)):
+        return _stored(claim, _read_stored(claim))
+    _note_stored(claim)
+    return stored
 
 
 def publish_rows(claim: PageClaim, rows: StoredRows) -> bool:
@@ -105,6 +106,10 @@ def _stored(claim: PageClaim, body: bytes) -> StoredRows:
         rows = decode(body)
     except ValueError as error:
         raise LakeError(claim.key, damage=str(error)) from error
+    _note_stored(claim)
+    return rows
+
+
+def _note_stored(claim: PageClaim) -> None:
     if claim.page.state is PageState.WRITING:
         claim.update(state=PageState.STORED, object=claim.key)
-    return rows

@@ -71,7 +71,7 @@ def _batches(stored: Mapping[str, StoredRows]) -> Iterator[dict[str, StoredRows]
 
 def _sound_row(reader: LakeReader, entry_id: str, indexed: IndexEntry) -> Row:
     row = reader.read_last_row(entry_id, indexed)
-    is_entry = not isinstance(read_entry(row.content, ""), FaultyEntry)
+    is_entry = not isinstance(read_entry(row.text), FaultyEntry)
     if row.fingerprint != indexed.fingerprint or not is_entry:
         damage = f"the row of entry {entry_id} is not the published one"
         raise LakeError(indexed.object, damage=damage)

@@ -19,9 +19,8 @@ from cpd_exporter.adapters.aws.client import in_parallel
 from cpd_exporter.adapters.thrive.auth import Access
 from cpd_exporter.adapters.thrive.endpoints import Endpoints
 from cpd_exporter.adapters.thrive.http import Http, Response, failure
-from cpd_exporter.errors import AccessError, MalformedResponseError, TransientError
-from cpd_exporter.model import exact_json
-from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.errors import AccessError, TransientError
+from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_listing, read_single_entry
 from cpd_exporter.model.local_time import local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
 from cpd_exporter.model.window import Window
@@ -89,12 +88,7 @@ class ThriveApi:
         response = self._get(url, {}, accepted=(200, 404))
         if response.status == 404:
             return None
-        text = response.body.decode("utf-8", "surrogateescape").removeprefix("\N{BYTE ORDER MARK}")
-        try:
-            content = exact_json.load(text)
-        except ValueError as error:
-            raise MalformedResponseError(f"the API's entry is not JSON: {error}") from None
-        return read_entry(content, text, self._fingerprint_exclude)
+        return read_single_entry(response.body, self._fingerprint_exclude)
 
     def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
         distinct = list(dict.fromkeys(entry_ids))

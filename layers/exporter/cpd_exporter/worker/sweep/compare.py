@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from cpd_exporter.model.entry import Entry, fingerprint
 from cpd_exporter.model.page import MissingEntry, Page
 from cpd_exporter.model.page_index import IndexEntry, PageIndex
-from cpd_exporter.model.row import Change, Row, StoredRows
+from cpd_exporter.model.row import Change, Row, StoredRows, row_for
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.ports import Lake
 from cpd_exporter.source.window_reader import Reading
@@ -103,9 +103,12 @@ class RowMaker:
 
     def row(self, entry: Entry, change: Change) -> Row:
         """A row of an entry as the API lists it now."""
-        exclude = self.fingerprint_exclude
-        return Row(
-            entry.content, change, entry.fingerprint, self.tenant_id, self.stored_at, exclude
+        return row_for(
+            entry,
+            change,
+            tenant_id=self.tenant_id,
+            exported_at=self.stored_at,
+            fingerprint_exclude=self.fingerprint_exclude,
         )
 
     def deleted(self, last: Row) -> Row:
@@ -164,7 +167,7 @@ def _read_is_edited(
         return False
     # The fingerprint may differ only because it leaves out other members than it did then.
     published = last.read_last_row(entry.id, indexed)
-    return fingerprint(published.content, context.limits.fingerprint_exclude) != entry.fingerprint
+    return fingerprint(published.text, context.limits.fingerprint_exclude) != entry.fingerprint
 
 
 def _came_back(entry: Entry, indexed: IndexEntry, requests: Sequence[SweepRequest]) -> bool:

@@ -69,10 +69,11 @@ def _judge(row: Row | None, indexed: IndexEntry) -> tuple[str | None, tuple[str,
     """
     if row is None:
         return "no row", None
-    entry = read_entry(row.content, "", row.fingerprint_exclude)
+    entry = read_entry(row.text, row.fingerprint_exclude)
     if isinstance(entry, FaultyEntry):
         return "a row that is no entry", None
-    minutes = row.content["userId"], row.content["durationMinutes"]
+    logged = row.documented()
+    minutes = logged.user_id, logged.duration_minutes
     if row.fingerprint != indexed.fingerprint:
         return "another version than the published one", minutes
     if row.fingerprint != entry.fingerprint:

@@ -67,7 +67,7 @@ def encode(claim: JobClaim, findings: Findings, through: datetime) -> bytes:
         "clean": not findings.differences,
         **asdict(findings),
     }
-    return exact_json.dump(report).encode("ascii")
+    return exact_json.dump(report)
 
 
 def report_key(claim: JobClaim) -> str:
