@@ -32,7 +32,7 @@ from cpd_exporter.model.event import event_for
 from cpd_exporter.model.message import JobMessage, read_message
 from cpd_exporter.model.options import Audience, Environment, Scope
 from cpd_exporter.model.resend_policy import ResendPolicy
-from cpd_exporter.model.row import Change, decode, encode, quarantine, row_for
+from cpd_exporter.model.row import decode, encode, quarantine
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.planner import Planner
@@ -42,7 +42,7 @@ from cpd_exporter.worker.context import WorkerLimits
 from tests.simulation.examples import examples
 from tests.support.fakes import FakeLake, FakeQueue, FakeReplayQueue, FakeTimeline, FakeTopic
 from tests.support.fakes.credentials import FakeCredentials
-from tests.support.samples import content_of
+from tests.support.samples import content_of, row_for
 
 CANARY = "canary-7f3a"
 TENANT = "eu-west-2_AbcdEfghI"
@@ -184,7 +184,7 @@ def test_every_record_of_a_listing_is_an_entry_or_kept(listing: dict[str, Any]) 
         key, kept = quarantine(TENANT, record)
         assert kept.endswith(b"\n" + record.source)
         assert CANARY not in key
-    rows = [row_for(entry, Change.CREATED, tenant_id=TENANT, exported_at=NOW) for entry in entries]
+    rows = [row_for(entry, exported_at=NOW) for entry in entries]
     assert decode(encode(rows)) == rows
     for row, entry in zip(rows, entries, strict=True):
         event = event_for(row, "key", "s3://lake/key")

@@ -1,6 +1,6 @@
 """Objects and page indexes that are lost, damaged or tampered with are named."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

@@ -9,7 +9,7 @@ from cpd_exporter.model import exact_json as json_text
 from cpd_exporter.model.entry import Entry, read_entry
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import Page
-from cpd_exporter.model.row import Row
+from cpd_exporter.model.row import Change, Row, RowWriter, StoredRows
 from cpd_exporter.model.window import Window
 from tests.support.fakes import FakeQueue
 
@@ -39,6 +39,18 @@ def entry(**changes: Any) -> Entry:
     read = read_entry(text(**changes).encode())
     assert isinstance(read, Entry)
     return read
+
+
+def row_for(
+    entry: Entry,
+    change: Change = Change.CREATED,
+    *,
+    exported_at: datetime,
+    fingerprint_exclude: frozenset[str] = frozenset(),
+) -> Row:
+    """The row of an entry, as it is stored."""
+    writer = RowWriter(TENANT, exported_at, fingerprint_exclude)
+    return StoredRows([writer.write(entry, change)])[0]
 
 
 def content_of(kept: Entry | Row) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An exported world to verify, and the reports of its verifications."""
 
 import json
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,9 +21,8 @@ from cpd_exporter.model.row import (
     decode,
     encode,
     quarantine,
-    row_for,
 )
-from tests.support.samples import TENANT, content, content_of, entry
+from tests.support.samples import TENANT, content, content_of, entry, row_for
 
 AT = datetime(2026, 3, 2, 8, 0, 0, 123000, tzinfo=UTC)
 OWN = (
@@ -44,7 +43,7 @@ MEMBERS = st.dictionaries(
 
 
 def row(**changes: Any) -> Row:
-    return row_for(entry(**changes), Change.CREATED, tenant_id=TENANT, exported_at=AT)
+    return row_for(entry(**changes), exported_at=AT)
 
 
 ROWS = st.builds(
@@ -177,7 +176,7 @@ def test_a_row_that_ignores_none_has_no_such_member() -> None:
 def test_stored_rows_are_a_sequence_of_rows_and_stored_as_such() -> None:
     three = [row(logEntryId=f"{number:024x}") for number in (3, 1, 2)]
     stored = StoredRows.of(three[:2])
-    stored.append(three[2])
+    stored.append(StoredRows.of(three[2:]).lines[0])
     assert (len(stored), stored[1], list(stored[1:]), list(stored)) == (
         3,
         three[1],

@@ -15,10 +15,9 @@ from cpd_exporter.model.entry import Entry
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import PageState, lake_key
-from cpd_exporter.model.row import Change
 from cpd_exporter.worker.context import MAX_SPLIT_PARTS, Outcome, WorkReport
 from tests.support.pages import assert_published_once, attempt, done, fail, page_of, planned
-from tests.support.samples import works
+from tests.support.samples import row_for, works
 from tests.support.world import TENANT, World
 
 
@@ -78,7 +77,7 @@ def store_an_older_version(world: World, work: PageMessage) -> None:
     page = page_of(world, work)
     assert world.timeline.update(page, replace(page, state=PageState.WRITING, revision="other"))
     body = rows.encode(
-        rows.row_for(record, Change.CREATED, tenant_id=TENANT, exported_at=world.now)
+        row_for(record, exported_at=world.now)
         for record in world.api.query(work.window).records
         if isinstance(record, Entry)
     )

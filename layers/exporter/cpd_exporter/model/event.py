@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.row import Row
@@ -34,21 +35,27 @@ def reference_for(row: Row, key: str, uri: str) -> Event:
 
 def _event(row: Row, key: str, uri: str, entry: bytes) -> Event:
     event_id = hashlib.sha256(f"{key}\n{row.entry_id}".encode()).hexdigest()
-    envelope = exact_json.dump(
-        {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": f"/tenants/{row.tenant_id}/cpdEntries",
-            "type": f"cpd.entry.{row.change}",
-            "subject": row.entry_id,
-            "time": format_timestamp(row.exported_at),
-            "datacontenttype": "application/json",
-        }
-    )
-    data = exact_json.dump({"fingerprint": row.fingerprint, "lakeUri": uri})
     # The entry goes out as the bytes that the API sent.
-    body = b'%b,"data":{%b%b}' % (envelope[:-1], entry, data[1:])
+    body = (
+        b'{"specversion":"1.0","id":"%b","source":%b,"type":"cpd.entry.%b","subject":%b,"time":"%b",'
+        b'"datacontenttype":"application/json","data":{%b"fingerprint":"%b","lakeUri":%b}}'
+        % (
+            event_id.encode(),
+            _json(f"/tenants/{row.tenant_id}/cpdEntries"),
+            row.change.encode(),
+            exact_json.dump(row.entry_id),
+            _time(row.exported_at),
+            entry,
+            row.fingerprint.encode(),
+            _json(uri),
+        )
+    )
     return Event(event_id, row.entry_id, body.decode(), _attributes(row))
+
+
+# All events of an object have these alike.
+_json = lru_cache(maxsize=8)(exact_json.dump)
+_time = lru_cache(maxsize=8)(lambda instant: format_timestamp(instant).encode())
 
 
 def _attributes(row: Row) -> dict[str, str]:

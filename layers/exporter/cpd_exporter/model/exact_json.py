@@ -40,7 +40,7 @@ def load(text: str | bytes) -> Any:
 
 def dump(value: Any) -> bytes:
     """Write compact JSON on one line."""
-    return _safe(_ENCODER.encode(value))
+    return safe(_ENCODER.encode(value))
 
 
 def canonical(value: Any) -> bytes:
@@ -50,7 +50,12 @@ def canonical(value: Any) -> bytes:
 
 def compact(text: bytes) -> bytes:
     """The same JSON on one line: no blank between tokens, and every digit as it was."""
-    return _safe(msgspec.json.format(text, indent=-1))
+    return safe(msgspec.json.format(text, indent=-1))
+
+
+def safe(text: bytes) -> bytes:
+    """JSON text with escapes for what breaks a line, or what a queue refuses."""
+    return text if text.isascii() else _UNSAFE.sub(_escaped, text)
 
 
 def whole_characters(text: bytes) -> bytes:
@@ -103,10 +108,6 @@ def elements(body: bytes, member: str) -> tuple[dict[str, Any], list[bytes]]:
         raise ValueError("nested too deeply") from error
     except ValueError:
         return _lenient_elements(body, member)
-
-
-def _safe(text: bytes) -> bytes:
-    return text if text.isascii() else _UNSAFE.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:

@@ -2,11 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import msgspec
 
@@ -26,8 +25,7 @@ class Change(StrEnum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One version of an entry, as its JSON text, and the change that led to it.
 
     ``fingerprint_exclude`` names the members that the fingerprint ignores: it makes the row
@@ -47,26 +45,6 @@ class Row:
         return documented(self.text)
 
 
-def row_for(
-    entry: Entry,
-    change: Change,
-    *,
-    tenant_id: str,
-    exported_at: datetime,
-    fingerprint_exclude: frozenset[str] = frozenset(),
-) -> Row:
-    """The row of an entry as the API lists it."""
-    return Row(
-        entry.id,
-        entry.text,
-        change,
-        entry.fingerprint,
-        tenant_id,
-        exported_at,
-        fingerprint_exclude,
-    )
-
-
 class StoredRows(Sequence[Row]):
     """Rows as the lines of a lake object, decoded one at a time.
 
@@ -78,12 +56,15 @@ class StoredRows(Sequence[Row]):
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> Self:
-        """Encode rows that are not stored yet."""
-        return cls(rows.lines if isinstance(rows, StoredRows) else map(_encoded, rows))
+        """The lines of rows; equal rows have equal lines."""
+        return cls(
+            RowWriter(row.tenant_id, row.exported_at, row.fingerprint_exclude).rewrite(row)
+            for row in rows
+        )
 
-    def append(self, row: Row) -> None:
-        """Add a row at the end."""
-        self.lines.append(_encoded(row))
+    def append(self, line: bytes) -> None:
+        """Add a row's line, which a ``RowWriter`` wrote, at the end."""
+        self.lines.append(line)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -122,12 +103,50 @@ class RowsById(Mapping[str, Row]):
         return _decoded(self._lines[entry_id])
 
 
+class RowWriter:
+    """Writes the lines of rows that are stored at one instant."""
+
+    def __init__(
+        self,
+        tenant_id: str,
+        exported_at: datetime,
+        fingerprint_exclude: frozenset[str] = frozenset(),
+    ) -> None:
+        own: dict[str, Any] = {
+            "tenantId": tenant_id,
+            "exportedAt": format_timestamp(exported_at),
+            "schemaVersion": SCHEMA_VERSION,
+        }
+        if fingerprint_exclude:
+            own["fingerprintExclude"] = sorted(fingerprint_exclude)
+        self._tail = b'",' + exact_json.dump(own)[1:]
+
+    def write(self, entry: Entry, change: Change) -> bytes:
+        """The line of an entry as the API lists it."""
+        return self._line(entry.text, change, entry.fingerprint)
+
+    def rewrite(self, row: Row, change: Change | None = None) -> bytes:
+        """The line of a row that was stored before."""
+        return self._line(row.text, change or row.change, row.fingerprint)
+
+    def _line(self, text: bytes, change: Change, fingerprint: str) -> bytes:
+        for name in _OWN_NAMES:
+            if name in text:
+                text = _without_own_names(text)
+                break
+        return b"%b%b%b%b" % (text[:-1], _CHANGES[change], fingerprint.encode(), self._tail)
+
+
+_CHANGES = {change: f',"change":"{change}","fingerprint":"'.encode() for change in Change}
+
+
 def encode(rows: Iterable[Row]) -> bytes:
     """Gzipped JSON lines. Each line has the entry's members, then the row's own.
 
     If an entry has a member with the name of one of the row's own, ``shadowed`` holds the entry's.
     """
-    return compress(b"".join(b"%b\n" % line for line in StoredRows.of(rows).lines))
+    lines = (rows if isinstance(rows, StoredRows) else StoredRows.of(rows)).lines
+    return compress(b"".join(b"%b\n" % line for line in lines))
 
 
 def decode(stored: bytes) -> StoredRows:
@@ -158,17 +177,7 @@ _OWN = msgspec.json.Decoder(_Own)
 _OWN_MEMBERS = tuple(name for name in _Own.__struct_encode_fields__ if name != "logEntryId")
 _OWN_NAMES = tuple(b'"%b":' % name.encode() for name in _OWN_MEMBERS)
 _FIRST_OWN = b',"change":'
-
-
-def _encoded(row: Row) -> bytes:
-    text = row.text
-    for name in _OWN_NAMES:
-        if name in text:
-            text = _without_own_names(text)
-            break
-    rest = _rest(row.tenant_id, row.exported_at, row.fingerprint_exclude)
-    own = f'"change":"{row.change}","fingerprint":"{row.fingerprint}",{rest}'
-    return b"%b,%b}" % (text[:-1], own.encode())
+_NONE: frozenset[str] = frozenset()
 
 
 def _without_own_names(text: bytes) -> bytes:
@@ -176,19 +185,6 @@ def _without_own_names(text: bytes) -> bytes:
     members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     shadowed = {name: members.pop(name) for name in _OWN_MEMBERS if name in members}
     return exact_json.dump(members | ({"shadowed": shadowed} if shadowed else {}))
-
-
-@lru_cache(maxsize=8)
-def _rest(tenant_id: str, exported_at: datetime, fingerprint_exclude: frozenset[str]) -> str:
-    """The last members of a line: all rows of an object have them alike."""
-    own = {
-        "tenantId": tenant_id,
-        "exportedAt": format_timestamp(exported_at),
-        "schemaVersion": SCHEMA_VERSION,
-    }
-    if fingerprint_exclude:
-        own["fingerprintExclude"] = sorted(fingerprint_exclude)
-    return exact_json.dump(own).decode()[1:-1]
 
 
 def _decoded(line: bytes) -> Row:
@@ -206,7 +202,7 @@ def _decoded(line: bytes) -> Row:
         own.fingerprint,
         own.tenant_id,
         _instant(own.exported_at),
-        frozenset(own.fingerprint_exclude),
+        frozenset(own.fingerprint_exclude) if own.fingerprint_exclude else _NONE,
     )
 
 

@@ -8,9 +8,7 @@ SECOND = timedelta(seconds=1)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """The earliest date that counts; an earlier one is a slip of somebody's hand."""
 
-_RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
-)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def parse_instant(text: str) -> datetime:

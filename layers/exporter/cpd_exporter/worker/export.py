@@ -9,12 +9,11 @@ finds the other's object at the page's key and goes on from that. So it leaves n
 that the timeline does not know.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from cpd_exporter.errors import InconsistentListingError, PermanentError
 from cpd_exporter.model.page import PageState, parts_of, replacing
-from cpd_exporter.model.row import Change, Row, StoredRows, quarantine, row_for
+from cpd_exporter.model.row import Change, RowWriter, StoredRows, quarantine
 from cpd_exporter.source.counter import count
 from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from cpd_exporter.worker.attempt import PageClaim
@@ -90,18 +89,10 @@ def _doubt_blank_listing(claim: PageClaim) -> None:
     )
 
 
-def _rows(context: WorkerContext, reading: Reading) -> Iterator[Row]:
-    now = context.clock()
-    return (
-        row_for(
-            entry,
-            Change.CREATED,
-            tenant_id=context.timeline.tenant_id,
-            exported_at=now,
-            fingerprint_exclude=context.limits.fingerprint_exclude,
-        )
-        for entry in reading.entries
-    )
+def _rows(context: WorkerContext, reading: Reading) -> StoredRows:
+    exclude = context.limits.fingerprint_exclude
+    writer = RowWriter(context.timeline.tenant_id, context.clock(), exclude)
+    return StoredRows(writer.write(entry, Change.CREATED) for entry in reading.entries)
 
 
 def _publish(claim: PageClaim, rows: StoredRows) -> WorkReport:

@@ -1,6 +1,6 @@
 """Rows to the lake, then to the subscribers: stored before published, published from storage."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.event import Event, event_for, reference_for
@@ -33,16 +33,15 @@ def resume(claim: PageClaim) -> StoredRows | None:
     return None if body is None else _stored(claim, body)
 
 
-def store(claim: PageClaim, rows: Iterable[Row]) -> StoredRows:
+def store(claim: PageClaim, rows: StoredRows) -> StoredRows:
     """Store rows at the claim's key, and go on from the object that is there afterwards.
 
     Another attempt may have stored its rows first: from then on, that object alone counts.
     """
-    stored = StoredRows.of(rows)
-    if not claim.context.lake.put_new(claim.key, encode(stored)):
+    if not claim.context.lake.put_new(claim.key, encode(rows)):
         return _stored(claim, _read_stored(claim))
     _note_stored(claim)
-    return stored
+    return rows
 
 
 def publish_rows(claim: PageClaim, rows: StoredRows) -> bool:

@@ -1,13 +1,13 @@
 """Compares the index of the swept pages with the window as the API lists it now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cpd_exporter.model.entry import Entry, fingerprint
 from cpd_exporter.model.page import MissingEntry, Page
 from cpd_exporter.model.page_index import IndexEntry, PageIndex
-from cpd_exporter.model.row import Change, Row, StoredRows, row_for
+from cpd_exporter.model.row import Change, RowWriter, StoredRows
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.ports import Lake
 from cpd_exporter.source.window_reader import Reading
@@ -85,35 +85,14 @@ def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
     return SweepInput(pages, index, missing, frozenset(tied))
 
 
-@dataclass(frozen=True, slots=True)
-class RowMaker:
-    """Makes the rows of one sweep, all stored at one instant."""
-
-    tenant_id: str
-    stored_at: datetime
-    fingerprint_exclude: frozenset[str]
-
-    @classmethod
-    def after(cls, before: SweepInput, context: WorkerContext) -> "RowMaker":
-        """Make rows later than any earlier row of the same pages: an entry's events are ordered."""
-        now = context.clock()
-        if before.stored_at is not None:
-            now = max(now, before.stored_at + timedelta(milliseconds=1))
-        return cls(context.timeline.tenant_id, now, context.limits.fingerprint_exclude)
-
-    def row(self, entry: Entry, change: Change) -> Row:
-        """A row of an entry as the API lists it now."""
-        return row_for(
-            entry,
-            change,
-            tenant_id=self.tenant_id,
-            exported_at=self.stored_at,
-            fingerprint_exclude=self.fingerprint_exclude,
-        )
-
-    def deleted(self, last: Row) -> Row:
-        """A row of an entry that is gone, with its last stored version."""
-        return replace(last, change=Change.DELETED, exported_at=self.stored_at)
+def writer_after(before: SweepInput, context: WorkerContext) -> RowWriter:
+    """A writer of rows that are later than any earlier row of the same pages: an entry's events are
+    ordered.
+    """
+    now = context.clock()
+    if before.stored_at is not None:
+        now = max(now, before.stored_at + timedelta(milliseconds=1))
+    return RowWriter(context.timeline.tenant_id, now, context.limits.fingerprint_exclude)
 
 
 def changed_rows(
@@ -121,7 +100,7 @@ def changed_rows(
     before: SweepInput,
     reading: Reading,
     requests: Sequence[SweepRequest],
-    rows: RowMaker,
+    writer: RowWriter,
     last: LakeReader,
 ) -> StoredRows:
     """The rows of the entries that are new or that changed, in the reading's order."""
@@ -129,13 +108,13 @@ def changed_rows(
     for entry in reading.entries:
         indexed = before.index.get(entry.id)
         if indexed is None:
-            changed.append(rows.row(entry, Change.CREATED))
+            changed.append(writer.write(entry, Change.CREATED))
         elif (
             entry.id in before.tied
             or _read_is_edited(entry, indexed, last, context)
             or _came_back(entry, indexed, requests)
         ):
-            changed.append(rows.row(entry, Change.UPDATED))
+            changed.append(writer.write(entry, Change.UPDATED))
     return changed
 
 

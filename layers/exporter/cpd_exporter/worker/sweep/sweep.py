@@ -25,13 +25,13 @@ from cpd_exporter.worker.fault_suspects import count_suspects
 from cpd_exporter.worker.lake_reader import LakeReader
 from cpd_exporter.worker.publish import publish_rows, resume, store
 from cpd_exporter.worker.sweep.compare import (
-    RowMaker,
     SweepInput,
     SweepResult,
     adopt_stored_rows,
     changed_rows,
     load_input,
     missing_ids,
+    writer_after,
 )
 from cpd_exporter.worker.sweep.deletions import decide_deletions, take_back_count
 from cpd_exporter.worker.sweep.merge import merge
@@ -149,16 +149,17 @@ def _compare(
     claim: PageClaim, before: SweepInput, reading: Reading, requests: list[SweepRequest]
 ) -> SweepResult:
     context = claim.context
-    maker = RowMaker.after(before, context)
+    writer = writer_after(before, context)
     last = LakeReader(context.lake)
-    rows = changed_rows(context, before, reading, requests, maker, last)
+    rows = changed_rows(context, before, reading, requests, writer, last)
     # A dense reading may have begun in an earlier attempt.
     read_at = claim.page.reading_since or context.clock()
     result = SweepResult(rows, quarantined=len(reading.faulty), read_at=read_at)
     missing = missing_ids(before, reading)
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
-            result.rows.append(maker.deleted(last.read_last_row(id_, before.index[id_])))
+            gone = last.read_last_row(id_, before.index[id_])
+            result.rows.append(writer.rewrite(gone, Change.DELETED))
     return result
 
 
