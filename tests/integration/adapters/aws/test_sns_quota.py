@@ -59,7 +59,7 @@ class Sns:
         self._tokens, self._filled_at = float(RATE), 0.0
 
     def answer(self, request: Any, **_: Any) -> AWSResponse:
-        body = dict(parse_qsl(request.body))
+        body = dict(parse_qsl(request.body.decode()))
         names = [key for key in body if ID.fullmatch(key)]
         self.clock.sleep(CALL_SECONDS)
         with self._lock:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import botocore
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -23,6 +24,8 @@ CLIENT_CONFIG = Config(
     read_timeout=15,
     max_pool_connections=2 * MAX_PARALLEL_CALLS,
     retries={"mode": "standard", "total_max_attempts": 4},
+    # Without a name of its own, botocore composes a long one anew for each call.
+    user_agent=f"cpd-exporter Botocore/{botocore.__version__}",
 )
 """Every client has these settings, so that no call outlasts a function."""
 

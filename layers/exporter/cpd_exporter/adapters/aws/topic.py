@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from cpd_exporter.adapters.aws.batch import MAX_BATCH_ENTRIES, Batch
 from cpd_exporter.adapters.aws.client import CLIENT_CONFIG, code_of, in_parallel, is_throttling
+from cpd_exporter.adapters.aws.form import encode_once
 from cpd_exporter.model.event import Event
 
 if TYPE_CHECKING:
@@ -45,8 +46,13 @@ def topic_client(**options: Any) -> "SNSClient":
 
     In botocore's standard mode, repeats of what SNS refused use up the quota of new messages.
     """
-    retries = Config(retries={"mode": "adaptive", "total_max_attempts": 10})
-    client = boto3.client("sns", config=CLIENT_CONFIG.merge(retries), **options)
+    own = Config(
+        retries={"mode": "adaptive", "total_max_attempts": 10},
+        # ``SnsTopic`` checks what SNS checks, and botocore's checks of types take long.
+        parameter_validation=False,
+    )
+    client = boto3.client("sns", config=CLIENT_CONFIG.merge(own), **options)
+    client.meta.events.register("before-call.sns.PublishBatch", encode_once)
     client.meta.events.register("response-received.sns", _name_throttling)
     return client
 
