@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "_.-~")
-# In this order: what replaces a blank is itself replaced, and what replaces others has a %.
+# First %, which each replacement holds; last the blank, since a + is replaced too.
 _REPLACEMENTS = [
     ("%", "%25"),
     *(
