@@ -113,8 +113,11 @@ def attributes_of(row: StoredRow) -> dict[str, str]:
 
 
 def canonical_json(value: Any) -> str:
-    """The one spelling in which two values are compared."""
-    return simplejson.dumps(value, use_decimal=True, sort_keys=True, separators=(",", ":"))
+    """The one spelling in which two values are compared: half of a character is U+FFFD in it."""
+    text = simplejson.dumps(
+        value, use_decimal=True, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _lines(body: bytes) -> list[str]:

@@ -395,11 +395,8 @@ _EXPORT_MUTANTS = (
         "sooner is better",
         (
             "worker/publish.py",
-            "    body = encode(rows)\n",
-            """    rows = StoredRows.of(rows)
-    body = encode(rows)
-    publish_rows(claim, rows)
-""",
+            "    if not claim.context.lake.put_new(",
+            "    publish_rows(claim, rows)\n    if not claim.context.lake.put_new(",
         ),
     ),
     _mutant(
@@ -407,7 +404,7 @@ _EXPORT_MUTANTS = (
         "somebody else was there first",
         (
             "worker/publish.py",
-            "        body = _read_stored(claim)\n",
+            "        rows = _read_stored(claim)\n",
             "        raise PermanentError('exists')\n",
         ),
         (
@@ -419,7 +416,7 @@ _EXPORT_MUTANTS = (
     _mutant(
         "412 is a success, without reading back",
         "what is there is what I would have put",
-        ("worker/publish.py", "        body = _read_stored(claim)\n", "        pass\n"),
+        ("worker/publish.py", "        rows = _read_stored(claim)\n", "        pass\n"),
     ),
     _mutant(
         "publishing a second reading",
@@ -444,8 +441,8 @@ _EXPORT_MUTANTS = (
         "the put cannot fail",
         (
             "worker/publish.py",
-            "    body = encode(rows)\n",
-            "    body = encode(rows)\n    claim.update(state=PageState.STORED, object=claim.key)\n",
+            "    if not claim.context.lake.put_new(",
+            "    _note_stored(claim)\n    if not claim.context.lake.put_new(",
         ),
     ),
     _mutant(
@@ -453,8 +450,8 @@ _EXPORT_MUTANTS = (
         "never mind the old one",
         (
             "worker/publish.py",
-            "        body = _read_stored(claim)\n",
-            "        claim.context.lake.put_new(claim.key.replace('_g', '_g1'), body)\n",
+            "        rows = _read_stored(claim)\n",
+            "        claim.context.lake.put_new(claim.key.replace('_g', '_g1'), encode(rows))\n",
         ),
     ),
     _mutant(
@@ -596,8 +593,8 @@ _EXPORT_MUTANTS = (
         "an event's time is when it is sent",
         (
             "model/event.py",
-            "format_timestamp(row.exported_at)",
-            "__import__('datetime').datetime.now().isoformat()",
+            "_time(row.exported_at)",
+            "__import__('datetime').datetime.now().isoformat().encode()",
         ),
     ),
     _mutant(
@@ -782,8 +779,8 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "the clock says when, whatever was stored before",
         "time goes on",
-        "        if before.stored_at is not None:\n",
-        "        if False:\n",
+        "    if before.stored_at is not None:\n",
+        "    if False:\n",
         file="worker/sweep/compare.py",
     ),
     _sweep_mutant(

@@ -15,6 +15,7 @@ from cpd_exporter.model.window import Window
 from simulator.entry_writer import EntryWriter, FaultySort
 from simulator.simulator import Simulator
 from simulator.source import EntryStore, StoredEntry
+from tests.simulation.lake_text import canonical_json
 
 type Snapshot = Mapping[str, StoredEntry]
 
@@ -169,9 +170,7 @@ def content_of(text: str) -> Any:
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
     """The one spelling of an entry's content in which two entries are compared."""
-    return simplejson.dumps(
-        content_of(text), use_decimal=True, sort_keys=True, separators=(",", ":")
-    )
+    return canonical_json(content_of(text))
 
 
 def _lies(entry: StoredEntry, window: Window) -> bool:

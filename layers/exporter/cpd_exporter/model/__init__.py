@@ -20,7 +20,7 @@ schema          the strict model of commands and messages
 resend_policy   how long the planner waits before it sends work again
 options         the documented choices of the API
 exact_json      JSON with exact numbers
-packed          records as bytes, decoded one at a time
+compression     gzip, as fast as the lake's objects need it
 timestamps      instants as text
 local_time      windows in the local time of a zone
 """

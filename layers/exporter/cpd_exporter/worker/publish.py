@@ -30,7 +30,11 @@ def resume(claim: PageClaim) -> StoredRows | None:
     body = claim.context.lake.read(claim.key)
     if body is None and claim.page.state is PageState.STORED:
         raise LakeError(claim.key)
-    return None if body is None else _stored(claim, body)
+    if body is None:
+        return None
+    rows = _decoded(claim, body)
+    _note_stored(claim)
+    return rows
 
 
 def store(claim: PageClaim, rows: StoredRows) -> StoredRows:
@@ -39,7 +43,7 @@ def store(claim: PageClaim, rows: StoredRows) -> StoredRows:
     Another attempt may have stored its rows first: from then on, that object alone counts.
     """
     if not claim.context.lake.put_new(claim.key, encode(rows)):
-        return _stored(claim, _read_stored(claim))
+        rows = _read_stored(claim)
     _note_stored(claim)
     return rows
 
@@ -90,23 +94,21 @@ def publish_stored(
     return [(published[id_][0].entry_id, reason) for id_, reason in publish(references).items()]
 
 
-def _read_stored(claim: PageClaim) -> bytes:
+def _read_stored(claim: PageClaim) -> StoredRows:
     stored = claim.context.lake.read(claim.key)
     if stored is None:
         raise PermanentError(
             f"the lake has no object {claim.key}, though a moment ago it had: does somebody delete "
             "objects? Nothing else can be stored at this key"
         )
-    return stored
+    return _decoded(claim, stored)
 
 
-def _stored(claim: PageClaim, body: bytes) -> StoredRows:
+def _decoded(claim: PageClaim, body: bytes) -> StoredRows:
     try:
-        rows = decode(body)
+        return decode(body)
     except ValueError as error:
         raise LakeError(claim.key, damage=str(error)) from error
-    _note_stored(claim)
-    return rows
 
 
 def _note_stored(claim: PageClaim) -> None:

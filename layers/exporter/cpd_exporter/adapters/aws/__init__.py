@@ -8,6 +8,7 @@ lake            the lake, in an S3 bucket
 topic           the topic, in SNS
 queue           the work queue, in SQS
 replay_queue    the queues of single subscribers, in SQS
+form            the body of SNS's calls, encoded once
 batch           calls that carry several items, of which AWS may accept a part
 secret          the tenant's credentials, in Secrets Manager
 """
