@@ -9,7 +9,8 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 # Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run send up check test ordeal prove mutate bench lint validate format build lock clean tools
+.PHONY: help demo run send up check test ordeal prove mutate bench lint validate format build lock clean tools \
+	build-ExporterLayer build-PlannerFunction build-WorkerFunction
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,9 +62,14 @@ format: tools ## Format the code
 	.venv/bin/ruff format
 
 build: tools ## Build for AWS: then sam deploy --config-env dev, staging or prod
-	PATH="$(CURDIR)/.tools/python/bin:$$PATH" .tools/sam/bin/sam build $(ARGS)
-	.tools/python/bin/python -m compileall -q --invalidation-mode unchecked-hash \
-		.aws-sam/build/ExporterLayer
+	.tools/sam/bin/sam build $(ARGS)
+
+# `sam build` calls these, in a copy of the folder that it builds.
+HERE := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))
+build-ExporterLayer:
+	cd "$(HERE)" && "$(PYTHON)" -m tools.layer "$(ARTIFACTS_DIR)"
+build-PlannerFunction build-WorkerFunction:
+	cp app.py "$(ARTIFACTS_DIR)"
 
 COMPILE := .tools/uv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header
 lock: tools ## Renew the lock files from the .in files

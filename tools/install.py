@@ -6,14 +6,15 @@ Python from 3.9 on. It leaves alone an environment that the same lock file insta
 
     .tools/uv         uv, which installs the rest
     .venv             the project's tools and test dependencies
-    .tools/python     a bare Python 3.13 with pip: it builds the layer and runs the functions, so
-                      that the functions import the layer's packages and no others
+    .tools/python     a bare Python 3.13: it compiles the layer and runs the functions, so that the
+                      functions import the layer's packages and no others
     .tools/ministack  the emulator; its pinned libraries conflict with the project's
     .tools/sam        the SAM command line; its pinned libraries conflict too
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
@@ -40,6 +41,7 @@ ENVIRONMENTS = {
 VERSION = "3.13"
 PROBE_SECONDS = 20
 DOWNLOAD_SECONDS = 300  # a blocked download may hang instead of failing
+MAX_LINES = 6  # of a failed command's errors; uv needs some to name a package and its hash
 STAMP = "installed-from"
 """The file in each environment that names the lock file's hash."""
 
@@ -51,9 +53,7 @@ class InstallError(Exception):
 def main() -> int:
     """Install every environment that is missing or out of date; return the exit code."""
     try:
-        TOOLS.mkdir(exist_ok=True)
-        with (TOOLS / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two makes may start at once
+        with locked():
             missing = {env: lock for env, lock in ENVIRONMENTS.items() if not is_current(env, lock)}
             if missing:
                 uv = install_uv()
@@ -66,6 +66,15 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """Let only one process install at a time: two makes may start at once."""
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def is_current(environment: Path, requirements: Path) -> bool:
@@ -168,8 +177,12 @@ def install(uv: Path, python: str, environment: Path, requirements: Path) -> Non
     (environment / STAMP).write_text(fingerprint(environment, requirements))
 
 
-def run(command: Sequence[str], seconds: float | None = None) -> str:
-    """Return a command's output; if it fails, raise the last line of its errors."""
+def run(
+    command: Sequence[str],
+    seconds: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Return a command's output; if it fails, raise the last lines of its errors."""
     try:
         # Without input, no command can stop at a question.
         done = subprocess.run(  # noqa: S603 - the commands are made here
@@ -178,6 +191,7 @@ def run(command: Sequence[str], seconds: float | None = None) -> str:
             capture_output=True,
             text=True,
             timeout=seconds,
+            env=environment,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -185,8 +199,10 @@ def run(command: Sequence[str], seconds: float | None = None) -> str:
     except OSError as error:
         raise InstallError(f"`{command[0]}` does not start: {error.strerror}") from error
     if done.returncode:
-        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise InstallError(lines[-1].strip() if lines else f"exit code {done.returncode}")
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()[-MAX_LINES:]
+        raise InstallError(
+            " ".join(line.strip() for line in lines) or f"exit code {done.returncode}"
+        )
     return done.stdout.strip()
 
 

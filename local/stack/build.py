@@ -2,16 +2,27 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import shutil
+import sys
 from pathlib import Path
 
 from local.places import ROOT, SCRATCH, TOOLS
 from local.stack.emulator import inherited_environment
 from local.stack.processes import run
+from local.stack.template import for_emulator, template
 
 _BUILDS = SCRATCH / "build"
+_MAKERS = (
+    "template.yaml",
+    "samconfig.toml",
+    "Makefile",
+    "tools/layer.py",
+    "local/stack/template.py",
+)
+"""What makes a build, besides the sources that it holds."""
 _MAX_BUILDS = 3
 """How many builds stay: other stacks may still be deploying older ones."""
 
@@ -19,6 +30,13 @@ _MAX_BUILDS = 3
 def architecture() -> str:
     """Name this machine's architecture as the template does."""
     return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+def more_platforms() -> str:
+    """Name the platform that a layer for Lambda does not serve, if this machine has it."""
+    if platform.system() != "Darwin":
+        return ""
+    return {"arm64": "aarch64", "x86_64": "x86_64"}[architecture()] + "-apple-darwin"
 
 
 def build() -> Path:
@@ -51,37 +69,25 @@ def _sam_build(target: Path) -> None:
             *("--template", ROOT / "template.yaml"),
             *("--config-file", ROOT / "samconfig.toml"),
             *("--build-dir", unfinished),
-            *("--cache-dir", _BUILDS / "cache"),
-            *("--parameter-overrides", f"Architecture={architecture()}"),
         ],
-        sam_environment(),
+        sam_environment() | {"PYTHON": sys.executable, "LAYER_PLATFORMS": more_platforms()},
         log,
         "sam build",
     )
-    # Lambda mounts layers read-only. Without bytecode in the layer, each cold start compiles it.
-    run(
-        [
-            *(TOOLS / "python/bin/python", "-m", "compileall", "-q", "-j", "0"),
-            *("--invalidation-mode", "unchecked-hash", unfinished / "ExporterLayer"),
-        ],
-        sam_environment(),
-        log,
-        "compileall",
-    )
+    built = unfinished / "template.yaml"
+    built.write_text(json.dumps(for_emulator(template(built)), indent=1))
     unfinished.rename(target)
 
 
 def sam_environment() -> dict[str, str]:
-    """Put the bare interpreter first: SAM builds with the first `python3.13` on the path."""
-    env = inherited_environment()
-    path = os.pathsep.join([str(TOOLS / "python/bin"), env.get("PATH", os.defpath)])
-    return env | {"PATH": path, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_CHECK_UPDATE": "0"}
+    """Return what SAM inherits: nothing of other accounts, and no telemetry."""
+    return inherited_environment() | {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_CHECK_UPDATE": "0"}
 
 
 def _fingerprint() -> str:
-    """Hash the build's inputs: names, contents and the architecture."""
-    digest = hashlib.sha256(architecture().encode())
-    sources = [ROOT / "template.yaml"]
+    """Hash the build's inputs: names, contents and this machine's platform."""
+    digest = hashlib.sha256(more_platforms().encode())
+    sources = [ROOT / name for name in _MAKERS]
     for folder in ("functions", "layers/exporter"):
         sources += sorted((ROOT / folder).rglob("*"))
     for path in sources:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -31,10 +32,24 @@ def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _intrinsic)
 
 
-def template() -> dict[str, Any]:
-    """Read the template."""
-    parsed: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a safe loader's child
+def template(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
+    """Read the template, or the copy of it that SAM built."""
+    parsed: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a safe loader's child
     return parsed
+
+
+def for_emulator(built: dict[str, Any]) -> dict[str, Any]:
+    """Change a built template where an emulator on loopback must differ from AWS.
+
+    The emulator's endpoint is plain HTTP, which the template's policies deny.
+    """
+    for resource in built["Resources"].values():
+        policy = resource.get("Properties", {}).get("PolicyDocument", {})
+        for statement in policy.get("Statement", []):
+            if "aws:SecureTransport" in statement.get("Condition", {}).get("Bool", {}):
+                loopback = {"aws:SourceIp": "127.0.0.0/8"}
+                statement["Condition"]["NotIpAddress"] = loopback
+    return built
 
 
 def check(values: Mapping[str, str]) -> None:
