@@ -144,3 +144,39 @@ def test_only_schedules_of_this_account_run_the_planner() -> None:
     (run,) = policy["PolicyDocument"]["Statement"]
     assert run["Action"] == "lambda:InvokeFunction"
     assert run["Resource"] == {"Fn::GetAtt": ["PlannerFunction", "Arn"]}
+
+
+# ---- Mistakes
+
+
+def test_stores_outlive_the_stack() -> None:
+    kept = {
+        name: (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+        for name, resource in resources().items()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    }
+    emptied = ("RetainExceptOnCreate", "Retain")
+    assert kept == {
+        "CredentialsSecret": emptied,
+        "LakeBucket": emptied,
+        "LakeBucketPolicy": emptied,
+        "NotificationsTopic": emptied,
+        # A protected table cannot be deleted, not even by a rollback.
+        "TimelineTable": ("Retain", "Retain"),
+    }
+    (table,) = of_type("AWS::DynamoDB::Table")
+    assert table["DeletionProtectionEnabled"] is True
+
+
+def test_a_deleted_object_can_be_restored_for_thirty_days() -> None:
+    (bucket,) = of_type("AWS::S3::Bucket")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    deleted = rules["DeletedObjects"]
+    assert "Prefix" not in deleted
+    assert deleted["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert deleted["ExpiredObjectDeleteMarker"] is True
+    # S3 refuses a rule with both.
+    assert all(
+        "ExpirationInDays" not in r for r in rules.values() if "ExpiredObjectDeleteMarker" in r
+    )
