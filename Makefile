@@ -47,14 +47,14 @@ mutate: tools ## Let the tests kill 300 automatic mutants of the core, in some h
 bench: tools ## Measure a worker's memory for a second of 100,000 entries, in some two minutes
 	@.venv/bin/python -m tests.simulation.dense_memory 100000
 
-lint: tools ## Check format, style, types and imports
+lint: tools ## Check format, style, types, imports and the template
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
+	.venv/bin/python -m tools.rules
 
-validate: tools ## Check the template
-	.tools/sam/bin/cfn-lint template.yaml
+validate: tools ## Let SAM check the template
 	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint --region us-east-1
 
 format: tools ## Format the code
@@ -78,10 +78,12 @@ lock: tools ## Renew the lock files from the .in files
 	$(COMPILE) --python-version 3.13 requirements/dev.in \
 		-c layers/exporter/requirements.txt -o requirements/dev.txt
 	$(COMPILE) --python-version 3.9 requirements/uv.in -o requirements/uv.txt
-	for name in python ministack sam; do \
+	for name in python ministack sam checkov; do \
 		$(COMPILE) --python-version 3.13 requirements/$$name.in \
 			-o requirements/$$name.txt || exit; \
 	done
+	$(COMPILE) --no-deps --python-version 3.13 requirements/cfnguard.in \
+		-o requirements/cfnguard.txt
 
 clean: ## Remove everything that make makes
 	rm -rf .venv .tools .local .aws-sam lake demo-lake .lake.part .demo-lake.part demo-report.json

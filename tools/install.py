@@ -10,6 +10,8 @@ Python from 3.9 on. It leaves alone an environment that the same lock file insta
                       functions import the layer's packages and no others
     .tools/ministack  the emulator; its pinned libraries conflict with the project's
     .tools/sam        the SAM command line; its pinned libraries conflict too
+    .tools/checkov    security rules for the template; its pinned libraries conflict too
+    .tools/cfnguard   cfn-guard and the rules of AWS Control Tower
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ ENVIRONMENTS = {
     TOOLS / "python": REQUIREMENTS / "python.txt",
     TOOLS / "ministack": REQUIREMENTS / "ministack.txt",
     TOOLS / "sam": REQUIREMENTS / "sam.txt",
+    TOOLS / "checkov": REQUIREMENTS / "checkov.txt",
+    TOOLS / "cfnguard": REQUIREMENTS / "cfnguard.txt",
 }
 VERSION = "3.13"
 PROBE_SECONDS = 20

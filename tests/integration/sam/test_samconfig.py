@@ -47,3 +47,5 @@ def test_a_stage_says_all_that_a_deployment_needs(
     assert deploy["capabilities"] == "CAPABILITY_IAM"
     assert deploy["s3_prefix"] == deploy["stack_name"]
     assert deploy["resolve_s3"] is True
+    # CloudFormation puts these on every resource that takes tags.
+    assert deploy["tags"] == {"application": "cpd-exporter", "stage": stage}
