@@ -15,7 +15,7 @@ from local.stack.build import architecture, build, sam_environment
 from local.stack.emulator import account_at, emulator
 from local.stack.processes import run
 
-_STACK = "cpd-exporter-local"  # both names are those in samconfig.toml
+_STACK = "cpd-exporter-local"
 _ARTIFACTS = "sam-artifacts"
 
 
@@ -39,7 +39,65 @@ class DeployedStack:
 def deployed(
     parameters: Mapping[str, str], *, port: int = 0, say: Callable[[str], None]
 ) -> Iterator[DeployedStack]:
-    """Deploy a stack with an empty secret; remove it with all its data on leaving.
+    """Deploy one stack with an empty secret into an account of its own; see ``emulated``."""
+    with emulated(port, say=say) as place:
+        say("Deploying (sam deploy)")
+        yield place.deploy(parameters)
+
+
+@dataclass(frozen=True)
+class EmulatedPlace:
+    """An account that is up, and the built template; stacks of any number can be deployed there."""
+
+    account: EmulatedAccount
+    template: Path
+    folder: Path
+
+    def deploy(
+        self, parameters: Mapping[str, str], stage: str = "local", *options: str
+    ) -> DeployedStack:
+        """Deploy a stage of samconfig.toml; without parameters, those of the stage count."""
+        name = f"cpd-exporter-{stage}"
+        run(
+            [
+                TOOLS / "sam/bin/sam",
+                "deploy",
+                *("--config-file", ROOT / "samconfig.toml"),
+                *("--config-env", stage),
+                *("--template-file", self.template),
+                # SAM's own bucket denies what comes without TLS.
+                *("--no-resolve-s3", "--s3-bucket", _ARTIFACTS),
+                *_overrides(parameters),
+                *options,
+            ],
+            sam_environment()
+            | {
+                "AWS_ENDPOINT_URL": self.account.endpoint,
+                "AWS_DEFAULT_REGION": self.account.region,
+                "AWS_ACCESS_KEY_ID": self.account.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": self.account.secret_access_key,
+            },
+            self.folder / "sam-deploy.log",
+            "sam deploy",
+        )
+        _restore_number(self.account)
+        log = self.folder / "ministack.log"
+        return DeployedStack(self.account, _outputs(self.account, name), log)
+
+
+def _overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Return the arguments that give the parameters, and what suits this machine."""
+    if not parameters:
+        return []
+    # More workers than this would only make each cold start slower.
+    values = {"Architecture": architecture(), "WorkerConcurrency": "2", **parameters}
+    # SAM's own parser splits values at blanks, so they need quotes.
+    return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in values.items())]
+
+
+@contextlib.contextmanager
+def emulated(port: int = 0, *, say: Callable[[str], None]) -> Iterator[EmulatedPlace]:
+    """Start an empty account and build the template; remove all data on leaving.
 
     If a ``UserError`` ends it, its logs stay.
     """
@@ -49,12 +107,9 @@ def deployed(
     try:
         say("Starting MiniStack")
         with emulator(port, folder) as account:
+            account.s3.create_bucket(Bucket=_ARTIFACTS)
             say("Building (sam build)")
-            template = build()
-            say("Deploying (sam deploy)")
-            _deploy(account, template, parameters, folder / "sam-deploy.log")
-            _restore_number(account)
-            yield DeployedStack(account, _outputs(account), folder / "ministack.log")
+            yield EmulatedPlace(account, build(), folder)
     except UserError:
         shutil.rmtree(folder / "tmp", ignore_errors=True)
         if not any(folder.iterdir()):
@@ -72,35 +127,6 @@ def at_port(port: int) -> DeployedStack:
     return DeployedStack(account, _outputs(account), Path("of the process that keeps it up"))
 
 
-def _deploy(
-    account: EmulatedAccount, template: Path, parameters: Mapping[str, str], log: Path
-) -> None:
-    account.s3.create_bucket(Bucket=_ARTIFACTS)
-    # More workers than this would only make each cold start slower.
-    overrides = {"Architecture": architecture(), "WorkerConcurrency": "2", **parameters}
-    run(
-        [
-            TOOLS / "sam/bin/sam",
-            "deploy",
-            *("--config-file", ROOT / "samconfig.toml"),
-            *("--config-env", "local"),
-            *("--template-file", template),
-            "--parameter-overrides",
-            # SAM's own parser splits values at blanks, so they need quotes.
-            *(f'{name}="{value}"' for name, value in overrides.items()),
-        ],
-        sam_environment()
-        | {
-            "AWS_ENDPOINT_URL": account.endpoint,
-            "AWS_DEFAULT_REGION": account.region,
-            "AWS_ACCESS_KEY_ID": account.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": account.secret_access_key,
-        },
-        log,
-        "sam deploy",
-    )
-
-
 def _restore_number(account: EmulatedAccount) -> None:
     """Turn the workers' concurrency into a number again.
 
@@ -113,6 +139,6 @@ def _restore_number(account: EmulatedAccount) -> None:
         )
 
 
-def _outputs(account: EmulatedAccount) -> dict[str, str]:
-    (stack,) = account.cloudformation.describe_stacks(StackName=_STACK)["Stacks"]
+def _outputs(account: EmulatedAccount, name: str = _STACK) -> dict[str, str]:
+    (stack,) = account.cloudformation.describe_stacks(StackName=name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
