@@ -1,5 +1,6 @@
 """The template keeps what is stored: from strangers, from mistakes, and with the stack's end."""
 
+import copy
 import re
 from typing import Any
 
@@ -12,12 +13,13 @@ from tools.branches import Branches
 
 KEY = "arn:aws:kms:eu-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+TEMPLATE = template()
 ROLES = ("PlannerRole", "SchedulerRole", "WorkerRole")
 CLEAR_TEXT = {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def resources(**parameters: str) -> dict[str, Any]:
-    found: dict[str, Any] = Branches(template(), parameters).chosen()["Resources"]
+    found: dict[str, Any] = Branches(TEMPLATE, parameters).chosen()["Resources"]
     return found
 
 
@@ -54,7 +56,7 @@ def test_bucket_and_topic_take_nothing_in_clear_text(policy: str, action: str) -
 def test_only_the_emulators_copy_excepts_this_machine() -> None:
     text = (ROOT / "template.yaml").read_text()
     assert "127.0.0." not in re.sub(r"AllowedPattern: .*", "", text)
-    patched = for_emulator(template())["Resources"]
+    patched = for_emulator(copy.deepcopy(TEMPLATE))["Resources"]
     for policy in ("LakeBucketPolicy", "NotificationsTopicPolicy"):
         statements = patched[policy]["Properties"]["PolicyDocument"]["Statement"]
         (deny,) = (one for one in statements if one["Sid"] == "TlsOnly")
@@ -119,7 +121,7 @@ def test_the_functions_may_use_the_customers_key_and_no_other() -> None:
         (use,) = (s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "UseKey")
         assert use["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
         assert use["Resource"] == KEY
-    assert template()["Globals"]["Function"]["KmsKeyArn"]["Fn::If"][0] == "HasKey"
+    assert TEMPLATE["Globals"]["Function"]["KmsKeyArn"]["Fn::If"][0] == "HasKey"
 
 
 # ---- Roles
