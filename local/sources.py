@@ -125,9 +125,8 @@ class ServiceSource:
 
 def _api(source: ServiceSource, stack: DeployedStack) -> ThriveApi:
     """Build the exporter's own API client, with the credentials in the stack's secret."""
-    authentication = Authentication.BASIC if "apiSecret" in source.secret else Authentication.OAUTH2
     credentials = stored_credentials(
-        stack.account.secrets, stack.outputs["CredentialsSecretArn"], authentication
+        stack.account.secrets, stack.outputs["CredentialsSecretArn"], Authentication.AUTO
     )
     _, api = build_api(
         credentials,

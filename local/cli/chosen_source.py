@@ -31,7 +31,7 @@ def chosen_source(options: SourceOptions) -> Iterator[ExportSource]:
     elif options.tenant_id:
         raise UserError("--tenant-id needs --environment or --api-url beside it")
     else:
-        oauth2 = options.auth is Authentication.OAUTH2
+        oauth2 = options.auth is not Authentication.BASIC
         with simulated(options.entries, options.seed, parameters, oauth2=oauth2) as source:
             yield source
 
@@ -57,13 +57,19 @@ def _parameters(options: SourceOptions) -> dict[str, str]:
 
 def _read_secret(options: SourceOptions) -> dict[str, str]:
     tenant_id = options.tenant_id or _prompt("--tenant-id", "Tenant ID", hidden=False)
-    if options.auth is Authentication.BASIC:
+    if options.auth is Authentication.BASIC or _has_api_secret_only(options):
         return {"tenantId": tenant_id, "apiSecret": _read("CPD_API_SECRET", "API secret")}
     return {
         "tenantId": tenant_id,
         "clientId": _read("CPD_CLIENT_ID", "Client ID", hidden=False),
         "clientSecret": _read("CPD_CLIENT_SECRET", "Client secret"),
     }
+
+
+def _has_api_secret_only(options: SourceOptions) -> bool:
+    """Whether the environment decides for Basic, where the options leave that open."""
+    is_open = options.auth is Authentication.AUTO
+    return is_open and not os.environ.get("CPD_CLIENT_ID") and "CPD_API_SECRET" in os.environ
 
 
 def _read(variable: str, name: str, *, hidden: bool = True) -> str:

@@ -49,11 +49,11 @@ class SourceOptions:
     auth: Annotated[
         Authentication,
         typer.Option(
-            help="The secret comes from CPD_API_SECRET (basic), or CPD_CLIENT_ID and "
-            "CPD_CLIENT_SECRET (oauth2), or is asked for.",
+            help="The secret comes from CPD_CLIENT_ID and CPD_CLIENT_SECRET (oauth2), or from "
+            "CPD_API_SECRET (basic), or is asked for. With auto, whichever is set decides.",
             rich_help_panel=_SOURCE,
         ),
-    ] = Authentication.BASIC
+    ] = Authentication.AUTO
     scope: Annotated[Scope, typer.Option("--scope", rich_help_panel=_SOURCE)] = Scope.READ
     token_audience: Annotated[Audience, typer.Option(rich_help_panel=_SOURCE)] = Audience.PUBLIC
     first_date: Annotated[

@@ -64,7 +64,7 @@ TO_MEND: dict[str, tuple[Callable[[Deployment], None], type[ExporterError], str]
     "the other authentication": (
         lambda stack: stack.keep_secret(json.dumps(CLIENT)),
         ConfigurationError,
-        "apiSecret: missing",
+        "holds a client, but this run signs in with an API secret",
     ),
     "wrong secret": (
         lambda stack: stack.keep_secret(json.dumps(BASIC | {"apiSecret": "canary-but-wrong"})),

@@ -13,8 +13,12 @@ class Environment(StrEnum):
 
 
 class Authentication(StrEnum):
-    """``BASIC``: tenant ID and API secret. ``OAUTH2``: client credentials."""
+    """``BASIC``: tenant ID and API secret. ``OAUTH2``: client credentials.
 
+    ``AUTO``: OAuth 2.0 if the secret holds a client, Basic if it holds an API secret.
+    """
+
+    AUTO = "auto"
     BASIC = "basic"
     OAUTH2 = "oauth2"
 

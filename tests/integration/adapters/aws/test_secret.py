@@ -5,14 +5,21 @@ import json
 import pytest
 from botocore.stub import Stubber
 
-from cpd_exporter.adapters.aws.secret import ApiSecret, ClientSecret, SecretsManagerCredentials
+from cpd_exporter.adapters.aws.secret import (
+    ApiSecret,
+    ClientSecret,
+    SecretsManagerCredentials,
+    stored_credentials,
+)
 from cpd_exporter.adapters.thrive.endpoints import endpoints
 from cpd_exporter.errors import ConfigurationError, TransientError
-from cpd_exporter.model.options import Audience, Environment
+from cpd_exporter.model.options import Audience, Authentication, Environment
 from tests.contracts.account import MotoAccount
 
 SECRET = "cpd/credentials"
 TENANT = "eu-west-2_AbcdEfghI"
+API_MEMBERS = {"tenantId": TENANT, "apiSecret": "s3cret"}
+CLIENT_MEMBERS = {"tenantId": TENANT, "clientId": "id", "clientSecret": "s3cret"}
 
 
 def holding(account: MotoAccount, content: str) -> None:
@@ -96,10 +103,62 @@ class TestSecret:
         assert "s3cret" not in message
         assert raised.value.__cause__ is None
 
-    def test_for_the_other_way_of_signing_in(self, account: MotoAccount) -> None:
-        holding(account, json.dumps({"tenantId": TENANT, "apiSecret": "s3cret"}))
-        with pytest.raises(ConfigurationError, match="clientId: missing; clientSecret: missing"):
-            oauth2(account).read()
+    @pytest.mark.parametrize(
+        ("authentication", "held", "line"),
+        [
+            (Authentication.OAUTH2, API_MEMBERS, "holds an API secret, but .* with a client: dep"),
+            (Authentication.BASIC, CLIENT_MEMBERS, "holds a client, but .* with an API secret: d"),
+        ],
+    )
+    def test_for_the_other_way_of_signing_in(
+        self, account: MotoAccount, authentication: Authentication, held: object, line: str
+    ) -> None:
+        holding(account, json.dumps(held))
+        credentials = stored_credentials(account.secretsmanager, SECRET, authentication)
+        with pytest.raises(ConfigurationError, match=line) as raised:
+            credentials.read()
+        assert "Authentication=auto" in str(raised.value)
+        assert "\n" not in str(raised.value)
+        assert "s3cret" not in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("held", "kind"),
+        [
+            (API_MEMBERS, ApiSecret),
+            (CLIENT_MEMBERS, ClientSecret),
+            (API_MEMBERS | CLIENT_MEMBERS, ClientSecret),
+            (API_MEMBERS | {"clientId": "", "clientSecret": ""}, ApiSecret),
+        ],
+    )
+    def test_decides_how_to_sign_in(self, account: MotoAccount, held: object, kind: type) -> None:
+        holding(account, json.dumps(held))
+        found = stored_credentials(account.secretsmanager, SECRET, Authentication.AUTO)
+        assert isinstance(found.read(), kind)
+
+    def test_of_half_a_client_misses_the_other_half(self, account: MotoAccount) -> None:
+        holding(account, json.dumps(API_MEMBERS | {"clientId": "id"}))
+        found = stored_credentials(account.secretsmanager, SECRET, Authentication.AUTO)
+        with pytest.raises(ConfigurationError, match="clientSecret: missing"):
+            found.read()
+
+    @pytest.mark.parametrize("content", ['{"tenantId": "t"}', "[]", "s3cret, not JSON"])
+    def test_that_decides_nothing_names_both_ways(self, account: MotoAccount, content: str) -> None:
+        holding(account, content)
+        with pytest.raises(ConfigurationError, match="neither a client nor an API") as raised:
+            stored_credentials(account.secretsmanager, SECRET, Authentication.AUTO)
+        assert '"clientSecret": "..."}\' or \'{"tenantId": "..."' in str(raised.value)
+        assert "s3cret" not in str(raised.value)
+
+    def test_may_change_its_way_for_the_next_run(self, account: MotoAccount) -> None:
+        holding(account, json.dumps(API_MEMBERS))
+        before = stored_credentials(account.secretsmanager, SECRET, Authentication.AUTO)
+        before.read()
+        changed = json.dumps(CLIENT_MEMBERS)
+        account.secretsmanager.put_secret_value(SecretId=SECRET, SecretString=changed)
+        with pytest.raises(ConfigurationError, match="holds a client"):
+            before.read_again()
+        after = stored_credentials(account.secretsmanager, SECRET, Authentication.AUTO)
+        assert isinstance(after.read(), ClientSecret)
 
     def test_that_is_not_filled_in_yet(self, account: MotoAccount) -> None:
         account.secretsmanager.create_secret(Name=SECRET)

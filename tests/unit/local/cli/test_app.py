@@ -21,7 +21,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "problem"),
     [
         (["--environment", "staging"], "Tenant ID is missing: give it by --tenant-id"),
-        (["--environment", "staging", "--tenant-id", "t"], "API secret is missing.*CPD_API_SECRET"),
+        (["--environment", "staging", "--tenant-id", "t"], "Client ID is missing.*CPD_CLIENT_ID"),
+        (
+            ["--environment", "staging", "--tenant-id", "t", "--auth", "basic"],
+            "API secret is missing.*CPD_API_SECRET",
+        ),
         (
             ["--api-url", "https://api", "--tenant-id", "t", "--auth", "oauth2"],
             "Client ID is missing: give it by CPD_CLIENT_ID",

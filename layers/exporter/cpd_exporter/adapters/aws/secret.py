@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from cpd_exporter.adapters.aws.client import code_of, translated
 from cpd_exporter.errors import ConfigurationError
+from cpd_exporter.model import exact_json
 from cpd_exporter.model.options import SAFE_TENANT, Authentication
 
 if TYPE_CHECKING:
@@ -50,11 +51,7 @@ class SecretsManagerCredentials[Credentials: (ApiSecret, ClientSecret)]:
         self._secret = secret
         self._model: type[Credentials] = model
         self._held: Credentials | None = None
-        members = ", ".join(f'"{field.alias}": "..."' for field in model.model_fields.values())
-        self.remedy = (
-            "put the right values into the secret: aws secretsmanager put-secret-value "
-            f"--secret-id {secret} --secret-string '{{{members}}}'"
-        )
+        self.remedy = _remedy(secret, _form(model))
 
     def read(self) -> Credentials:
         """The credentials as last read."""
@@ -75,18 +72,17 @@ class SecretsManagerCredentials[Credentials: (ApiSecret, ClientSecret)]:
         return fresh
 
     def _read(self) -> Credentials:
-        with translated("secretsmanager:GetSecretValue", self._secret):
-            try:
-                answer = self._client.get_secret_value(SecretId=self._secret)
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFoundException":
-                    raise
-                raise ConfigurationError(
-                    f"the secret {self._secret} is empty, or there is none: {self.remedy}"
-                ) from None
+        text = _text(self._client, self._secret, self.remedy)
         try:
-            return self._model.model_validate_json(answer.get("SecretString", ""))
+            return self._model.model_validate_json(text)
         except ValidationError as error:
+            if _model_of(text) not in {None, self._model}:
+                needed = "an API secret" if self._model is ApiSecret else "a client"
+                found = "a client" if self._model is ApiSecret else "an API secret"
+                raise ConfigurationError(
+                    f"the secret {self._secret} holds {found}, but this run signs in with "
+                    f"{needed}: deploy with Authentication=auto, or {self.remedy}"
+                ) from None
             faults = "; ".join(
                 f"{'.'.join(map(str, fault['loc'])) or 'the secret'}: {_describe(fault['type'])}"
                 for fault in error.errors(
@@ -101,12 +97,67 @@ class SecretsManagerCredentials[Credentials: (ApiSecret, ClientSecret)]:
 def stored_credentials(
     client: "SecretsManagerClient", secret: str, authentication: Authentication
 ) -> SecretsManagerCredentials[ApiSecret] | SecretsManagerCredentials[ClientSecret]:
-    """The credentials that this way to sign in needs, from the secret with that ARN."""
+    """The credentials that this way to sign in needs, from the secret with that ARN.
+
+    ``AUTO`` reads the secret at once to learn the way. Raises ``ConfigurationError`` for a secret
+    that holds neither.
+    """
+    model: type[ApiSecret | ClientSecret] | None
     match authentication:
+        case Authentication.AUTO:
+            remedy = _remedy(secret, f"{_form(ClientSecret)} or {_form(ApiSecret)}")
+            model = _model_of(_text(client, secret, remedy))
+            if model is None:
+                raise ConfigurationError(
+                    f"the secret {secret} holds neither a client nor an API secret: {remedy}"
+                )
         case Authentication.BASIC:
-            return SecretsManagerCredentials(client, secret, ApiSecret)
+            model = ApiSecret
         case Authentication.OAUTH2:
-            return SecretsManagerCredentials(client, secret, ClientSecret)
+            model = ClientSecret
+    if model is ApiSecret:
+        return SecretsManagerCredentials(client, secret, ApiSecret)
+    return SecretsManagerCredentials(client, secret, ClientSecret)
+
+
+def _text(client: "SecretsManagerClient", secret: str, remedy: str) -> str:
+    """The secret's content. ``remedy`` goes into the error of a secret that is empty."""
+    with translated("secretsmanager:GetSecretValue", secret):
+        try:
+            return client.get_secret_value(SecretId=secret).get("SecretString", "")
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            raise ConfigurationError(
+                f"the secret {secret} is empty, or there is none: {remedy}"
+            ) from None
+
+
+def _model_of(text: str) -> type[ApiSecret | ClientSecret] | None:
+    """What the secret's content is for: a client goes before an API secret. An empty value is
+    none.
+    """
+    try:
+        content = exact_json.load(text)
+    except ValueError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    if content.get("clientId") or content.get("clientSecret"):
+        return ClientSecret
+    return ApiSecret if content.get("apiSecret") else None
+
+
+def _form(model: type[ApiSecret | ClientSecret]) -> str:
+    members = ", ".join(f'"{field.alias}": "..."' for field in model.model_fields.values())
+    return f"'{{{members}}}'"
+
+
+def _remedy(secret: str, forms: str) -> str:
+    return (
+        "put the right values into the secret: aws secretsmanager put-secret-value "
+        f"--secret-id {secret} --secret-string {forms}"
+    )
 
 
 def _describe(fault: str) -> str:
