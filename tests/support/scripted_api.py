@@ -31,6 +31,7 @@ class ScriptedApi:
         self.answers = list(answers)
         self.queries: list[tuple[Window | None, int, int]] = []
         self.held = list(held)
+        self.may_ask = True
 
     @property
     def calls(self) -> int:

@@ -124,7 +124,11 @@ def test_the_planner_gets_the_workers_time_out() -> None:
     for function in FUNCTIONS:
         seconds = int(variables(function)["CPD_WORKER_TIMEOUT_SECONDS"])
         assert seconds == properties("WorkerFunction")["Timeout"] == 300
-    assert "Timeout" not in properties("PlannerFunction")
+
+
+def test_a_tick_is_killed_before_the_client_of_remote_invoke_asks_again() -> None:
+    cold_start, patience = 9, 60
+    assert properties("PlannerFunction")["Timeout"] + cold_start < patience
 
 
 # ---- Schedule, queue and mapping
@@ -147,8 +151,9 @@ def test_a_schedule_is_a_command_and_its_retry_is_the_next_one(name: str) -> Non
     assert settings["ScheduleExpression"] == {"Ref": expression}
     assert settings["State"] == {"Ref": "ScheduleState"}
     assert settings["RoleArn"] == {"Fn::GetAtt": ["SchedulerRole", "Arn"]}
-    assert settings["RetryPolicy"]["MaximumRetryAttempts"] == 0
-    assert PLANNER["Properties"]["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+    # Ticks that are throttled do not pile up: after the tick's own time comes the next one.
+    dropped = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300}
+    assert settings["RetryPolicy"] == PLANNER["Properties"]["EventInvokeConfig"] == dropped
     event = settings["Input"]
     if isinstance(event, dict):
         event = re.sub(r"\$\{(\w+)\}", lambda found: DEFAULTS[found[1]], event["Fn::Sub"])

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import boto3
+import httpx
 
 from cpd_exporter.adapters.aws.client import CLIENT_CONFIG
 from cpd_exporter.adapters.aws.lake import S3Lake
@@ -20,6 +21,7 @@ from cpd_exporter.adapters.aws.timeline import DynamoDbTimeline
 from cpd_exporter.adapters.aws.topic import SnsTopic, topic_client
 from cpd_exporter.adapters.thrive.factory import build_api
 from cpd_exporter.adapters.thrive.http import new_client
+from cpd_exporter.adapters.thrive.pace import CallPace
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.planner import Planner
@@ -45,6 +47,9 @@ VISIBILITY_PER_TIMEOUT = 1.2
 
 MAX_LEASE = timedelta(minutes=3)
 """Long work renews its lease, so that a dead worker's work is free again within minutes."""
+
+MAX_PLANNER_SILENCE_SECONDS = 12.0
+"""How long the planner waits for the API: a tick ends within 45 seconds."""
 
 
 def build_planner(
@@ -91,7 +96,9 @@ def build_worker(
 def planner() -> Planner:
     """The planner, as its function's environment describes it."""
     settings = PlannerSettings.read(os.environ)
-    tenant_id, api = _tenant(settings)
+    tenant_id, api = _tenant(
+        settings, planner_pace(), new_client(max_silence_seconds=MAX_PLANNER_SILENCE_SECONDS)
+    )
     policy = SlicePolicy(settle=settings.settle_seconds)
     in_queue = VISIBILITY_PER_TIMEOUT * settings.worker_timeout_seconds
     return build_planner(
@@ -115,7 +122,7 @@ def planner() -> Planner:
 def worker() -> Worker:
     """The worker, as its function's environment describes it."""
     settings = WorkerSettings.read(os.environ)
-    tenant_id, api = _tenant(settings)
+    tenant_id, api = _tenant(settings, CallPace(), new_client())
     return build_worker(
         api=api,
         timeline=_timeline(settings, tenant_id),
@@ -135,6 +142,12 @@ def worker() -> Worker:
 
 
 @cache
+def planner_pace() -> CallPace:
+    """The pace of the planner's calls. Its handler bounds the time of each tick's."""
+    return CallPace()
+
+
+@cache
 def work_queue() -> SqsQueue:
     """The work queue. The worker's handler postpones messages there, even where nothing else can be
     built.
@@ -148,7 +161,7 @@ def discard() -> None:
     worker.cache_clear()
 
 
-def _tenant(settings: Settings) -> tuple[str, EntriesApi]:
+def _tenant(settings: Settings, pace: CallPace, client: httpx.Client) -> tuple[str, EntriesApi]:
     """The tenant and its API: both come from the secret."""
     credentials = stored_credentials(
         boto3.client("secretsmanager", config=CLIENT_CONFIG),
@@ -164,7 +177,8 @@ def _tenant(settings: Settings) -> tuple[str, EntriesApi]:
         fingerprint_exclude=settings.fingerprint_exclude,
         filter_time_zone=settings.filter_time_zone,
         clock=_now,
-        client=new_client(),
+        client=client,
+        pace=pace,
     )
 
 

@@ -28,6 +28,10 @@ class TransientError(ExporterError):
         self.retry_after = retry_after
 
 
+class PausedError(TransientError):
+    """The caller's share of time or of calls is used up. Whoever comes next goes on: no failure."""
+
+
 class AccessError(TransientError):
     """401 or 403. The exporter waits until an operator mends it, and repeats no call at once."""
 

@@ -1,4 +1,6 @@
-"""The ports of the core. Every method may raise ``TransientError``."""
+"""The ports of the core. Every method may raise ``TransientError``, and those of the API
+``PausedError``.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -36,6 +38,10 @@ class EntriesApi(Protocol):
     @property
     def calls(self) -> int:
         """The number of requests so far."""
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the caller's share of time and of calls leaves room for another request."""
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
         """One response: the entries after the window's start and before its end.

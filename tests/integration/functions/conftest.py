@@ -36,7 +36,9 @@ def stack(
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "CpdExporter")
     with opened(monkeypatch) as account, ExitStack() as clients:
         # A function's client lives as long as its environment: here, as long as a test.
-        monkeypatch.setattr(bootstrap, "new_client", lambda: clients.enter_context(new_client()))
+        monkeypatch.setattr(
+            bootstrap, "new_client", lambda **own: clients.enter_context(new_client(**own))
+        )
         stack = Deployment(account, simulator, monkeypatch, capsys)
         arn = account.secretsmanager.create_secret(Name="credentials")["ARN"]
         stack.keep_secret(json.dumps(BASIC))

@@ -39,6 +39,7 @@ class FakeApi:
         self.fingerprint_exclude = fingerprint_exclude
         self.filter_time_zone = filter_time_zone
         self.calls = 0
+        self.may_ask = True
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
         bounds = local_bounds(window, self.filter_time_zone) if window else None

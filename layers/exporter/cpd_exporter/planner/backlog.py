@@ -1,14 +1,18 @@
 """The pages that are planned and not done."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
-from cpd_exporter.model.page import Page
+from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.ports import PageStore
+
+MAX_UNDONE_PAGES = 20_000
+"""Undone pages that a tick or a status reads, so that its time is bounded."""
 
 
 @dataclass(slots=True)
@@ -50,9 +54,12 @@ class Backlog:
 def read_backlog(
     timeline: PageStore, watermark: Watermark, limits: PlannerLimits, now: datetime
 ) -> Backlog:
-    """Read the pages that are not done: all in flight, and as many due ones as the limits allow."""
+    """Read the pages that are not done: all in flight, and as many due ones as the limits allow.
+
+    Beyond ``MAX_UNDONE_PAGES``, it reads the newest alone, so that no old work delays new entries.
+    """
     backlog = Backlog(due_again=deque(maxlen=limits.max_outstanding_pages))
-    for page in timeline.undone():
+    for page in _undone(timeline, watermark, limits):
         is_due = page.due(now, limits.resend_policy)
         due: list[Page] | deque[Page]
         if page.hole_since is not None:
@@ -71,6 +78,19 @@ def read_backlog(
         if backlog.holes > limits.max_holes:
             break
     return backlog
+
+
+def _undone(timeline: PageStore, watermark: Watermark, limits: PlannerLimits) -> Iterator[Page]:
+    page: Page | None = None
+    for number, page in enumerate(timeline.undone()):
+        if number >= MAX_UNDONE_PAGES:
+            break
+        yield page
+    else:
+        return
+    newest = islice(timeline.pages_before(watermark.planned_through), limits.outstanding)
+    rest = [one for one in newest if one.window.start >= page.window.start]
+    yield from (one for one in reversed(rest) if one.state is not PageState.DONE)
 
 
 def pages_to_send(

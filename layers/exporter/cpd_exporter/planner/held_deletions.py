@@ -60,6 +60,8 @@ class Confirmation:
     def confirm(self) -> int:
         """Release the held deletions, and sweep their pages; returns how many were held.
 
+        Beyond ``MAX_FLAGGED_PAGES``, later ticks request the sweeps.
+
         A sweep that holds further deletions meanwhile writes the breaker, so this write fails and
         the count begins again.
         """
@@ -79,7 +81,7 @@ class Confirmation:
                 breaker, opened_at=None, confirmed_through=through, revision=self.new_token()
             )
             if self.timeline.update_breaker(BreakerChange(breaker, after)):
-                for start in starts:
+                for start in starts[:MAX_FLAGGED_PAGES]:
                     self.timeline.request_sweep(SweepRequest(start, now))
                 return held
         raise TransientError(

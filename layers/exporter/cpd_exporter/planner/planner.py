@@ -8,10 +8,11 @@ however long a backfill is.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from cpd_exporter.dispatch import send
-from cpd_exporter.errors import ExporterError
+from cpd_exporter.errors import ExporterError, PausedError
 from cpd_exporter.model.command import Command
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.watermark import Tick, Watermark
@@ -37,6 +38,9 @@ from cpd_exporter.ports import (
     PlannerTimeline,
     Queue,
 )
+
+MAX_PAGES_PER_MOVE = 5000
+"""Pages over which a tick moves either end of the watermark: ten times what it plans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,11 @@ class Planner:
         """
         watermark = self._read_or_create_watermark()
         backlog = read_backlog(self.timeline, watermark, self.limits, self.clock())
-        planned_new, planned_past, error, past_error = self._plan(watermark, backlog, has_time_left)
+
+        def may_ask() -> bool:
+            return has_time_left() and self.api.may_ask
+
+        planned_new, planned_past, error, past_error = self._plan(watermark, backlog, may_ask)
         new = [*backlog.due, *open_pages(planned_new)]
         past = [*backlog.due_past, *open_pages(planned_past)]
         sent = self._send(pages_to_send(backlog, new, past, self.limits))
@@ -129,7 +137,7 @@ class Planner:
         in_flight = backlog.in_flight + backlog.past_in_flight
         undone = in_flight + len(new) + len(backlog.due_again) + len(past)
         self._follow_up(watermark)
-        check_error = self._reconcile(has_time_left)
+        check_error = self._reconcile(may_ask)
         sweeps = [] if error else self._sweep(watermark, undone, has_time_left)
         refusals = read_refusals(self.timeline, self.clock())
         jobs = self._send_jobs(refusals)
@@ -171,27 +179,31 @@ class Planner:
         return self.timeline.begin(Watermark(self.new_token(), origin, origin, origin, origin))
 
     def _plan(
-        self, watermark: Watermark, backlog: Backlog, has_time_left: HasTimeLeft
+        self, watermark: Watermark, backlog: Backlog, may_ask: HasTimeLeft
     ) -> tuple[list[Page], list[Page], ExporterError | None, ExporterError | None]:
         """Plan new pages, then past ones; returns both, with the errors that stopped either.
 
         An error of the past alone holds up nothing else.
         """
         page_planner = PagePlanner(
-            self.api, self.timeline, self.clock, self.new_token, self.limits, has_time_left
+            self.api, self.timeline, self.clock, self.new_token, self.limits, may_ask
         )
         checker = FilterChecker(
-            self.api, self.timeline, self.clock, self.limits, has_time_left, self.new_token
+            self.api, self.timeline, self.clock, self.limits, may_ask, self.new_token
         )
         new: list[Page] = []
         past: list[Page] = []
         try:
             checker.check(watermark)
             page_planner.plan_new(watermark, backlog, new)
+        except PausedError:
+            return new, past, None, None
         except ExporterError as error:
             return new, past, error, None
         try:
             page_planner.plan_past(watermark, backlog, past)
+        except PausedError:
+            pass
         except ExporterError as error:
             return new, past, None, error
         return new, past, None, None
@@ -205,11 +217,13 @@ class Planner:
         noted = self._read_or_create_watermark()
         request_follow_up(self.timeline, noted, self.clock(), self.new_token)
 
-    def _reconcile(self, has_time_left: HasTimeLeft) -> ExporterError | None:
+    def _reconcile(self, may_ask: HasTimeLeft) -> ExporterError | None:
         """Go on with the comparison of totals; an error holds up nothing else, and is returned."""
-        reconciler = Reconciler(self.api, self.timeline, self.clock, self.new_token, has_time_left)
+        reconciler = Reconciler(self.api, self.timeline, self.clock, self.new_token, may_ask)
         try:
             reconciler.advance(self._read_or_create_watermark())
+        except PausedError:
+            return None
         except ExporterError as error:
             return error
         return None
@@ -254,16 +268,20 @@ class Planner:
         return None
 
     def _move_watermark(self) -> Watermark:
-        """Move both ends outward over done pages and over holes, up to the first other page."""
+        """Move both ends outward over done pages and over holes, up to the first other page.
+
+        A tick reads at most ``MAX_PAGES_PER_MOVE``: the next one goes on.
+        """
         watermark = self._read_or_create_watermark()
         through, start = watermark.exported_through, watermark.exported_from
         if through < watermark.planned_through:
-            for page in self.timeline.pages(through, watermark.planned_through):
+            pages = self.timeline.pages(through, watermark.planned_through)
+            for page in islice(pages, MAX_PAGES_PER_MOVE):
                 if page.window.start != through or not page.watermark_may_pass:
                     break
                 through = page.window.end
         if start > watermark.origin:
-            for page in self.timeline.pages_before(start):
+            for page in islice(self.timeline.pages_before(start), MAX_PAGES_PER_MOVE):
                 if page.window.end != start or not page.watermark_may_pass:
                     break
                 start = page.window.start

@@ -11,6 +11,7 @@ from cpd_exporter.model.page import Page, PageFlag, PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.planner.backlog import MAX_UNDONE_PAGES
 from cpd_exporter.planner.held_deletions import MAX_FLAGGED_PAGES
 from cpd_exporter.planner.planner import Answer, TickReport
 from cpd_exporter.planner.refusals import MAX_COUNTED_REFUSALS
@@ -28,22 +29,25 @@ MAX_LISTED_HELD_PAGES = 100
 def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
     """Read one tenant's state as JSON: instants in RFC 3339, lag in seconds.
 
-    It reads undone pages and a bounded number of flagged ones: its time grows with the work that
-    is left, not with the timeline.
+    It reads a bounded number of undone pages and of flagged ones: its time grows neither with the
+    timeline nor with the work that is left. ``morePages`` says whether it left undone pages out.
     """
     watermark = timeline.watermark()
     states: Counter[PageState] = Counter()
     holes: list[dict[str, Any]] = []
     held: list[dict[str, Any]] = []
     quarantined = deletions_held = 0
+    more_pages = False
     breaker = timeline.breaker()
     sweeps: Counter[PageState] = Counter()
     if watermark is not None:
-        for page in timeline.undone():
+        undone = timeline.undone()
+        for page in islice(undone, MAX_UNDONE_PAGES):
             states[page.state] += 1
             quarantined += page.quarantined
             if page.hole_since is not None:
                 holes.append(_hole(page, page.hole_since))
+        more_pages = next(undone, None) is not None
         for page in islice(timeline.flagged(PageFlag.QUARANTINED), MAX_FLAGGED_PAGES):
             quarantined += page.quarantined
         for page in islice(timeline.flagged(PageFlag.HELD), MAX_FLAGGED_PAGES):
@@ -66,6 +70,7 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
         "plannedThrough": _text(watermark.planned_through if watermark else None),
         "lagSeconds": age_seconds(watermark.exported_through, clock()) if watermark else None,
         "pages": {state.value: states[state] for state in _UNDONE_STATES},
+        "morePages": more_pages,
         "sweeps": {state.value: sweeps[state] for state in _UNDONE_STATES},
         "jobs": [_job(job) for job in timeline.jobs()],
         "fullSweep": _full_sweep(watermark, clock()),

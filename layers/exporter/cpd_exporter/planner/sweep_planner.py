@@ -1,6 +1,6 @@
 """Reserves done pages for sweeps: neighbours of one month that fit into one response."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -87,7 +87,8 @@ class SweepPlanner:
         cursor = start
         first = self.timeline.page_at(start) if start < end else None
         if first is not None:
-            for group in self._groups(first.window.start, end, watermark, read_before):
+            pages = _Passed(self.timeline.pages(first.window.start, end), self.has_time_left)
+            for group in self._groups(pages, watermark, read_before):
                 is_reserved = group[0].reserved_by is not None
                 is_room = (is_reserved or len(sweeps) < max_sweeps) and self.has_time_left()
                 if is_room and is_reserved:
@@ -96,10 +97,12 @@ class SweepPlanner:
                     # No room, or another tick reserved a page: the next tick goes on from here.
                     return cursor
                 cursor = group[-1].window.end
+            if pages.is_cut_off:
+                return max(cursor, pages.through or start)
         return max(cursor, end)
 
     def _groups(
-        self, start: datetime, end: datetime, watermark: Watermark, read_before: datetime | None
+        self, pages: Iterable[Page], watermark: Watermark, read_before: datetime | None
     ) -> Iterator[list[Page]]:
         """Divide done pages into those of one sweep each; a page that a sweep has is alone.
 
@@ -107,7 +110,7 @@ class SweepPlanner:
         now.
         """
         group: list[Page] = []
-        for page in self.timeline.pages(start, end):
+        for page in pages:
             fits = group and _is_neighbour(page, group) and self._fits([*group, page])
             is_wanted = _is_sweepable(page, watermark) and not _is_read(page, read_before)
             if group and not (fits and is_wanted):
@@ -134,6 +137,24 @@ class SweepPlanner:
             return False
         sweeps.append(sweep)
         return True
+
+
+@dataclass(slots=True)
+class _Passed:
+    """The pages for as long as ``has_time_left``, and how far that went."""
+
+    pages: Iterator[Page]
+    has_time_left: Callable[[], bool]
+    through: datetime | None = None
+    is_cut_off: bool = False
+
+    def __iter__(self) -> Iterator[Page]:
+        for page in self.pages:
+            if self.through and not self.has_time_left():
+                self.is_cut_off = True
+                return
+            self.through = page.window.end
+            yield page
 
 
 def _is_sweepable(page: Page, watermark: Watermark) -> bool:

@@ -19,7 +19,7 @@ from cpd_exporter.adapters.aws.client import in_parallel
 from cpd_exporter.adapters.thrive.auth import Access
 from cpd_exporter.adapters.thrive.endpoints import Endpoints
 from cpd_exporter.adapters.thrive.http import Http, Response, failure
-from cpd_exporter.errors import AccessError, TransientError
+from cpd_exporter.errors import AccessError, PausedError, TransientError
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_listing, read_single_entry
 from cpd_exporter.model.local_time import local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
@@ -61,7 +61,7 @@ class ThriveApi:
         self._access = access
         self._clock = clock
         self._retrying = Retrying(
-            retry=retry_if_exception(_is_worth_repeating),
+            retry=retry_if_exception(self._is_worth_repeating),
             stop=stop_after_attempt(4) | stop_after_delay(30),
             wait=_wait,
             sleep=sleep,
@@ -72,6 +72,10 @@ class ThriveApi:
     def calls(self) -> int:
         """The number of requests sent, with those for tokens."""
         return self._http.calls
+
+    @property
+    def may_ask(self) -> bool:
+        return self._http.pace.is_open
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
         params = {"page": str(page), "perPage": str(per_page)}
@@ -131,13 +135,13 @@ class ThriveApi:
         headers = {"Authorization": authorization, "Accept": "application/json"}
         return self._http.request("GET", url, headers=headers, params=params)
 
-
-def _is_worth_repeating(error: BaseException) -> bool:
-    return (
-        isinstance(error, TransientError)
-        and not isinstance(error, AccessError)
-        and (error.retry_after is None or error.retry_after <= MAX_WAIT_SECONDS)
-    )
+    def _is_worth_repeating(self, error: BaseException) -> bool:
+        return (
+            isinstance(error, TransientError)
+            and not isinstance(error, AccessError | PausedError)
+            and (error.retry_after is None or error.retry_after <= MAX_WAIT_SECONDS)
+            and self.may_ask
+        )
 
 
 def _wait(state: RetryCallState) -> float:

@@ -23,6 +23,7 @@ from cpd_exporter.adapters.thrive.auth import (
 )
 from cpd_exporter.adapters.thrive.endpoints import endpoints
 from cpd_exporter.adapters.thrive.http import Http, new_client
+from cpd_exporter.adapters.thrive.pace import CallPace
 from cpd_exporter.model.options import Audience, Environment, Scope
 from cpd_exporter.ports import Clock
 
@@ -40,6 +41,7 @@ def build_api(
     fingerprint_exclude: frozenset[str] = frozenset(),
     filter_time_zone: tzinfo = UTC,
     client: httpx.Client | None = None,
+    pace: CallPace | None = None,
 ) -> tuple[str, ThriveApi]:
     """The tenant's ID, and the client that reads this tenant's entries.
 
@@ -48,7 +50,7 @@ def build_api(
     ``ConfigurationError`` at once. ``api_url`` overrides the environment's hosts.
     """
     hosts = endpoints(environment, audience, api_url=api_url)
-    http = Http(new_client() if client is None else client)
+    http = Http(new_client() if client is None else client, pace=pace)
     tenant_id = credentials.read().tenant_id
     access: Access
     if _hold_api_secret(credentials):

@@ -1,5 +1,6 @@
 """HTTP requests, bounded in time and size. HTTP failures become the exporter's errors."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from threading import Lock
 
 import httpx
 
+from cpd_exporter.adapters.thrive.pace import CallPace
 from cpd_exporter.errors import (
     AccessError,
     ExporterError,
@@ -25,10 +27,13 @@ MAX_RESPONSE_SECONDS = 60.0
 """The time from the request to the end of the body, however steadily the body drips."""
 
 
-def new_client() -> httpx.Client:
+MAX_CONNECT_SECONDS = 5.0
+
+
+def new_client(*, max_silence_seconds: float = 30.0) -> httpx.Client:
     """A client that reuses connections, follows no redirect and never waits long."""
     return httpx.Client(
-        timeout=httpx.Timeout(30, connect=5),
+        timeout=httpx.Timeout(max_silence_seconds, connect=MAX_CONNECT_SECONDS),
         follow_redirects=False,
         headers={"User-Agent": "cpd-exporter", "Accept-Encoding": "gzip"},
     )
@@ -86,15 +91,20 @@ def failure(response: Response, now: datetime) -> ExporterError:
 
 
 class Http:
-    """Sends requests from any thread, and counts them in ``calls``.
+    """Sends requests from any thread at its ``pace``, and counts them in ``calls``.
 
     Make ``client`` with ``new_client``.
     """
 
     def __init__(
-        self, client: httpx.Client, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        client: httpx.Client,
+        *,
+        pace: CallPace | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.calls = 0
+        self.pace = pace or CallPace()
         self._client = client
         self._counting = Lock()
         self._monotonic = monotonic
@@ -110,26 +120,40 @@ class Http:
     ) -> Response:
         """The response, whatever its status. Raises ``TransientError`` where none came."""
         name = f"{method} {url}"
+        seconds = self.pace.take_turn()
+        deadline = self._monotonic() + min(seconds, MAX_RESPONSE_SECONDS)
         with self._counting:
             self.calls += 1
         try:
             with self._client.stream(
-                method, url, headers=headers, params=params, data=form
+                method,
+                url,
+                headers=headers,
+                params=params,
+                data=form,
+                timeout=self._timeout(seconds),
             ) as response:
-                body = self._body(name, response)
+                body = self._body(name, response, deadline)
         except httpx.HTTPError as error:
             raise TransientError(f"{name} failed ({type(error).__name__})") from error
         return Response(name, response.status_code, response.headers, body)
 
-    def _body(self, name: str, response: httpx.Response) -> bytes:
-        deadline = self._monotonic() + MAX_RESPONSE_SECONDS
+    def _timeout(self, seconds: float) -> httpx.Timeout:
+        """The client's own time-outs, or less where the call may not take so long."""
+        own = self._client.timeout
+        silence, connect = (
+            seconds if limit is None else min(limit, seconds) for limit in (own.read, own.connect)
+        )
+        return own if seconds == math.inf else httpx.Timeout(silence, connect=connect)
+
+    def _body(self, name: str, response: httpx.Response, deadline: float) -> bytes:
         body = bytearray()
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 raise OversizedResponseError(f"{name} answered more than {MAX_BODY_BYTES} bytes")
             if self._monotonic() > deadline:
-                raise TransientError(f"{name} was still answering after {MAX_RESPONSE_SECONDS:g} s")
+                raise TransientError(f"{name} was still answering when its time was over")
         return bytes(body)
 
 
