@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cpd_exporter import bootstrap
 from cpd_exporter.errors import ConfigurationError, ExporterError
 from cpd_exporter.model.message import read_message
-from cpd_exporter.worker.backoff import seconds_until_retry
+from cpd_exporter.worker.backoff import is_resent, seconds_until_retry
 from cpd_exporter.worker.context import WorkReport
 from cpd_exporter.worker.metrics import report_fields, report_metrics
 
@@ -29,13 +29,17 @@ metrics = Metrics()
 def handler(event: SQSEvent, context: LambdaContext) -> None:
     """Work off one message.
 
-    A failure is raised, so that the queue keeps the message and its poller slows down. The message
-    then waits as long as the failure calls for.
+    A failure of the work's own is raised, so that the queue keeps the message and its poller slows
+    down. The message then waits as long as the failure calls for. In an outage, the message is
+    dropped: the planner sends the work again.
     """
     for record in event.records:
         try:
             report = _work(record, context)
         except ExporterError as error:
+            if is_resent(error):
+                _drop(error)
+                continue
             _fail(record, error)
             raise error from None
         _log(report)
@@ -57,6 +61,14 @@ def _has_time_left(context: LambdaContext) -> bool:
     return context.get_remaining_time_in_millis() > TIME_FOR_A_PAGE_MS
 
 
+def _drop(error: ExporterError) -> None:
+    """Log and count an outage, whose end the planner finds."""
+    logger.error(str(error), error=type(error).__name__)
+    metrics.add_metric("WorkFailed", MetricUnit.Count, 1)
+    if isinstance(error, ConfigurationError):
+        bootstrap.discard()
+
+
 def _fail(record: SQSRecord, error: ExporterError) -> None:
     """Log and count a failure, and let the message wait."""
     receives = int(record.attributes.approximate_receive_count)
@@ -69,8 +81,6 @@ def _fail(record: SQSRecord, error: ExporterError) -> None:
     except ExporterError as failure:
         # The queue's own visibility time-out applies then.
         logger.warning(str(failure), error=type(failure).__name__)
-    if isinstance(error, ConfigurationError):
-        bootstrap.discard()
 
 
 def _log(report: WorkReport) -> None:

@@ -23,6 +23,7 @@ from cpd_exporter.model.window import Window
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.planner import Planner
 from cpd_exporter.planner.slicer import SlicePolicy
+from cpd_exporter.worker.backoff import is_resent
 from cpd_exporter.worker.context import WorkerLimits
 from cpd_exporter.worker.worker import Worker
 from simulator.simulator import Simulator
@@ -46,7 +47,7 @@ TENANT = "eu-west-2_AbcdEfghI"
 REPLAY_QUEUE = "arn:aws:sqs:eu-west-2:123456789012:a-subscriber"
 VISIBILITY = timedelta(minutes=12)
 RESEND_POLICY = ResendPolicy(in_queue=VISIBILITY + timedelta(minutes=1))
-RECEIVES = 5
+RECEIVES = 10
 """As often a message is delivered before it lands in the dead-letter queue."""
 
 
@@ -274,8 +275,9 @@ class Simulation:
         if message is None or message not in self.messages:
             return
         succeeded = not process.dead and process.error is None
-        if succeeded or message.receives >= RECEIVES:
-            self.counts["dead letters"] += not succeeded
+        dropped = process.error is not None and is_resent(process.error)
+        if succeeded or dropped or message.receives >= RECEIVES:
+            self.counts["dead letters"] += not (succeeded or dropped)
             self.messages.remove(message)
         elif isinstance(process.error, MalformedInputError):
             self.messages.remove(message)

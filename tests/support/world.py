@@ -67,6 +67,7 @@ class World:
     max_deletions: int = 500
     seed: int = 1
     filter_time_zone: tzinfo = UTC
+    in_queue: timedelta = timedelta(minutes=13)
 
     def __post_init__(self) -> None:
         self.now = NOW
@@ -101,7 +102,7 @@ class World:
                     target=self.slice_target,
                     floor=self.slice_floor,
                 ),
-                resend_policy=ResendPolicy(in_queue=timedelta(minutes=13)),
+                resend_policy=ResendPolicy(in_queue=self.in_queue),
                 full_sweep=self.full_sweep,
                 filter_time_zone=self.filter_time_zone,
             ),

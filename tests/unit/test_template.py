@@ -169,7 +169,8 @@ def test_a_message_stays_hidden_while_it_may_be_in_work() -> None:
 
 def test_a_message_that_fails_often_is_kept_in_the_dead_letter_queue() -> None:
     redrive = properties("WorkQueue")["RedrivePolicy"]
-    assert redrive["maxReceiveCount"] >= 5
+    # Five attempts make a hole of a page, and two workers may die besides.
+    assert redrive["maxReceiveCount"] == 10
     assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["WorkDeadLetterQueue", "Arn"]}
     fortnight = 14 * 24 * 60 * 60
     assert properties("WorkDeadLetterQueue")["MessageRetentionPeriod"] == fortnight
@@ -408,6 +409,13 @@ def test_dead_letters_and_crashes_alarm_too() -> None:
     }
     assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible") in watched
     assert ("AWS/Lambda", "Errors") in watched
+
+
+def test_the_alarm_of_dead_letters_says_what_to_type() -> None:
+    text = properties("DeadLettersAlarm")["AlarmDescription"]["Fn::Sub"]
+    for command in ("receive-message", "purge-queue"):
+        assert f"aws sqs {command} --queue-url ${{WorkDeadLetterQueue}}" in text
+    assert len(text) + 200 < 1024
 
 
 def test_outputs_are_what_operators_and_subscribers_need() -> None:

@@ -80,7 +80,7 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
         "lagSeconds": 8 * 3600,
         "pages": {"open": 3, "writing": 1, "stored": 1},
         "morePages": False,
-            "sweeps": {"open": 0, "writing": 0, "stored": 0},
+        "sweeps": {"open": 0, "writing": 0, "stored": 0},
         "jobs": [],
         "deletionsHeld": 0,
         "deletionsHeldSince": None,

@@ -16,6 +16,7 @@ from cpd_exporter.errors import (
 from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
+from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.attempt import JobClaim, PageClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
@@ -139,11 +140,29 @@ def test_what_strikes_all_alike_is_waited_out_and_never_counts(
     for _ in range(20):
         assert isinstance(attempt(world, work), kind)
         page = page_of(world, work)
-        assert (page.attempts, page.lease_until, page.hole_since) == (0, None, None)
+        assert (page.attempts, page.hole_since) == (0, None)
         assert page.error
+        # A message that comes again meanwhile finds the page at rest.
+        assert world.worker.handle(work) == WorkReport(Outcome.HELD)
     world.simulator.behaviour = Behaviour()
     assert attempt(world, work) == done(20)
     assert page_of(world, work).error is None
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pause"), [(None, 60), (30, 60), (400, 400), (86_400, 3600)]
+)
+def test_a_page_rests_for_as_long_as_the_api_asks_but_no_more_than_an_hour(
+    retry_after: int | None, pause: int
+) -> None:
+    world, work = planned(20)
+    answer = TransientError("too many requests", retry_after=retry_after)
+    world.api.query = lambda *_, **__: fail(answer)  # type: ignore[method-assign]
+    attempt(world, work)
+    policy = ResendPolicy(in_queue=timedelta(minutes=6))
+    page, end = page_of(world, work), world.now + timedelta(seconds=pause) + policy.lease_grace
+    assert not page.due(end, policy)
+    assert page.due(end + timedelta(seconds=1), policy)
 
 
 @pytest.mark.parametrize("port", ["lake", "topic"])

@@ -125,6 +125,15 @@ class Page:
         """Whether the page is as it was planned: no worker has tried it, and no split made it."""
         return self.generation == 1 and self.updated_at is None
 
+    def met_outage(self, since: datetime) -> bool:
+        """Whether an outage ended the last attempt, later than ``since``.
+
+        The error of an attempt that is under way again may be an outage too.
+        """
+        is_paused = self.error is not None and self.lease_until is not None
+        is_recent = self.updated_at is not None and self.updated_at > since
+        return is_paused and is_recent and self.hole_since is None
+
     @property
     def watermark_may_pass(self) -> bool:
         """Whether the watermark may pass the page: it is done, or it is a hole."""

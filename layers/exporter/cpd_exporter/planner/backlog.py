@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from cpd_exporter.model.page import Page, PageState
@@ -14,6 +14,9 @@ from cpd_exporter.ports import PageStore
 MAX_UNDONE_PAGES = 20_000
 """Undone pages that a tick or a status reads, so that its time is bounded."""
 
+OUTAGE_MEMORY = timedelta(minutes=15)
+"""How long an outage that a page met slows the planner down."""
+
 
 @dataclass(slots=True)
 class Backlog:
@@ -22,7 +25,7 @@ class Backlog:
     ``due`` are the pages that no worker has tried. Parts of splits and pages that failed are in
     ``due_again``, the latest first, so that none of them delays newer entries. Holes wait behind
     all other pages, and hold up no planning. Each list of due pages holds at most the number of
-    pages that may be outstanding.
+    pages that may be outstanding. ``outages`` counts the pages that an outage met lately.
     """
 
     due: list[Page] = field(default_factory=list)
@@ -32,6 +35,7 @@ class Backlog:
     in_flight: int = 0
     untried_in_flight: int = 0
     past_in_flight: int = 0
+    outages: int = 0
     holes: int = 0
     oldest_hole: datetime | None = None
 
@@ -61,6 +65,7 @@ def read_backlog(
     backlog = Backlog(due_again=deque(maxlen=limits.max_outstanding_pages))
     for page in _undone(timeline, watermark, limits):
         is_due = page.due(now, limits.resend_policy)
+        backlog.outages += page.met_outage(now - OUTAGE_MEMORY)
         due: list[Page] | deque[Page]
         if page.hole_since is not None:
             backlog.holes += 1
@@ -80,6 +85,15 @@ def read_backlog(
     return backlog
 
 
+def share_in_outage(limit: int, outages: int) -> int:
+    """What is left of a limit while ``outages`` pieces of work met an outage lately.
+
+    In an outage, workers do less than the planner sends, and messages would pile up for its whole
+    length. A few are enough to find its end.
+    """
+    return max(1, limit // (1 + outages)) if limit else 0
+
+
 def _undone(timeline: PageStore, watermark: Watermark, limits: PlannerLimits) -> Iterator[Page]:
     page: Page | None = None
     for number, page in enumerate(timeline.undone()):
@@ -96,10 +110,15 @@ def _undone(timeline: PageStore, watermark: Watermark, limits: PlannerLimits) ->
 def pages_to_send(
     backlog: Backlog, new: Sequence[Page], past: Sequence[Page], limits: PlannerLimits
 ) -> list[Page]:
-    """The pages that have room in the queue: new ones, which always find some, then all others."""
-    room = max(0, limits.max_outstanding_pages - backlog.in_flight)
-    reserve = max(0, limits.new_outstanding - backlog.untried_in_flight)
+    """The pages that have room in the queue: new ones, which always find some, then all others.
+
+    The more pages met an outage lately, the less room there is.
+    """
+    room = max(0, share_in_outage(limits.max_outstanding_pages, backlog.outages) - backlog.in_flight)
+    reserve = share_in_outage(limits.new_outstanding, backlog.outages)
+    reserve = max(0, reserve - backlog.untried_in_flight)
     first = new[: max(room, reserve)]
-    past_room = max(0, limits.past_outstanding - backlog.past_in_flight)
+    past_room = share_in_outage(limits.past_outstanding, backlog.outages)
+    past_room = max(0, past_room - backlog.past_in_flight)
     others = [*reversed(backlog.due_again), *past[:past_room], *backlog.due_holes]
     return [*first, *others[: max(0, room - max(len(first), reserve))]]

@@ -16,7 +16,13 @@ from cpd_exporter.errors import ExporterError, PausedError
 from cpd_exporter.model.command import Command
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.watermark import Tick, Watermark
-from cpd_exporter.planner.backlog import Backlog, pages_to_send, read_backlog
+from cpd_exporter.planner.backlog import (
+    OUTAGE_MEMORY,
+    Backlog,
+    pages_to_send,
+    read_backlog,
+    share_in_outage,
+)
 from cpd_exporter.planner.commands import CommandHandler
 from cpd_exporter.planner.filter_checker import FilterChecker
 from cpd_exporter.planner.follow_up import note_first_export, request_follow_up
@@ -233,7 +239,9 @@ class Planner:
         now = self.clock()
         sweeps = list(self.timeline.sweeps())
         due = [sweep for sweep in sweeps if sweep.due(now, self.limits.resend_policy)]
-        self._send(due[: max(0, self.limits.max_sweeps - len(sweeps) + len(due))])
+        outages = sum(sweep.met_outage(now - OUTAGE_MEMORY) for sweep in sweeps)
+        most = share_in_outage(self.limits.max_sweeps, outages)
+        self._send(due[: max(0, most - len(sweeps) + len(due))])
         capacity = self.limits.slice_policy.target
         sweep_planner = SweepPlanner(
             self.timeline, self.clock, self.new_token, has_time_left, capacity

@@ -144,7 +144,7 @@ class _Passed:
     """The pages for as long as ``has_time_left``, and how far that went."""
 
     pages: Iterator[Page]
-    has_time_left: Callable[[], bool]
+    has_time_left: HasTimeLeft
     through: datetime | None = None
     is_cut_off: bool = False
 

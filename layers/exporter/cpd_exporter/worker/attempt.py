@@ -1,8 +1,9 @@
 """One attempt at a piece of work: claimed, updated by conditional writes, and ended.
 
 Pages, sweeps and jobs share this life cycle. An attempt counts when it is claimed, so an attempt
-that kills its worker counts too. An outage takes the attempt back; a failure of the work's own
-keeps it, and after the last attempt the worker gives the work up.
+that kills its worker counts too. An outage takes the attempt back, and the lease then lasts for a pause,
+after which the planner sends the work again. A failure of the work's own keeps the attempt, and
+after the last one the worker gives the work up.
 """
 
 from abc import ABC, abstractmethod
@@ -21,6 +22,12 @@ from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 
 SAVE_INTERVAL = timedelta(seconds=90)
 """How often long work saves its progress: a lease, which each save renews, lasts longer."""
+
+OUTAGE_PAUSE = timedelta(minutes=1)
+"""How long work rests after an outage ended its attempt."""
+
+MAX_OUTAGE_PAUSE = timedelta(hours=1)
+"""The longest pause that the API may ask for: it may be well again sooner than it expects."""
 
 
 class SupersededError(Exception):
@@ -70,7 +77,7 @@ class Claim(ABC):
     ) -> WorkReport:
         """Do the work once; give it up where the last allowed attempt fails.
 
-        Raises the work's error otherwise: the message is to come again.
+        Raises the work's error otherwise: the work is to be tried again.
         """
         if self.crashed:
             return give_up(self.begin_after_crash())
@@ -79,7 +86,8 @@ class Claim(ABC):
             return work()
         except (TransientError, ConfigurationError) as error:
             taken_back = max(0, self.failures - 1)
-            self.update(attempts=taken_back, lease_until=None, error=str(error))
+            pause_end = self._pause_end(error)
+            self.update(attempts=taken_back, lease_until=pause_end, error=str(error))
             raise
         except PermanentError as error:
             counted = self.failures
@@ -89,6 +97,12 @@ class Claim(ABC):
                 return give_up(error)
             self.update(attempts=counted, lease_until=None, error=str(error))
             raise
+
+    def _pause_end(self, error: Exception) -> datetime | None:
+        """When the work may be tried again after an outage."""
+        retry_after = error.retry_after if isinstance(error, TransientError) else None
+        asked = min(retry_after or 0, MAX_OUTAGE_PAUSE.total_seconds())
+        return self.context.clock() + max(OUTAGE_PAUSE, timedelta(seconds=asked))
 
     @property
     def _lease_end(self) -> datetime:
@@ -131,6 +145,10 @@ class PageClaim(Claim):
     @property
     def lease_until(self) -> datetime | None:
         return self.page.lease_until
+
+    def _pause_end(self, error: Exception) -> datetime | None:
+        # A hole has no lease, since one would say that its worker crashed. Its back-off is longer.
+        return None if self.page.hole_since else super(PageClaim, self)._pause_end(error)
 
     @property
     def crashed(self) -> bool:
