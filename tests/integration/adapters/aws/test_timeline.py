@@ -181,17 +181,33 @@ class TestTimeline:
         self, account: MotoAccount, timeline: DynamoDbTimeline, page: Page, waits: list[float]
     ) -> None:
         with Stubber(account.dynamodb) as stub:
-            self.cancelled(stub, "None", "TransactionConflict", times=5)
+            self.cancelled(stub, "None", "TransactionConflict", times=7)
             with pytest.raises(TransientError, match="TransactionConflict"):
                 timeline.append([page], after=START)
-        assert len(waits) == 4
+        assert len(waits) == 6
+        assert sum(waits) <= 5
 
     @pytest.mark.parametrize("reason", ["ThrottlingError", "ProvisionedThroughputExceeded"])
-    def test_a_transaction_that_is_cancelled_for_want_of_room_is_left_to_the_queue(
+    def test_a_transaction_that_is_cancelled_for_want_of_room_is_tried_again(
+        self,
+        account: MotoAccount,
+        timeline: DynamoDbTimeline,
+        page: Page,
+        reason: str,
+        waits: list[float],
+    ) -> None:
+        with Stubber(account.dynamodb) as stub:
+            self.cancelled(stub, "ConditionalCheckFailed", reason, times=3)
+            stub.add_response("transact_write_items", {})
+            assert timeline.commit([ConditionalWrite(page, replace(page, revision="2"))])
+        assert len(waits) == 3
+
+    @pytest.mark.parametrize("reason", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+    def test_a_transaction_that_finds_no_room_for_long_is_left_to_the_queue(
         self, account: MotoAccount, timeline: DynamoDbTimeline, page: Page, reason: str
     ) -> None:
         with Stubber(account.dynamodb) as stub:
-            self.cancelled(stub, "ConditionalCheckFailed", reason)
+            self.cancelled(stub, "ConditionalCheckFailed", reason, times=7)
             with pytest.raises(TransientError, match=reason):
                 timeline.commit([ConditionalWrite(page, replace(page, revision="2"))])
 

@@ -4,6 +4,7 @@ client          how AWS is called: the clients' settings, AWS's errors, parallel
 timeline        the timeline, in a DynamoDB table
 timeline_items  the table's sort keys, and each record as an item
 dynamodb        one partition of a table: consistent reads, conditional writes
+write_pace      keeps writes below what one partition takes
 lake            the lake, in an S3 bucket
 topic           the topic, in SNS
 queue           the work queue, in SQS

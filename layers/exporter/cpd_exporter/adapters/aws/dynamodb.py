@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from cpd_exporter.adapters.aws.client import code_of, translated
+from cpd_exporter.adapters.aws.write_pace import WritePace
 from cpd_exporter.errors import TransientError
 
 if TYPE_CHECKING:
@@ -67,14 +68,17 @@ class Partition:
         key: str,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        pace: WritePace | None = None,
     ) -> None:
         self._client = client
         self._table = table
         self._key = key
-        # botocore gives each of these attempts a token of its own.
+        self._pace = pace or WritePace()
+        # botocore repeats no cancelled transaction. It gives each of these attempts a token of its
+        # own. The waits are jittered, and five seconds together at most.
         self._retrying = Retrying(
-            retry=retry_if_exception(_is_conflict),
-            stop=stop_after_attempt(5),
+            retry=retry_if_exception(_soon_passes),
+            stop=stop_after_attempt(7),
             wait=wait_random_exponential(multiplier=0.05, max=1),
             sleep=sleep,
             reraise=True,
@@ -156,7 +160,7 @@ class Partition:
         }
         with translated(f"dynamodb:{write.operation}Item", self._table):
             try:
-                self._retrying(calls[write.operation], **write.request)
+                self._write(calls[write.operation], 1, **write.request)
             except self._client.exceptions.ConditionalCheckFailedException:
                 return False
         return True
@@ -170,7 +174,7 @@ class Partition:
         items: list[Any] = [{write.operation: write.request} for write in writes]
         with translated("dynamodb:TransactWriteItems", self._table):
             try:
-                self._retrying(self._client.transact_write_items, TransactItems=items)
+                self._write(self._client.transact_write_items, len(items), TransactItems=items)
             except self._client.exceptions.TransactionCanceledException as error:
                 cancelled = error
             else:
@@ -183,6 +187,15 @@ class Partition:
             f"({', '.join(sorted(reasons - {'None'})) or code_of(cancelled)})"
         ) from cancelled
 
+    def _write(self, call: Callable[..., Any], writes: int, **request: Any) -> None:
+        """Write at the pace that the partition takes, and again if something soon passes."""
+
+        def attempt() -> None:
+            self._pace.wait()
+            self._pace.note(call(**request, ReturnConsumedCapacity="TOTAL"), writes)
+
+        self._retrying(attempt)
+
     def _key_of(self, sk: str) -> Item:
         return _values({"pk": self._key, "sk": sk})
 
@@ -194,10 +207,13 @@ def _request_of(condition: Condition, values: Item | None = None) -> Item:
     return request | ({"ExpressionAttributeValues": _values(all_values)} if all_values else {})
 
 
-def _is_conflict(error: BaseException) -> bool:
-    """Whether another transaction held one of the items at that moment: it soon ends."""
+_PASSING = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError", "TransactionConflict"})
+"""Reasons of a cancelled transaction: the partition is busy, or another one holds an item."""
+
+
+def _soon_passes(error: BaseException) -> bool:
     return isinstance(error, ClientError) and (
-        code_of(error) == "TransactionConflictException" or "TransactionConflict" in _reasons(error)
+        code_of(error) == "TransactionConflictException" or not _PASSING.isdisjoint(_reasons(error))
     )
 
 

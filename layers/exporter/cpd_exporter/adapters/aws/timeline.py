@@ -50,6 +50,7 @@ from cpd_exporter.adapters.aws.timeline_items import (
     sweep_request_key,
     text_of,
 )
+from cpd_exporter.adapters.aws.write_pace import WritePace
 from cpd_exporter.errors import TransientError
 from cpd_exporter.model.breaker import Breaker, BreakerChange
 from cpd_exporter.model.garbage import IndexGarbage
@@ -78,9 +79,10 @@ class DynamoDbTimeline:
         tenant_id: str,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        pace: WritePace | None = None,
     ) -> None:
         self.tenant_id = tenant_id
-        self._items = Partition(client, table, f"TENANT#{tenant_id}", sleep=sleep)
+        self._items = Partition(client, table, f"TENANT#{tenant_id}", sleep=sleep, pace=pace)
 
     def watermark(self) -> Watermark | None:
         item = self._items.get(WATERMARK_KEY)
