@@ -50,6 +50,7 @@ def _parameters(options: SourceOptions) -> dict[str, str]:
         "FirstDate": first_date and f"{first_date:%Y-%m-%d}",
         "SettleSeconds": options.settle_seconds,
         "FilterTimeZone": options.filter_time_zone,
+        "ApiCallsPerMinute": options.api_calls_per_minute,
         "DeletionDelaySeconds": options.deletion_delay_seconds,
     }
     return {name: str(value) for name, value in given.items() if value not in {None, ""}}

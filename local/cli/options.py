@@ -73,6 +73,12 @@ class SourceOptions:
             rich_help_panel=_SOURCE,
         ),
     ] = None
+    api_calls_per_minute: Annotated[
+        int | None,
+        typer.Option(
+            help="The most calls of the API in a minute; 0 sets no limit.", rich_help_panel=_SOURCE
+        ),
+    ] = None
     deletion_delay_seconds: Annotated[
         int | None,
         typer.Option(

@@ -215,7 +215,12 @@ class Deployment:
 
     def load(self, name: str) -> ModuleType:
         """The function's module anew, as in a cold start."""
-        for cached in (bootstrap.planner, bootstrap.worker, bootstrap.work_queue):
+        for cached in (
+            bootstrap.planner,
+            bootstrap.planner_pace,
+            bootstrap.worker,
+            bootstrap.work_queue,
+        ):
             cached.cache_clear()
         # Powertools keeps a logger, and where it writes to, by the name of its service.
         self.monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"{name}-{next(_names)}")

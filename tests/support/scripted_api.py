@@ -32,6 +32,7 @@ class ScriptedApi:
         self.queries: list[tuple[Window | None, int, int]] = []
         self.held = list(held)
         self.may_ask = True
+        self.notice: str | None = None
 
     @property
     def calls(self) -> int:

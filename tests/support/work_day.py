@@ -32,6 +32,8 @@ class WaitingMessage:
 class WorkDay:
     """Ticks every five minutes, and ``workers`` that take messages in order in between.
 
+    Each publishing takes ``publishing``.
+
     Each worker has its own time; the calls of a world move that of whoever makes them. A worker
     that needs longer than its life is ``killed`` in the books only: nothing here takes so long but
     by a mistake. ``published_at`` says when each entry was published first.
@@ -41,6 +43,7 @@ class WorkDay:
     workers: int = 4
     tick: Callable[[], object] | None = None
     turn: Callable[[int], None] = lambda _: None
+    publishing: timedelta = timedelta(0)
     waiting: list[WaitingMessage] = field(default_factory=list)
     dead_letters: list[Message] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -54,6 +57,7 @@ class WorkDay:
         def noted(events: list[Event]) -> dict[str, str]:
             for event in events:
                 self.published_at.setdefault(event.entry_id, self.world.now)
+            self.world.now += self.publishing
             return publish(events)
 
         self.world.topic.publish = noted  # type: ignore[method-assign,assignment]

@@ -17,6 +17,7 @@ LEAST = {
     "CPD_TIMELINE_TABLE": "state",
     "CPD_QUEUE_URL": "https://queue",
     "CPD_WORKER_TIMEOUT_SECONDS": "120",
+    "CPD_WORKER_CONCURRENCY": "4",
 }
 PLANNER = LEAST | {
     "CPD_FIRST_DATE": "2020-02-29",
@@ -34,6 +35,28 @@ def test_what_need_not_be_said_has_the_safest_value() -> None:
     assert settings.api_url == ""
     assert settings.filter_time_zone == ZoneInfo("UTC")
     assert settings.worker_timeout_seconds == timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(
+    ("calls", "workers", "planner", "seconds"),
+    [("0", "4", 0, 0), ("20", "4", 10, 24), ("10", "2", 5, 24), ("601", "4", 300, 240 / 301)],
+)
+def test_calls_are_divided_between_the_planner_and_the_workers(
+    calls: str, workers: str, planner: int, seconds: float
+) -> None:
+    given = {"CPD_API_CALLS_PER_MINUTE": calls, "CPD_WORKER_CONCURRENCY": workers}
+    settings = Settings.read(LEAST | given)
+    assert settings.planner_calls_per_minute == planner
+    assert settings.seconds_between_calls == seconds
+    together = planner + (60 / seconds * int(workers) if seconds else 0)
+    assert together == pytest.approx(int(calls))
+
+
+@pytest.mark.parametrize(("calls", "workers", "least"), [("9", "1", 10), ("19", "4", 20)])
+def test_too_few_calls_are_refused_at_the_start(calls: str, workers: str, least: int) -> None:
+    given = {"CPD_API_CALLS_PER_MINUTE": calls, "CPD_WORKER_CONCURRENCY": workers}
+    with pytest.raises(ConfigurationError, match=f"need at least {least}: lower WorkerConc"):
+        Settings.read(LEAST | given)
 
 
 def test_the_layer_brings_the_time_zones() -> None:

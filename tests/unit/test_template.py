@@ -382,6 +382,7 @@ def test_alarms_watch_metrics_that_somebody_writes() -> None:
         "ReconcileDifference": "PlannerFunction",
         "DeletionsHeld": "PlannerFunction",
         "FilterWarnings": "PlannerFunction",
+        "ApiNotices": "PlannerFunction",
         "EntriesQuarantined": "WorkerFunction",
         "WorkGivenUp": "WorkerFunction",
         "EditedPercent": "WorkerFunction",

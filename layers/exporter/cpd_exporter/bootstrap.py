@@ -113,7 +113,7 @@ def planner() -> Planner:
             resend_policy=ResendPolicy(in_queue=in_queue),
             full_sweep=timedelta(days=settings.full_sweep_days),
             filter_time_zone=settings.filter_time_zone,
-        ),
+        ).within(settings.worker_calls_per_minute),
         lake=_lake(settings.lake_bucket),
     )
 
@@ -122,7 +122,9 @@ def planner() -> Planner:
 def worker() -> Worker:
     """The worker, as its function's environment describes it."""
     settings = WorkerSettings.read(os.environ)
-    tenant_id, api = _tenant(settings, CallPace(), new_client())
+    seconds = settings.seconds_between_calls
+    pace = CallPace(int(seconds > 0), seconds, patient=True)
+    tenant_id, api = _tenant(settings, pace, new_client())
     return build_worker(
         api=api,
         timeline=_timeline(settings, tenant_id),
@@ -137,14 +139,14 @@ def worker() -> Worker:
             max_deletions=settings.max_deletions_per_day,
             fingerprint_exclude=settings.fingerprint_exclude,
             filter_time_zone=settings.filter_time_zone,
-        ),
+        ).within(seconds),
     )
 
 
 @cache
 def planner_pace() -> CallPace:
     """The pace of the planner's calls. Its handler bounds the time of each tick's."""
-    return CallPace()
+    return CallPace(PlannerSettings.read(os.environ).planner_calls_per_minute)
 
 
 @cache
@@ -158,6 +160,7 @@ def work_queue() -> SqsQueue:
 def discard() -> None:
     """Build anew next time: an operator may have mended the secret, its tenant included."""
     planner.cache_clear()
+    planner_pace.cache_clear()
     worker.cache_clear()
 
 

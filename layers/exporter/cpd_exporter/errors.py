@@ -36,6 +36,10 @@ class AccessError(TransientError):
     """401 or 403. The exporter waits until an operator mends it, and repeats no call at once."""
 
 
+class WithdrawnError(TransientError):
+    """The API has no listing any more (404 or 410). That is no page's fault, and no call helps."""
+
+
 class PermanentError(ExporterError):
     """A piece of work fails for its own reasons. Attempts count, and the last one makes a hole."""
 

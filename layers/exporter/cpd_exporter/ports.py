@@ -1,6 +1,4 @@
-"""The ports of the core. Every method may raise ``TransientError``, and those of the API
-``PausedError``.
-"""
+"""The ports of the core. Every method may raise ``TransientError``."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -40,8 +38,12 @@ class EntriesApi(Protocol):
         """The number of requests so far."""
 
     @property
+    def notice(self) -> str | None:
+        """What the last listing said of the API's own end, if it did."""
+
+    @property
     def may_ask(self) -> bool:
-        """Whether the caller's share of time and of calls leaves room for another request."""
+        """Whether the caller's share of time and of calls has room for another request."""
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
         """One response: the entries after the window's start and before its end.
@@ -49,8 +51,7 @@ class EntriesApi(Protocol):
         Whether the bounds are inclusive, how rows are ordered, and whether the total is right, is
         uncertain. Without a window: of all entries. A bound in hours that the clock of the filter's
         time zone shows twice is widened to both readings, and the listing's ``span`` says so.
-        Raises ``MalformedResponseError``, and ``OversizedResponseError`` for a response that has
-        too many bytes.
+        Raises ``MalformedResponseError``, and ``OversizedResponseError`` for too many bytes.
         """
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
@@ -272,8 +273,7 @@ class Lake(IndexRemover, Protocol):
     def put_new(self, key: str, body: bytes) -> bool:
         """Write an object, if there is none at ``key``.
 
-        ``False``: there is one. This very call may have written it, in an attempt whose answer was
-        lost.
+        ``False``: there is one, perhaps by this very call, in an attempt whose answer was lost.
         """
 
     def read(self, key: str) -> bytes | None:

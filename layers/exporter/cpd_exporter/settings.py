@@ -5,13 +5,27 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from cpd_exporter.errors import ConfigurationError
 from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.model.timestamps import EARLIEST, SECOND, parse_instant
 
 PREFIX = "CPD_"
+
+MIN_CALLS_PER_MINUTE = 10
+"""With fewer, the planner's half does not suffice for a check of the filter."""
+
+MIN_CALLS_OF_A_WORKER = 5
+"""With fewer, a worker waits so long between two calls that its lease ends."""
 
 
 def _first_date(value: Any) -> Any:
@@ -65,7 +79,41 @@ class Settings(BaseModel):
     queue_url: Annotated[str, Field(min_length=1)]
     filter_time_zone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("UTC")
     worker_timeout_seconds: Annotated[_Seconds, Field(ge=SECOND)]
+    worker_concurrency: Annotated[int, Field(ge=1)]
+    api_calls_per_minute: Annotated[int, Field(ge=0)] = 0
     fingerprint_exclude: Annotated[frozenset[str], BeforeValidator(_names)] = frozenset()
+
+    @model_validator(mode="after")
+    def _check_calls(self) -> Self:
+        least = max(MIN_CALLS_PER_MINUTE, MIN_CALLS_OF_A_WORKER * self.worker_concurrency)
+        if 0 < self.api_calls_per_minute < least:
+            raise PydanticCustomError(
+                "calls",
+                "ApiCallsPerMinute is {given}, but {workers} workers need at least {least}: lower "
+                "WorkerConcurrency, or allow more",
+                {
+                    "given": self.api_calls_per_minute,
+                    "workers": self.worker_concurrency,
+                    "least": least,
+                },
+            )
+        return self
+
+    @property
+    def planner_calls_per_minute(self) -> int:
+        """The planner's half of the calls; zero sets no limit. It makes them within one tick."""
+        return self.api_calls_per_minute // 2
+
+    @property
+    def worker_calls_per_minute(self) -> int:
+        """The half of all workers together; zero sets no limit."""
+        return self.api_calls_per_minute - self.planner_calls_per_minute
+
+    @property
+    def seconds_between_calls(self) -> float:
+        """How far apart the calls of one worker are."""
+        calls = self.worker_calls_per_minute
+        return 60 * self.worker_concurrency / calls if calls else 0.0
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -79,7 +127,9 @@ class Settings(BaseModel):
             return cls.model_validate(named)
         except ValidationError as error:
             faults = "; ".join(
-                f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}"
+                ": ".join(
+                    [*(f"{PREFIX}{str(name).upper()}" for name in fault["loc"]), fault["msg"]]
+                )
                 for fault in error.errors(include_url=False, include_input=False)
             )
             raise ConfigurationError(

@@ -46,6 +46,9 @@ class TestWatermark:
                 FilterWarning(NOW, "timed out"),
                 FilterWarning(LATER, "not listed", contradicts=True),
             ),
+            ("api_notice", "deprecated", "gone"),
+            ("api_notice", "deprecated", None),
+            ("filter_warning", FilterWarning(NOW, "timed out"), None),
         ],
     )
     class TestUpdate:
@@ -63,6 +66,8 @@ class TestWatermark:
             self, timeline: Timeline, member: str, there: Any, beyond: Any
         ) -> None:
             timeline.begin(START)
+            if beyond is None:
+                return
             timeline.update_watermark(START, replace(START, **{member: beyond}))
             assert not timeline.update_watermark(START, replace(START, **{member: there}))
             assert timeline.watermark() == replace(START, **{member: beyond})

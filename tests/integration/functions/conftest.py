@@ -57,6 +57,7 @@ def stack(
             TOPIC_ARN=account.topic_arn,
             QUEUE_URL=account.queue_url,
             WORKER_TIMEOUT_SECONDS="120",
+            WORKER_CONCURRENCY="4",
         )
         yield stack
         stack.logged("ERROR")

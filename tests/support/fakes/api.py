@@ -40,6 +40,7 @@ class FakeApi:
         self.filter_time_zone = filter_time_zone
         self.calls = 0
         self.may_ask = True
+        self.notice: str | None = None
 
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
         bounds = local_bounds(window, self.filter_time_zone) if window else None

@@ -42,6 +42,7 @@ def test_before_the_first_tick_there_is_nothing_to_report() -> None:
         "reconciliation": None,
         "filterCheckedAt": None,
         "filterWarning": None,
+        "apiNotice": None,
         "lastTick": None,
     }
 
@@ -106,6 +107,7 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
         "reconciliation": None,
         "filterCheckedAt": "2026-03-01T20:00:00Z",
         "filterWarning": {"at": "2026-03-01T21:00:00Z", "message": "timed out"},
+        "apiNotice": None,
         "lastTick": {"at": "2026-03-01T21:59:00Z", "error": "the API is not well"},
     }
     assert json.loads(json.dumps(published)) == published

@@ -61,6 +61,7 @@ class Watermark:
     ``[origin, planned_through)``. The random ``timeline_id`` is part of every lake key, so that no
     two timelines of one tenant share a key. ``follow_up`` is ``None`` until the first export ends.
     The filter passed its last complete check at ``filter_checked_at``, in ``filter_time_zone``.
+    ``api_notice`` is what the API last said of its own end.
     """
 
     timeline_id: str
@@ -75,3 +76,4 @@ class Watermark:
     reconciliation: Reconciliation | None = None
     filter_time_zone: str | None = None
     filter_warning: FilterWarning | None = None
+    api_notice: str | None = None

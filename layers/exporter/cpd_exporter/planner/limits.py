@@ -1,7 +1,8 @@
 """How much a tick plans and sends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Self
 
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.planner.slicer import SlicePolicy
@@ -30,6 +31,19 @@ class PlannerLimits:
     full_sweep: timedelta = timedelta(days=30)
     filter_retry_interval: timedelta = timedelta(hours=1)
     filter_time_zone: tzinfo = UTC
+
+    def within(self, calls_per_minute: int) -> Self:
+        """The limits under which new pages do not wait long for workers with so few calls.
+
+        A backfill and the sweeps then take less than a tick's calls. Zero leaves all as it is.
+        """
+        if not calls_per_minute:
+            return self
+        return replace(
+            self,
+            outstanding=min(self.outstanding, 10 * calls_per_minute),
+            sweeps=min(self.sweeps, calls_per_minute),
+        )
 
     @property
     def past_outstanding(self) -> int:

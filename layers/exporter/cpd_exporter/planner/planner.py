@@ -57,7 +57,8 @@ class TickReport:
     ``oldest_hole`` include refused events. ``error`` stopped the planning. No page was read before
     ``oldest_reading``. ``difference`` is the lasting difference between the API's totals and the
     indexed entries, seen for two days running. ``held`` deletions wait for the operator.
-    ``filter_warning`` says why the last check of the filter is incomplete.
+    ``filter_warning`` says why the last check of the filter is incomplete, ``api_notice`` what the
+    API says of its own end.
     """
 
     tenant_id: str
@@ -75,6 +76,7 @@ class TickReport:
     difference: int = 0
     held: int = 0
     filter_warning: str | None = None
+    api_notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Planner:
         An error that stops the planning is in the report. Even then, the tick sends the pages that
         were planned before, and moves the watermark. Old work comes after new.
         """
+        calls = self.api.calls
         watermark = self._read_or_create_watermark()
         backlog = read_backlog(self.timeline, watermark, self.limits, self.clock())
 
@@ -156,7 +159,9 @@ class Planner:
         watermark = self._read_or_create_watermark()
         tick = Tick(self.clock(), str(error) if error else None)
         warning = watermark.filter_warning
-        self.timeline.update_watermark(watermark, replace(watermark, last_tick=tick))
+        notice = self.api.notice if self.api.calls > calls else watermark.api_notice
+        ticked = replace(watermark, last_tick=tick, api_notice=notice)
+        self.timeline.update_watermark(watermark, ticked)
         return TickReport(
             tenant_id=self.timeline.tenant_id,
             planned=len(planned_new) + len(planned_past),
@@ -175,6 +180,7 @@ class Planner:
             difference=watermark.reconciliation.difference if watermark.reconciliation else 0,
             held=held.count,
             filter_warning=warning.message if warning else None,
+            api_notice=notice,
         )
 
     def _read_or_create_watermark(self) -> Watermark:

@@ -83,6 +83,7 @@ def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
         "refusedEvents": len(refusals),
         "filterCheckedAt": _text(watermark.filter_checked_at if watermark else None),
         "filterWarning": _filter_warning(watermark),
+        "apiNotice": watermark.api_notice if watermark else None,
         "lastTick": {"at": format_instant(tick.at), "error": tick.error} if tick else None,
     }
 
@@ -116,6 +117,8 @@ def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
         metrics["OldestReadingSeconds"] = age_seconds(report.oldest_reading, now)
     if report.difference:
         metrics["ReconcileDifference"] = report.difference
+    if report.api_notice:
+        metrics["ApiNotices"] = 1
     if report.held:
         metrics["DeletionsHeld"] = report.held
     return metrics
@@ -134,6 +137,7 @@ def _tick(report: TickReport) -> dict[str, Any]:
         "plannedThrough": format_instant(report.planned_through),
         "exportedThrough": format_instant(report.exported_through),
         "filterWarning": report.filter_warning,
+        "apiNotice": report.api_notice,
     }
 
 

@@ -1,9 +1,10 @@
 """What every piece of work needs, and what a worker reports of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
+from typing import Self
 
 from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.local_time import is_divisible
@@ -66,7 +67,7 @@ class WorkerLimits:
     of a split are planned to fill the share ``fill`` of a response. An entry counts as deleted once
     it was missing for ``deletion_delay``; of one day's deletions, at most ``max_deletions`` are
     published without the operator's confirmation. Members in ``fingerprint_exclude`` make no new
-    version of an entry.
+    version of an entry. Between two writes, a worker looks at most ``lookups`` entries up by ID.
     """
 
     lease: timedelta
@@ -76,6 +77,17 @@ class WorkerLimits:
     max_deletions: int = 500
     fingerprint_exclude: frozenset[str] = frozenset()
     filter_time_zone: tzinfo = UTC
+    lookups: int = 200
+
+    def within(self, seconds_between_calls: float) -> Self:
+        """The limits under which work goes on although its calls are so far apart.
+
+        A worker then looks entries up for a minute, well within its lease. Zero leaves all as it
+        is.
+        """
+        if not seconds_between_calls:
+            return self
+        return replace(self, lookups=max(1, min(self.lookups, int(60 / seconds_between_calls))))
 
     def parts(self, overflow: Overflow) -> int:
         """The number of windows that replace an overflowing one, so that each fits one response."""

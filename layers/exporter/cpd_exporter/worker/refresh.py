@@ -23,7 +23,7 @@ def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     unknown: list[str] = []
     while claim.job.position < len(entry_ids):
         start = claim.job.position
-        batch = entry_ids[start : start + LOOKUPS_PER_BATCH]
+        batch = entry_ids[start : start + min(LOOKUPS_PER_BATCH, context.limits.lookups)]
         for entry_id, found in _find(context.api, batch).items():
             if found is None or found.date is None:
                 unknown.append(entry_id)

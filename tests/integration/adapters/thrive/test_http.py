@@ -141,7 +141,7 @@ class TestOnTheWire:
         ):
             api.query(None)
 
-    @pytest.mark.parametrize("status", [405, 410, 418])
+    @pytest.mark.parametrize("status", [405, 409, 418])
     def test_a_refusal_that_nobody_documents(self, status: int) -> None:
         with answering(lambda _: httpx.Response(status)) as api:
             with pytest.raises(PermanentError, match=str(status)):

@@ -32,6 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (["--api-url", "ftp://api", "--tenant-id", "t"], "ApiUrl is 'ftp://api', but must be"),
         (["--tenant-id", "t"], "--tenant-id needs --environment or --api-url"),
+        (["--api-calls-per-minute", "-1"], "ApiCallsPerMinute is '-1', but must be 0 to 60000"),
         (["--settle-seconds", "-1"], "SettleSeconds is '-1', but must be"),
         (["--filter-time-zone", "+01:00"], "FilterTimeZone is '\\+01:00', but must be the name of"),
     ],

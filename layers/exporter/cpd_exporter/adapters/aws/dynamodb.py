@@ -127,7 +127,9 @@ class Partition:
     def update(
         self, sk: str, settings: Item, condition: Condition, *, removals: Sequence[str] = ()
     ) -> ItemWrite:
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in settings)
+        expression = ""
+        if settings:
+            expression += "SET " + ", ".join(f"#{name} = :{name}" for name in settings)
         if removals:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removals)
         request = _request_of(condition, {f":{name}": value for name, value in settings.items()})
@@ -136,7 +138,7 @@ class Partition:
             {
                 "TableName": self._table,
                 "Key": self._key_of(sk),
-                "UpdateExpression": expression,
+                "UpdateExpression": expression.strip(),
                 "ExpressionAttributeNames": {f"#{name}": name for name in (*settings, *removals)},
                 **request,
             },

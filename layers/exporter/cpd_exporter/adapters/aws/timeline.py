@@ -110,14 +110,16 @@ class DynamoDbTimeline:
     def update_watermark(self, before: Watermark, after: Watermark) -> bool:
         was, becomes = WATERMARK.encode(before), WATERMARK.encode(after)
         changes = {name: value for name, value in becomes.items() if was.get(name) != value}
+        removals = [name for name in was if name not in becomes]
         # The ID demands that there is a watermark: without one, absent members would all be equal.
         unchanged = equal(
-            timelineId=before.timeline_id, **{name: was.get(name) for name in changes}
+            timelineId=before.timeline_id, **{name: was.get(name) for name in (*changes, *removals)}
         )
-        if self._items.do(self._items.update(WATERMARK_KEY, changes, unchanged)):
+        write = self._items.update(WATERMARK_KEY, changes, unchanged, removals=removals)
+        if not (changes or removals) or self._items.do(write):
             return True
         stored = self._items.get(WATERMARK_KEY) or {}
-        return all(stored.get(name) == value for name, value in changes.items())
+        return all(stored.get(name) == becomes.get(name) for name in (*changes, *removals))
 
     def page(self, start: datetime, kind: WorkKind = WorkKind.PAGE) -> Page | None:
         item = self._items.get(page_key(start, kind))

@@ -204,6 +204,7 @@ WATERMARK = Codec(
     reconciliation=_ValueType(_RECONCILIATION.encode, _RECONCILIATION.decode),
     filter_time_zone=_TEXT,
     filter_warning=_ValueType(_FILTER_WARNING.encode, _FILTER_WARNING.decode),
+    api_notice=_TEXT,
 )
 PAGE = _PageCodec(
     Page,

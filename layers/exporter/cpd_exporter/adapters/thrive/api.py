@@ -19,7 +19,8 @@ from cpd_exporter.adapters.aws.client import in_parallel
 from cpd_exporter.adapters.thrive.auth import Access
 from cpd_exporter.adapters.thrive.endpoints import Endpoints
 from cpd_exporter.adapters.thrive.http import Http, Response, failure
-from cpd_exporter.errors import AccessError, PausedError, TransientError
+from cpd_exporter.adapters.thrive.notice import WITHDRAWN, notice_of
+from cpd_exporter.errors import AccessError, PausedError, TransientError, WithdrawnError
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_listing, read_single_entry
 from cpd_exporter.model.local_time import local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
@@ -60,6 +61,7 @@ class ThriveApi:
         self._endpoints = endpoints
         self._access = access
         self._clock = clock
+        self.notice: str | None = None
         self._retrying = Retrying(
             retry=retry_if_exception(self._is_worth_repeating),
             stop=stop_after_attempt(4) | stop_after_delay(30),
@@ -118,6 +120,10 @@ class ThriveApi:
     def _get_once(self, url: str, params: dict[str, str], accepted: Container[int]) -> Response:
         authorization = self._access.authorization()
         response = self._send(url, params, authorization)
+        if url == self._endpoints.entries:
+            self.notice = notice_of(response)
+            if response.status in WITHDRAWN:
+                raise WithdrawnError(self.notice or "")
         if response.status == 401:
             # An operator may have rotated the secret, or the service revoked the token.
             renewed = self._access.renewed(authorization)
@@ -138,7 +144,7 @@ class ThriveApi:
     def _is_worth_repeating(self, error: BaseException) -> bool:
         return (
             isinstance(error, TransientError)
-            and not isinstance(error, AccessError | PausedError)
+            and not isinstance(error, AccessError | PausedError | WithdrawnError)
             and (error.retry_after is None or error.retry_after <= MAX_WAIT_SECONDS)
             and self.may_ask
         )

@@ -8,7 +8,7 @@ from threading import Lock
 
 from cpd_exporter.errors import PausedError
 
-MAX_TURN_WAIT_SECONDS = 60.0
+MAX_TURN_WAIT_SECONDS = 150.0
 """A call waits no longer for its turn."""
 
 

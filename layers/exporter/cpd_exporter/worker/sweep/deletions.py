@@ -90,7 +90,8 @@ def decide_deletions(
     waiting = [id_ for id_ in due if not breaker.holds(before.missing[id_])]
     # The longest missing go first, so that no entry waits behind the same others for ever.
     waiting.sort(key=lambda id_: before.missing[id_].since)
-    looked_up = _look_up(claim.context, waiting[:MAX_LOOKUPS_PER_SWEEP])
+    max_lookups = min(MAX_LOOKUPS_PER_SWEEP, claim.context.limits.lookups)
+    looked_up = _look_up(claim.context, waiting[:max_lookups])
     gone = _apply_verdicts(claim, before, looked_up, result)
     gone = gone if gone and _find_control(claim.context, claim.page.window) else []
     confirmed = [id_ for id_ in gone if breaker.confirms(before.missing[id_])]
@@ -100,7 +101,7 @@ def decide_deletions(
             take_back_count(claim)
         _hold(claim, others, result)
         # The next look-ups show the operator the rest soon.
-        result.sweep_again = len(waiting) > MAX_LOOKUPS_PER_SWEEP
+        result.sweep_again = len(waiting) > max_lookups
         others = []
     for id_ in (released := confirmed + others):
         del result.missing[id_]
