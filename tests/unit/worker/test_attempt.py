@@ -143,7 +143,7 @@ def test_what_strikes_all_alike_is_waited_out_and_never_counts(
         assert (page.attempts, page.hole_since) == (0, None)
         assert page.error
         # A message that comes again meanwhile finds the page at rest.
-        assert world.worker.handle(work) == WorkReport(Outcome.HELD)
+        assert world.worker.handle(work) == WorkReport(Outcome.LEASED)
     world.simulator.behaviour = Behaviour()
     assert attempt(world, work) == done(20)
     assert page_of(world, work).error is None

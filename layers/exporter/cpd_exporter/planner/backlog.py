@@ -102,7 +102,7 @@ def _undone(timeline: PageStore, watermark: Watermark, limits: PlannerLimits) ->
         yield page
     else:
         return
-    newest = islice(timeline.pages_before(watermark.planned_through), limits.outstanding)
+    newest = islice(timeline.pages_before(watermark.planned_through), limits.max_outstanding_pages)
     rest = [one for one in newest if one.window.start >= page.window.start]
     yield from (one for one in reversed(rest) if one.state is not PageState.DONE)
 
@@ -114,7 +114,9 @@ def pages_to_send(
 
     The more pages met an outage lately, the less room there is.
     """
-    room = max(0, share_in_outage(limits.max_outstanding_pages, backlog.outages) - backlog.in_flight)
+    room = max(
+        0, share_in_outage(limits.max_outstanding_pages, backlog.outages) - backlog.in_flight
+    )
     reserve = share_in_outage(limits.new_outstanding, backlog.outages)
     reserve = max(0, reserve - backlog.untried_in_flight)
     first = new[: max(room, reserve)]

@@ -41,8 +41,8 @@ class PlannerLimits:
             return self
         return replace(
             self,
-            outstanding=min(self.outstanding, 10 * calls_per_minute),
-            sweeps=min(self.sweeps, calls_per_minute),
+            max_outstanding_pages=min(self.max_outstanding_pages, 10 * calls_per_minute),
+            max_sweeps=min(self.max_sweeps, calls_per_minute),
         )
 
     @property

@@ -1,9 +1,9 @@
 """One attempt at a piece of work: claimed, updated by conditional writes, and ended.
 
 Pages, sweeps and jobs share this life cycle. An attempt counts when it is claimed, so an attempt
-that kills its worker counts too. An outage takes the attempt back, and the lease then lasts for a pause,
-after which the planner sends the work again. A failure of the work's own keeps the attempt, and
-after the last one the worker gives the work up.
+that kills its worker counts too. An outage takes the attempt back, and the lease then lasts for a
+pause, after which the planner sends the work again. A failure of the work's own keeps the attempt,
+and after the last one the worker gives the work up.
 """
 
 from abc import ABC, abstractmethod
