@@ -21,7 +21,15 @@ _HOPELESS_AT_FIRST = frozenset({"MalformedResponseError", "PermanentError"})
 """Errors that waiting does not mend, as long as the export has never read a page."""
 _MAX_FIRST_IDLE_SECONDS = 15
 
-_HOPELESS = frozenset({"AccessError", "ConfigurationError", "FilterError", "MalformedInputError"})
+_HOPELESS = frozenset(
+    {
+        "AccessError",
+        "ConfigurationError",
+        "EmptySecretError",
+        "FilterError",
+        "MalformedInputError",
+    }
+)
 """Errors that waiting does not mend."""
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -106,7 +106,7 @@ class ServiceSource:
     secret: Mapping[str, str]
 
     def count_calls(self, stack: DeployedStack) -> int:
-        return sum_metric(stack, "ApiCalls")
+        return sum_logged(stack, "apiCalls")
 
     def compare(
         self, stack: DeployedStack, progress: Progress, lake: Collection[str]
@@ -163,18 +163,24 @@ _retrying = Retrying(
 """One unreadable response says nothing about the export, so the check retries as workers do."""
 
 
-def sum_metric(stack: DeployedStack, name: str) -> int:
-    """Sum up a metric over the logs of both functions."""
+def sum_logged(stack: DeployedStack, *path: str) -> int:
+    """Sum up a field, such as ``changes``, ``created``, over the logs of both functions."""
     logs = stack.account.logs
-    total = 0.0
+    total = 0
     for group in logs.describe_log_groups()["logGroups"]:
         for page in logs.get_paginator("filter_log_events").paginate(
-            logGroupName=group["logGroupName"], filterPattern=f'"{name}"'
+            logGroupName=group["logGroupName"], filterPattern=f'"{path[-1]}"'
         ):
             for event in page["events"]:
                 if event["message"].startswith("{"):
-                    total += sum(json.loads(event["message"]).get(name, []))
-    return int(total)
+                    total += _field(json.loads(event["message"]), *path)
+    return total
+
+
+def _field(line: Any, *path: str) -> int:
+    for name in path:
+        line = line.get(name) if isinstance(line, dict) else None
+    return line if isinstance(line, int) else 0
 
 
 def _now() -> datetime:

@@ -1,5 +1,7 @@
 """The planner's function: a command in, an answer out."""
 
+import warnings
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -7,10 +9,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cpd_exporter import bootstrap
-from cpd_exporter.errors import ConfigurationError, ExporterError, MalformedInputError
-from cpd_exporter.model.command import Command, Status, read_command
+from cpd_exporter.errors import (
+    ConfigurationError,
+    ExporterError,
+    MalformedInputError,
+    NotSetUpError,
+)
+from cpd_exporter.model.command import Status, read_command
 from cpd_exporter.planner.planner import Answer
-from cpd_exporter.planner.status import answer_json, read_status, tick_metrics
+from cpd_exporter.planner.status import answer_json, read_status, tick_fields, tick_metrics
 
 # The client of `sam remote invoke` waits for a minute and then invokes again, so a tick ends within
 # 45 seconds of its 50: it calls the API for 15, waits for the last answer until 30, and begins
@@ -22,6 +29,9 @@ SECONDS_LEFT_TO_ASK = 35
 SECONDS_LEFT_AFTER_ANSWER = 20
 """What a tick needs left to call the API once more, and has left when it awaits no answer."""
 
+# Each metric costs, so most invocations emit none or one.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
+
 logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()
 
@@ -32,11 +42,10 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Run one command.
 
     A schedule has nobody to read a stack trace. So a failure that an operator must mend is
-    answered, logged once and counted as ``TickFailed``; a malformed command counts as
-    ``CommandRefused``, since its sender reads the answer.
+    answered, logged once and counted as ``TickFailed``; the sender of a malformed command reads the
+    answer, so nothing counts it.
     """
     logger.append_keys(tick=context.aws_request_id)
-    metrics.add_metric("Commands", MetricUnit.Count, 1)
     try:
         command = read_command(event)
         planner = bootstrap.planner()
@@ -47,31 +56,45 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
             closes_in=seconds - SECONDS_LEFT_TO_ASK, ends_in=seconds - SECONDS_LEFT_AFTER_ANSWER
         )
         answer = planner.handle(command, has_time_left=lambda: _has_time_left(context))
+    except NotSetUpError as error:
+        return _wait_for_secret(str(error))
     except ExporterError as error:
         return _answer(Answer(error=error))
-    metrics.add_metric("ApiCalls", MetricUnit.Count, answer.api_calls)
+    logger.append_keys(apiCalls=answer.api_calls)
     if answer.tick is not None:
-        for name, value in tick_metrics(answer.tick, planner.clock()).items():
+        now = planner.clock()
+        logger.append_keys(command=command.command, **tick_fields(answer.tick, now))
+        for name, value in tick_metrics(answer.tick, now).items():
             unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
             metrics.add_metric(name, unit, value)
-    return _answer(answer, command)
+    return _answer(answer)
 
 
 def _has_time_left(context: LambdaContext) -> bool:
     return context.get_remaining_time_in_millis() > TIME_TO_FINISH_MS
 
 
-def _answer(answer: Answer, command: Command | None = None) -> dict[str, Any]:
+def _wait_for_secret(remedy: str) -> dict[str, Any]:
+    """Answer for a new stack, which lags behind nothing: nobody has to be called at night."""
+    _say_once(remedy)
+    metrics.add_metric("LagSeconds", MetricUnit.Seconds, 0)
+    return {"tenants": [], "notSetUp": remedy}
+
+
+@cache
+def _say_once(remedy: str) -> None:
+    logger.warning(remedy)
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
     """Log and count the outcome, and write the answer."""
     error, body = answer.error, answer_json(answer)
-    is_refused = isinstance(error, MalformedInputError)
-    metric = "CommandRefused" if is_refused else "TickFailed"
-    metrics.add_metric(metric, MetricUnit.Count, int(error is not None))
-    if error is None and command is not None:
-        logger.info("tick", command=command.command, **body["tenants"][0])
-    else:
-        name = type(error).__name__
-        logger.error(str(error), error=name, accepted=dict(answer.accepted))
+    if error is None:
+        logger.info("tick", **body["tenants"][0])
+        return body
+    if not isinstance(error, MalformedInputError):
+        metrics.add_metric("TickFailed", MetricUnit.Count, 1)
+    logger.error(str(error), error=type(error).__name__, accepted=dict(answer.accepted))
     if isinstance(error, ConfigurationError):
         bootstrap.discard()
     return body

@@ -1,5 +1,7 @@
 """The worker's function: a message that names a piece of work in, objects and events out."""
 
+import warnings
+
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent, event_source
@@ -18,6 +20,9 @@ TIME_FOR_A_PAGE_MS = 120_000
 
 The next message goes on with the rest.
 """
+
+# Each metric costs, so most invocations emit none.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()
@@ -54,7 +59,7 @@ def _work(record: SQSRecord, context: LambdaContext) -> WorkReport:
     try:
         return worker.handle(message, has_time_left=lambda: _has_time_left(context))
     finally:
-        metrics.add_metric("ApiCalls", MetricUnit.Count, api.calls - calls)
+        logger.append_keys(apiCalls=api.calls - calls)
 
 
 def _has_time_left(context: LambdaContext) -> bool:
@@ -62,20 +67,18 @@ def _has_time_left(context: LambdaContext) -> bool:
 
 
 def _drop(error: ExporterError) -> None:
-    """Log and count an outage, whose end the planner finds."""
+    """Log an outage, whose end the planner finds. The watermark's lag alarms if it lasts."""
     logger.error(str(error), error=type(error).__name__)
-    metrics.add_metric("WorkFailed", MetricUnit.Count, 1)
     if isinstance(error, ConfigurationError):
         bootstrap.discard()
 
 
 def _fail(record: SQSRecord, error: ExporterError) -> None:
-    """Log and count a failure, and let the message wait."""
+    """Log a failure, which Lambda counts, and let the message wait."""
     receives = int(record.attributes.approximate_receive_count)
     seconds = seconds_until_retry(error, receives)
     name = type(error).__name__
     logger.error(str(error), error=name, receives=receives, retry_in_seconds=seconds)
-    metrics.add_metric("WorkFailed", MetricUnit.Count, 1)
     try:
         bootstrap.work_queue().postpone(record.receipt_handle, seconds)
     except ExporterError as failure:
@@ -87,6 +90,8 @@ def _log(report: WorkReport) -> None:
     for name, value in report_metrics(report).items():
         unit = MetricUnit.Percent if name.endswith("Percent") else MetricUnit.Count
         metrics.add_metric(name, unit, value)
-    if report.error is not None:
-        logger.error(str(report.error), error=type(report.error).__name__)
     logger.info("work", **report_fields(report))
+    if report.error is not None:
+        # The line above counts the calls already.
+        logger.remove_keys(["apiCalls"])
+        logger.error(str(report.error), error=type(report.error).__name__)

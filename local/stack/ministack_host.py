@@ -19,6 +19,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     site.addsitedir(packages)
     _authorise_batches_as_aws()
+    _accept_saved_queries()
 
     from ministack.app import main as serve  # type: ignore[import-not-found]  # see above
 
@@ -47,6 +48,25 @@ def _authorise_batches_as_aws() -> None:
         return action.removesuffix("Batch") if action is not None and is_message else action
 
     iam_actions.extract_iam_action = extract_single
+
+
+def _accept_saved_queries() -> None:
+    """Let stacks hold saved queries of Logs Insights, a type that MiniStack 1.5 refuses.
+
+    Nothing runs them here.
+    """
+    from ministack.services.cloudformation import (  # type: ignore[import-not-found]  # see above
+        provisioners,
+    )
+
+    def create(logical_id: str, _properties: Any, stack_name: str) -> tuple[str, dict[str, str]]:
+        return f"{stack_name}-{logical_id}", {}
+
+    def delete(_physical_id: str, _properties: Any) -> None:
+        pass
+
+    handlers = provisioners._RESOURCE_HANDLERS  # noqa: SLF001  # it has no public place for them
+    handlers["AWS::Logs::QueryDefinition"] = {"create": create, "delete": delete}
 
 
 if __name__ == "__main__":

@@ -717,8 +717,8 @@ _SWEEP_MUTANTS = (
     _sweep_mutant(
         "quarantined records make no noise",
         "they are kept",
-        "= report.quarantined\n",
-        "= 0\n",
+        "    if report.quarantined:\n",
+        "    if not report.quarantined:\n",
         file="worker/metrics.py",
     ),
     _sweep_mutant(

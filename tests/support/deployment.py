@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import itertools
 import json
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,12 +67,18 @@ class LambdaContext:
     invoked_function_arn = f"arn:aws:lambda:{REGION}:123456789012:function:function"
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e812345678"
 
+    def __init__(self, seconds: int = 120) -> None:
+        self._milliseconds = 1000 * seconds
+
     def get_remaining_time_in_millis(self) -> int:
-        return 120_000
+        return self._milliseconds
 
 
 class Deployment:
-    """The deployed functions, the account they run in and the API that they read."""
+    """The deployed functions, the account they run in and the API that they read.
+
+    Each invocation is a cold start, unless ``is_warm`` and no setting has changed.
+    """
 
     def __init__(
         self,
@@ -85,6 +92,9 @@ class Deployment:
         self.monkeypatch = monkeypatch
         self._capsys = capsys
         self.output = ""
+        self.is_warm = False
+        self._ahead = timedelta()
+        self._loaded: dict[str, tuple[dict[str, str], ModuleType]] = {}
 
     def say(self, **variables: str) -> None:
         for name, value in variables.items():
@@ -94,7 +104,7 @@ class Deployment:
         self.account.secretsmanager.put_secret_value(SecretId="credentials", SecretString=text)
 
     def planner(self, event: Any) -> Any:
-        """Invoke the planner in a fresh environment."""
+        """Invoke the planner."""
         return self.load("planner").handler(event, LambdaContext())
 
     def worker(self, message: dict[str, Any]) -> None:
@@ -113,7 +123,7 @@ class Deployment:
         self.invoke_worker(event)
 
     def invoke_worker(self, event: dict[str, Any]) -> None:
-        self.load("worker").handler(event, LambdaContext())
+        self.load("worker").handler(event, LambdaContext(seconds=300))
 
     def run(self, event: Any) -> dict[str, Any]:
         """Send a command and do all that its tick sends; returns what the tick answers."""
@@ -123,7 +133,8 @@ class Deployment:
 
     def later(self, **by: float) -> None:
         """From now on the functions' clock is ahead."""
-        self.monkeypatch.setattr(bootstrap, "_now", lambda: datetime.now(UTC) + timedelta(**by))
+        self._ahead = timedelta(**by)
+        self.monkeypatch.setattr(bootstrap, "_now", lambda: datetime.now(UTC) + self._ahead)
 
     def published(self, queue_url: str | None = None) -> list[tuple[str, str]]:
         """Change and ID of each event that came since the last look, in order of these."""
@@ -214,7 +225,10 @@ class Deployment:
             self.account.s3.head_object(Bucket=bucket, Key=key)
 
     def load(self, name: str) -> ModuleType:
-        """The function's module anew, as in a cold start."""
+        """The function's module: anew, as in a cold start, or as its last invocation left it."""
+        settings = {key: value for key, value in os.environ.items() if key.startswith("CPD_")}
+        if self.is_warm and name in self._loaded and self._loaded[name][0] == settings:
+            return self._loaded[name][1]
         for cached in (
             bootstrap.planner,
             bootstrap.planner_pace,
@@ -230,6 +244,7 @@ class Deployment:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
+        self._loaded[name] = settings, module
         return module
 
 

@@ -30,7 +30,7 @@ DEFAULTS = {name: str(parameter["Default"]) for name, parameter in PARAMETERS.it
 
 
 def properties(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = RESOURCES[name]["Properties"]
+    found: dict[str, Any] = RESOURCES[name].get("Properties", {})
     return found
 
 
@@ -246,6 +246,7 @@ def test_the_planner_may_do_what_it_does_and_no_more() -> None:
         "dynamodb:GetItem",
         "dynamodb:PutItem",
         "dynamodb:Query",
+        "dynamodb:Scan",
         "dynamodb:UpdateItem",
         "kms:Decrypt",  # with KmsKeyArn
         "kms:GenerateDataKey",
@@ -325,7 +326,7 @@ def test_a_queue_to_replay_to_is_a_standard_one() -> None:
         check({"ReplayQueueArns": f"{theirs},{theirs}.fifo"})
 
 
-# ---- Parameters, alarms and outputs
+# ---- Parameters and outputs
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -373,54 +374,9 @@ def test_an_api_url_is_https_or_on_this_machine(url: str) -> None:
         check({"ApiUrl": fine})
 
 
-def test_alarms_watch_metrics_that_somebody_writes() -> None:
-    own = [a["Properties"] for a in of_type("AWS::CloudWatch::Alarm").values()]
-    own = [alarm for alarm in own if not alarm["Namespace"].startswith("AWS/")]
-    writers = {
-        "TickFailed": "PlannerFunction",
-        "HoleAgeSeconds": "PlannerFunction",
-        "ReconcileDifference": "PlannerFunction",
-        "DeletionsHeld": "PlannerFunction",
-        "FilterWarnings": "PlannerFunction",
-        "ApiNotices": "PlannerFunction",
-        "EntriesQuarantined": "WorkerFunction",
-        "WorkGivenUp": "WorkerFunction",
-        "EditedPercent": "WorkerFunction",
-        "VerifyDifferences": "WorkerFunction",
-    }
-    assert {alarm["MetricName"] for alarm in own} == writers.keys()
-    for alarm in own:
-        function = writers[alarm["MetricName"]]
-        package = ROOT / "layers/exporter/cpd_exporter"
-        sources = [
-            ROOT / properties(function)["CodeUri"] / "app.py",
-            package / {"PlannerFunction": "planner/status.py"}.get(function, "worker/metrics.py"),
-        ]
-        assert any(f'"{alarm["MetricName"]}"' in source.read_text() for source in sources)
-        assert alarm["Namespace"] == variables(function)["POWERTOOLS_METRICS_NAMESPACE"]
-        (dimension,) = alarm["Dimensions"]
-        assert dimension["Name"] == "service"
-        assert dimension["Value"] == variables(function)["POWERTOOLS_SERVICE_NAME"]
-
-
-def test_dead_letters_and_crashes_alarm_too() -> None:
-    watched = {
-        (a["Properties"]["Namespace"], a["Properties"]["MetricName"])
-        for a in of_type("AWS::CloudWatch::Alarm").values()
-    }
-    assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible") in watched
-    assert ("AWS/Lambda", "Errors") in watched
-
-
-def test_the_alarm_of_dead_letters_says_what_to_type() -> None:
-    text = properties("DeadLettersAlarm")["AlarmDescription"]["Fn::Sub"]
-    for command in ("receive-message", "purge-queue"):
-        assert f"aws sqs {command} --queue-url ${{WorkDeadLetterQueue}}" in text
-    assert len(text) + 200 < 1024
-
-
 def test_outputs_are_what_operators_and_subscribers_need() -> None:
     assert TEMPLATE["Outputs"].keys() == {
+        "AlarmTopicArn",
         "CredentialsSecretArn",
         "LakeBucketName",
         "NotificationsTopicArn",

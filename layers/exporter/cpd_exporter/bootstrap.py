@@ -13,6 +13,7 @@ import boto3
 import httpx
 
 from cpd_exporter.adapters.aws.client import CLIENT_CONFIG
+from cpd_exporter.adapters.aws.dynamodb import has_items
 from cpd_exporter.adapters.aws.lake import S3Lake
 from cpd_exporter.adapters.aws.queue import SqsQueue
 from cpd_exporter.adapters.aws.replay_queue import SqsReplayQueue
@@ -22,6 +23,7 @@ from cpd_exporter.adapters.aws.topic import SnsTopic, topic_client
 from cpd_exporter.adapters.thrive.factory import build_api
 from cpd_exporter.adapters.thrive.http import new_client
 from cpd_exporter.adapters.thrive.pace import CallPace
+from cpd_exporter.errors import EmptySecretError, NotSetUpError
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.planner import Planner
@@ -94,11 +96,20 @@ def build_worker(
 
 @cache
 def planner() -> Planner:
-    """The planner, as its function's environment describes it."""
+    """The planner, as its function's environment describes it.
+
+    Raises ``NotSetUpError`` in a new stack, as long as its secret is empty.
+    """
     settings = PlannerSettings.read(os.environ)
-    tenant_id, api = _tenant(
-        settings, planner_pace(), new_client(max_silence_seconds=MAX_PLANNER_SILENCE_SECONDS)
-    )
+    try:
+        tenant_id, api = _tenant(
+            settings, planner_pace(), new_client(max_silence_seconds=MAX_PLANNER_SILENCE_SECONDS)
+        )
+    except EmptySecretError as error:
+        client = boto3.client("dynamodb", config=CLIENT_CONFIG)
+        if has_items(client, settings.timeline_table):
+            raise
+        raise NotSetUpError(f"not set up yet: {error}") from None
     policy = SlicePolicy(settle=settings.settle_seconds)
     in_queue = VISIBILITY_PER_TIMEOUT * settings.worker_timeout_seconds
     return build_planner(

@@ -12,6 +12,14 @@ class ConfigurationError(ExporterError):
     """The deployment lacks something that only its operator can give. Nothing can start."""
 
 
+class EmptySecretError(ConfigurationError):
+    """The secret has no value, or is gone."""
+
+
+class NotSetUpError(EmptySecretError):
+    """A new stack waits for its secret. That is no failure: it has exported nothing yet."""
+
+
 class MalformedInputError(ExporterError):
     """A command or a message is not understandable. It is refused, never retried."""
 

@@ -36,7 +36,7 @@ def test_a_command_before_the_first_export_finds_nothing_and_the_tick_runs(
     answer = stack.run(sample(event))
     assert answer["requested"] is None
     assert "nothing is exported yet" in answer["note"]
-    assert stack.metrics()["TickFailed"] == 0
+    assert "TickFailed" not in stack.metrics()
     stack.assert_exact()
 
 
@@ -139,13 +139,13 @@ def test_a_replay_repeats_equal_events_to_all_or_to_one(stack: Deployment, alone
     stack.run(event)
     assert received(theirs) == (first if alone else {})
     assert received(account.subscriber_url) == ({} if alone else first)
-    assert stack.metrics()["EntriesReplayed"] == len(first)
+    assert stack.outcomes()[-1]["replayed"] == len(first)
 
 
 def the_report(stack: Deployment) -> dict[str, Any]:
     key = stack.outcomes()[-1]["report"]
     report = json.loads(stack.account.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
-    assert report["differences"] == stack.metrics()["VerifyDifferences"]
+    assert report["differences"] == stack.metrics().get("VerifyDifferences", 0)
     assert REFLECTION not in json.dumps(report, ensure_ascii=False)
     return dict(report)
 

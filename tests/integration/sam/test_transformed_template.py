@@ -14,10 +14,12 @@ PHYSICAL_NAMES = {
     "AWS::Lambda::Function": ("FunctionName",),
     "AWS::Lambda::LayerVersion": (),  # each deployment adds a version under the one name
     "AWS::Logs::LogGroup": ("LogGroupName",),
+    "AWS::Logs::QueryDefinition": (),  # its name begins with that of the stack
     "AWS::S3::Bucket": ("BucketName",),
     "AWS::S3::BucketPolicy": (),
     "AWS::Scheduler::Schedule": ("Name",),
     "AWS::SecretsManager::Secret": ("Name",),
+    "AWS::SNS::Subscription": (),
     "AWS::SNS::Topic": ("TopicName",),
     "AWS::SNS::TopicPolicy": (),
     "AWS::SQS::Queue": ("QueueName",),

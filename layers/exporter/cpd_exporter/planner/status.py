@@ -103,18 +103,16 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 
 
 def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
-    """The metrics of a tick. A name that ends in ``Seconds`` says its unit; the others count."""
-    metrics = {
-        "PagesPlanned": report.planned,
-        "PagesSent": report.sent,
-        "PagesUndone": report.undone,
-        "Holes": report.holes,
-        "LagSeconds": age_seconds(report.exported_through, now),
-        "HoleAgeSeconds": age_seconds(report.oldest_hole or now, now),
-        "FilterWarnings": int(report.filter_warning is not None),
-    }
-    if report.oldest_reading is not None:
-        metrics["OldestReadingSeconds"] = age_seconds(report.oldest_reading, now)
+    """The metrics of a tick. A name that ends in ``Seconds`` says its unit; the others count.
+
+    A metric costs as much as three alarms for each hour that it is emitted in. So only the lag is
+    emitted always, and the others while there is something to tell.
+    """
+    metrics = {"LagSeconds": age_seconds(report.exported_through, now)}
+    if report.oldest_hole is not None:
+        metrics["HoleAgeSeconds"] = age_seconds(report.oldest_hole, now)
+    if report.filter_warning is not None:
+        metrics["FilterWarnings"] = 1
     if report.difference:
         metrics["ReconcileDifference"] = report.difference
     if report.api_notice:
@@ -122,6 +120,17 @@ def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
     if report.held:
         metrics["DeletionsHeld"] = report.held
     return metrics
+
+
+def tick_fields(report: TickReport, now: datetime) -> Mapping[str, int | None]:
+    """The log fields of a tick beside its answer."""
+    hole, reading = report.oldest_hole, report.oldest_reading
+    return {
+        "lagSeconds": age_seconds(report.exported_through, now),
+        "holeAgeSeconds": age_seconds(hole, now) if hole else None,
+        "oldestReadingSeconds": age_seconds(reading, now) if reading else None,
+        "reconcileDifference": report.difference,
+    }
 
 
 def _tick(report: TickReport) -> dict[str, Any]:

@@ -14,20 +14,19 @@ If nearly all look edited, a field changes by itself: add it to ``FingerprintExc
 
 
 def report_metrics(report: WorkReport) -> Mapping[str, float]:
-    """The metrics of a report. A name that ends in ``Percent`` says its unit; the others count."""
-    metrics: dict[str, float] = {
-        f"Entries{change.capitalize()}": report.changes.get(change, 0) for change in Change
-    }
-    metrics["EntriesQuarantined"] = report.quarantined
-    if report.replayed:
-        metrics["EntriesReplayed"] = report.replayed
-    if report.differences is not None:
+    """The metrics of a report. A name that ends in ``Percent`` says its unit; the others count.
+
+    None is emitted while it is zero: a metric costs as much as three alarms for each hour that it
+    is emitted in. Ordinary counts are log fields.
+    """
+    metrics: dict[str, float] = {}
+    if report.quarantined:
+        metrics["EntriesQuarantined"] = report.quarantined
+    if report.differences:
         metrics["VerifyDifferences"] = report.differences
-    if report.compared >= MIN_COMPARED_ENTRIES:
-        edited = report.changes.get(Change.UPDATED, 0)
+    edited = report.changes.get(Change.UPDATED, 0)
+    if edited and report.compared >= MIN_COMPARED_ENTRIES:
         metrics["EditedPercent"] = 100 * edited / report.compared
-    if report.error is not None:
-        metrics["WorkFailed"] = 1
     if report.outcome is Outcome.GIVEN_UP:
         metrics["WorkGivenUp"] = 1
     return metrics
@@ -38,6 +37,7 @@ def report_fields(report: WorkReport) -> Mapping[str, Any]:
     return {
         "outcome": report.outcome,
         "changes": {change.value: count for change, count in report.changes.items()},
+        "compared": report.compared,
         "quarantined": report.quarantined,
         "replayed": report.replayed,
         "differences": report.differences,

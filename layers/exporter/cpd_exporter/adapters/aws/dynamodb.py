@@ -202,6 +202,12 @@ class Partition:
         return _values({"pk": self._key, "sk": sk})
 
 
+def has_items(client: "DynamoDBClient", table: str) -> bool:
+    """Whether a table holds anything at all, of whichever tenant."""
+    with translated("dynamodb:Scan", table):
+        return bool(client.scan(TableName=table, Limit=1, ConsistentRead=True)["Items"])
+
+
 def _request_of(condition: Condition, values: Item | None = None) -> Item:
     """The request's members for a condition, with its values and the ``values`` of the write."""
     request: Item = {"ConditionExpression": condition.expression}

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from cpd_exporter.adapters.aws.client import code_of, translated
-from cpd_exporter.errors import ConfigurationError
+from cpd_exporter.errors import ConfigurationError, EmptySecretError
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.options import SAFE_TENANT, Authentication
 
@@ -128,7 +128,7 @@ def _text(client: "SecretsManagerClient", secret: str, remedy: str) -> str:
         except ClientError as error:
             if code_of(error) != "ResourceNotFoundException":
                 raise
-            raise ConfigurationError(
+            raise EmptySecretError(
                 f"the secret {secret} is empty, or there is none: {remedy}"
             ) from None
 
