@@ -14,6 +14,8 @@ from simulator.source import to_ms
 
 ENTRIES = 1500
 MAX_IDLE_SECONDS = 60
+READER = "222222222222"
+"""An account that may subscribe and read; the stack's own is another one."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def api() -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def stack(api: Api) -> Iterator[DeployedStack]:
-    parameters = {"ApiUrl": api.url, "ScheduleState": "DISABLED"}
+    parameters = {"ApiUrl": api.url, "ScheduleState": "DISABLED", "ReaderAccounts": READER}
     with deployed(parameters, say=print) as stack:
         stack.put_secret(api.secret)
         yield stack
