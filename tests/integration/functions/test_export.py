@@ -129,15 +129,15 @@ def test_too_many_requests_let_the_page_rest_as_long_as_the_api_asks(
     stack: Deployment, as_date: bool
 ) -> None:
     stack.planner(sample("planner-export"))
-    fault = InjectedFault(status=429, retry_after=400, retry_after_as_date=as_date)
+    fault = InjectedFault(status=429, retry_after=300, retry_after_as_date=as_date)
     stack.simulator.behave(faults=(fault,))
     stack.work_off()
     assert "429" in the_error(stack)["message"]
     stack.simulator.behaviour = Behaviour()
-    stack.later(seconds=395)
+    stack.later(seconds=295)
     stack.run(sample("planner-export"))
     assert not stack.lake
-    stack.later(seconds=415)
+    stack.later(seconds=315)
     stack.run(sample("planner-export"))
     stack.assert_exact()
 

@@ -4,7 +4,7 @@ import pytest
 
 from cpd_exporter.errors import WithdrawnError
 from simulator import Behaviour, InjectedFault
-from tests.support.deployment import Deployment, sample
+from tests.support.deployment import Deployment, LambdaContext, sample
 
 
 def status(stack: Deployment) -> dict[str, object]:
@@ -45,3 +45,16 @@ def test_the_planner_keeps_to_its_half_of_the_calls(stack: Deployment) -> None:
     stack.say(API_CALLS_PER_MINUTE="0")
     stack.planner(sample("planner-export"))
     assert stack.simulator.count() > 60
+
+
+def test_a_tick_without_a_call_left_is_no_failure_and_no_warning(stack: Deployment) -> None:
+    stack.say(API_CALLS_PER_MINUTE="20")
+    planner = stack._load("planner")
+    for command in ("planner-export", "planner-backfill", "planner-export"):
+        planner.handler(sample(command), LambdaContext())
+    stack.later(days=2)
+    stack.simulator.forget_calls()
+    [answer] = planner.handler(sample("planner-export"), LambdaContext())["tenants"]
+    assert stack.simulator.count() == 0
+    assert answer["filterWarning"] is None
+    assert stack.metrics()["TickFailed"] == 0

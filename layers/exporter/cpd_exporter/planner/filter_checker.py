@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cpd_exporter.errors import FilterError
+from cpd_exporter.errors import FilterError, PausedError
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.watermark import FilterWarning, Watermark
@@ -34,6 +34,8 @@ class FilterChecker:
         now = self.clock()
         if not self._is_due(watermark, now):
             return
+        if not self.has_time_left():
+            raise PausedError("the filter is checked by the next tick")
         # The filter may not list younger entries yet.
         until = now - self.limits.slice_policy.settle
         places = sample_places(self.timeline, watermark, until)

@@ -23,11 +23,10 @@ from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 SAVE_INTERVAL = timedelta(seconds=90)
 """How often long work saves its progress: a lease, which each save renews, lasts longer."""
 
-OUTAGE_PAUSE = timedelta(minutes=1)
-"""How long work rests after an outage ended its attempt."""
-
-MAX_OUTAGE_PAUSE = timedelta(hours=1)
-"""The longest pause that the API may ask for: it may be well again sooner than it expects."""
+PAUSE_LEASES, MAX_PAUSE_LEASES = 1 / 3, 3
+"""How long work rests after an outage, in leases; and at most, if the API asks for longer: it may
+be well again sooner.
+"""
 
 
 class SupersededError(Exception):
@@ -100,9 +99,10 @@ class Claim(ABC):
 
     def _pause_end(self, error: Exception) -> datetime | None:
         """When the work may be tried again after an outage."""
+        lease = self.context.limits.lease
         retry_after = error.retry_after if isinstance(error, TransientError) else None
-        asked = min(retry_after or 0, MAX_OUTAGE_PAUSE.total_seconds())
-        return self.context.clock() + max(OUTAGE_PAUSE, timedelta(seconds=asked))
+        asked = min(retry_after or 0, MAX_PAUSE_LEASES * lease.total_seconds())
+        return self.context.clock() + max(PAUSE_LEASES * lease, timedelta(seconds=asked))
 
     @property
     def _lease_end(self) -> datetime:
