@@ -16,7 +16,7 @@ from cpd_exporter.errors import (
     NotSetUpError,
 )
 from cpd_exporter.model.command import Status, read_command
-from cpd_exporter.planner.planner import Answer
+from cpd_exporter.planner.report import Answer
 from cpd_exporter.planner.status import answer_json, read_status, tick_fields, tick_metrics
 
 # The client of `sam remote invoke` waits for a minute and then invokes again, so a tick ends within

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cpd_exporter.planner.planner import TickReport
+from cpd_exporter.planner.report import TickReport
 from cpd_exporter.worker.context import Outcome
 from tests.support.samples import works
 from tests.support.world import World, entries

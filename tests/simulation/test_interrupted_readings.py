@@ -11,7 +11,7 @@ from cpd_exporter.errors import FilterError, MalformedResponseError
 from cpd_exporter.model.entry import Listing, fingerprint
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.timestamps import SECOND
-from cpd_exporter.planner.planner import TickReport
+from cpd_exporter.planner.report import TickReport
 from tests.support.short_lives import DENSE, dense_world, run
 from tests.support.sweeps import at, edit, exported_ids, published_ids, refresh, source_ids
 from tests.support.world import World, entries

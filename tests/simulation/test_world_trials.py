@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from cpd_exporter.planner.planner import TickReport
+from cpd_exporter.planner.report import TickReport
 from cpd_exporter.planner.status import tick_metrics
 from tests.simulation import alarms, world_trials
 from tests.simulation.invariants import Invariant, Violation

@@ -6,7 +6,7 @@ from typing import Any
 
 from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.window import Window
-from cpd_exporter.planner.planner import TickReport
+from cpd_exporter.planner.report import TickReport
 from tests.support.world import World, entries
 
 DAY = timedelta(days=1)

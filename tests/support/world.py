@@ -17,7 +17,8 @@ from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.row import Row
 from cpd_exporter.planner.limits import PlannerLimits
-from cpd_exporter.planner.planner import Planner, TickReport
+from cpd_exporter.planner.planner import Planner
+from cpd_exporter.planner.report import TickReport
 from cpd_exporter.planner.slicer import SlicePolicy
 from cpd_exporter.worker.context import WorkerLimits
 from cpd_exporter.worker.worker import Worker

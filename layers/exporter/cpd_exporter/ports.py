@@ -26,9 +26,6 @@ type NewToken = Callable[[], str]
 type HasTimeLeft = Callable[[], bool]
 """Whether the function that runs has time to begin with more work."""
 
-MAX_PAGES_PER_TRANSACTION = 99
-"""DynamoDB takes 100 items in one transaction; one of them is the watermark."""
-
 
 class EntriesApi(Protocol):
     """The API that is exported, for one tenant."""
@@ -48,10 +45,10 @@ class EntriesApi(Protocol):
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
         """One response: the entries after the window's start and before its end.
 
-        Whether the bounds are inclusive, how rows are ordered, and whether the total is right, is
-        uncertain. Without a window: of all entries. A bound in hours that the clock of the filter's
-        time zone shows twice is widened to both readings, and the listing's ``span`` says so.
-        Raises ``MalformedResponseError``, and ``OversizedResponseError`` for too many bytes.
+        Bounds, order and total are uncertain. Without a window: of all entries. A bound in hours
+        that the clock of the filter's time zone shows twice is widened to both readings, and the
+        listing's ``span`` says so. Raises ``MalformedResponseError``, and
+        ``OversizedResponseError`` for too many bytes.
         """
 
     def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
@@ -119,17 +116,12 @@ class PlanStore(Protocol):
         """
 
     def update_watermark(self, before: Watermark, after: Watermark) -> bool:
-        """Store the members in which ``after`` differs, if all of them still are as in ``before``.
-
-        ``True`` also where they already are as in ``after``: an own earlier write whose answer was
-        lost.
+        """Store the members in which ``after`` differs, if all of them still are as in ``before``,
+        or are as in ``after`` already: an own earlier write whose answer was lost.
         """
 
     def mark_sent(self, pages: Sequence[Page], at: datetime) -> None:
-        """Note that these pages, any number, are in the queue.
-
-        No revision changes, and a page that was replaced meanwhile is left alone.
-        """
+        """Note that these pages are in the queue. No revision changes; a replaced page is left."""
 
 
 class WorkStore(Protocol):

@@ -10,7 +10,7 @@ from cpd_exporter import bootstrap
 from cpd_exporter.errors import MalformedResponseError
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.window import Window
-from cpd_exporter.planner.planner import TickReport
+from cpd_exporter.planner.report import TickReport
 from cpd_exporter.planner.status import tick_metrics
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.metrics import report_metrics

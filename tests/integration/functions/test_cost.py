@@ -42,7 +42,7 @@ MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
-class Run:
+class BilledRun:
     """What some invocations used: ``lines`` is what they logged."""
 
     units: Units
@@ -68,7 +68,7 @@ class Metered:
         self._meter = Meter(TABLE)
         self._seen = 0
 
-    def take(self) -> Run:
+    def take(self) -> BilledRun:
         """What was used since the last look, without the functions' time."""
         self.stack.logged("INFO")
         text, self._seen = self.stack.output[self._seen :], len(self.stack.output)
@@ -83,7 +83,7 @@ class Metered:
             # The poller receives each message and deletes it.
             "SQS: request": 2 * workers,
         }
-        return Run(added(self._meter.take(), others), workers, lines)
+        return BilledRun(added(self._meter.take(), others), workers, lines)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def status(stack: Deployment) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("code", [404, 410])
-def test_a_listing_that_is_gone_is_told_and_makes_no_hole(stack: Deployment, code: int) -> None:
+def test_a_listing_that_is_gone_is_noticed_and_makes_no_hole(stack: Deployment, code: int) -> None:
     stack.planner(sample("planner-export"))
     assert status(stack)["apiNotice"] is None
     assert "ApiNotices" not in stack.metrics()
@@ -49,7 +49,7 @@ def test_the_planner_keeps_to_its_half_of_the_calls(stack: Deployment) -> None:
 
 def test_a_tick_without_a_call_left_is_no_failure_and_no_warning(stack: Deployment) -> None:
     stack.say(API_CALLS_PER_MINUTE="20")
-    planner = stack._load("planner")
+    planner = stack.load("planner")
     for command in ("planner-export", "planner-backfill", "planner-export"):
         planner.handler(sample(command), LambdaContext())
     stack.later(days=2)

@@ -9,12 +9,18 @@ from typing import Any
 from cpd_exporter.model.breaker import Breaker, BreakerChange
 from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.job import Job
-from cpd_exporter.model.page import ConditionalWrite, Page, PageFlag, PageState, WorkKind
+from cpd_exporter.model.page import (
+    MAX_PAGES_PER_TRANSACTION,
+    ConditionalWrite,
+    Page,
+    PageFlag,
+    PageState,
+    WorkKind,
+)
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
-from cpd_exporter.ports import MAX_PAGES_PER_TRANSACTION
 
 MAX_TRANSACTION_ITEMS = 100
 _TICK = timedelta(microseconds=1)

@@ -9,6 +9,9 @@ from cpd_exporter.model.breaker import DayCount
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.window import Window
 
+MAX_PAGES_PER_TRANSACTION = 99
+"""DynamoDB takes 100 items in one transaction; one of them is the watermark."""
+
 
 class WorkKind(StrEnum):
     """A page of the timeline, or the sweep of some neighbouring pages."""

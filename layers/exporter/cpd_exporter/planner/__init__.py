@@ -16,5 +16,6 @@ backlog         the pages that are not done
 refusals        the events that the topic refused
 job_sender      jobs to the workers
 limits          how much a tick plans and sends
+report          what became of a command and of a tick
 status          the state of the export, for the operator
 """

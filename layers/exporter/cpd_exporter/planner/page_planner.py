@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import batched
 
 from cpd_exporter.model.job import JobKind
-from cpd_exporter.model.page import Page, PageState
+from cpd_exporter.model.page import MAX_PAGES_PER_TRANSACTION, Page, PageState
 from cpd_exporter.model.timestamps import floor_second
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
@@ -14,7 +14,6 @@ from cpd_exporter.planner.follow_up import note_backfill
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.slicer import NewPage, slice_month
 from cpd_exporter.ports import (
-    MAX_PAGES_PER_TRANSACTION,
     Clock,
     EntriesApi,
     HasTimeLeft,

@@ -6,8 +6,7 @@ however long a backfill is.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -34,6 +33,7 @@ from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.page_planner import PagePlanner, open_pages
 from cpd_exporter.planner.reconciler import Reconciler
 from cpd_exporter.planner.refusals import RefusalSummary, read_refusals
+from cpd_exporter.planner.report import Answer, TickReport
 from cpd_exporter.planner.sweep_planner import SweepPlanner
 from cpd_exporter.ports import (
     Clock,
@@ -47,49 +47,6 @@ from cpd_exporter.ports import (
 
 MAX_PAGES_PER_MOVE = 5000
 """Pages over which a tick moves either end of the watermark: ten times what it plans."""
-
-
-@dataclass(frozen=True, slots=True)
-class TickReport:
-    """The result of one tick, for logs and metrics.
-
-    ``undone`` counts pages that are due or in flight, without holes. ``holes`` and
-    ``oldest_hole`` include refused events. ``error`` stopped the planning. No page was read before
-    ``oldest_reading``. ``difference`` is the lasting difference between the API's totals and the
-    indexed entries, seen for two days running. ``held`` deletions wait for the operator.
-    ``filter_warning`` says why the last check of the filter is incomplete, ``api_notice`` what the
-    API says of its own end.
-    """
-
-    tenant_id: str
-    planned: int
-    sent: int
-    undone: int
-    sweeps: int
-    jobs: int
-    holes: int
-    oldest_hole: datetime | None
-    planned_through: datetime
-    exported_through: datetime
-    error: ExporterError | None
-    oldest_reading: datetime | None = None
-    difference: int = 0
-    held: int = 0
-    filter_warning: str | None = None
-    api_notice: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a command: stored as ``accepted`` says, and begun by a tick.
-
-    A command that was accepted before its tick failed is carried out by later ticks.
-    """
-
-    accepted: Mapping[str, Any] = field(default_factory=dict)
-    tick: TickReport | None = None
-    error: ExporterError | None = None
-    api_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.backlog import MAX_UNDONE_PAGES
 from cpd_exporter.planner.held_deletions import MAX_FLAGGED_PAGES
-from cpd_exporter.planner.planner import Answer, TickReport
 from cpd_exporter.planner.refusals import MAX_COUNTED_REFUSALS
+from cpd_exporter.planner.report import Answer, TickReport
 from cpd_exporter.ports import Clock, StatusTimeline
 
 MAX_LISTED_REFUSALS = 20

@@ -1,6 +1,6 @@
 """A tick's writes stay below what one partition takes: 1,000 write units a second.
 
-A stub with a token bucket stands for DynamoDB, by a virtual clock.
+A stub with a token bucket plays DynamoDB, by a virtual clock.
 """
 
 import threading

@@ -55,13 +55,18 @@ from cpd_exporter.errors import TransientError
 from cpd_exporter.model.breaker import Breaker, BreakerChange
 from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.job import Job
-from cpd_exporter.model.page import ConditionalWrite, Page, PageFlag, WorkKind
+from cpd_exporter.model.page import (
+    MAX_PAGES_PER_TRANSACTION,
+    ConditionalWrite,
+    Page,
+    PageFlag,
+    WorkKind,
+)
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.timestamps import SECOND, floor_second
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
-from cpd_exporter.ports import MAX_PAGES_PER_TRANSACTION
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
