@@ -47,7 +47,7 @@ def test_a_warning_reaches_status_and_a_metric() -> None:
     world = World(store=entries(100, end=NOW - 60 * DAY))
     failing(world, lambda window, _: window is None, TIMED_OUT)
     report = world.planner.tick()
-    assert tick_metrics(report, world.now)["FilterWarnings"] == 1
+    assert tick_metrics(report, world.now)["ApiWarnings"] == 1
     status = read_status(world.timeline, world.clock)
     assert "timed out" in status["filterWarning"]["message"]
     assert status["filterCheckedAt"] is None

@@ -290,7 +290,15 @@ def in_alarm_by(metrics: dict[str, float], service: str, hours: int) -> set[str]
                 AT,
             ),
             "planner",
-            {"FilterWarningsAlarm"},
+            {"ApiWarningsAlarm"},
+        ),
+        (
+            tick_metrics(
+                TickReport("t", 0, 0, 0, 0, 0, 0, None, AT, AT, None, api_notice="ends in May"),
+                AT,
+            ),
+            "planner",
+            {"ApiWarningsAlarm"},
         ),
         (report_metrics(WorkReport(Outcome.GIVEN_UP)), "worker", {"WorkGivenUpAlarm"}),
     ],

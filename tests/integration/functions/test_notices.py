@@ -16,14 +16,14 @@ def status(stack: Deployment) -> dict[str, object]:
 def test_a_listing_that_is_gone_is_noticed_and_makes_no_hole(stack: Deployment, code: int) -> None:
     stack.planner(sample("planner-export"))
     assert status(stack)["apiNotice"] is None
-    assert "ApiNotices" not in stack.metrics()
+    assert "ApiWarnings" not in stack.metrics()
     stack.simulator.behave(faults=(InjectedFault(status=code),))
     for minutes in range(0, 60, 10):
         stack.later(minutes=minutes)
         answer = stack.planner(sample("planner-export"))
         stack.work_off()
     assert answer["error"]["type"] == WithdrawnError.__name__
-    assert stack.metrics()["ApiNotices"] == 1
+    assert stack.metrics()["ApiWarnings"] == 1
     stack.logged("ERROR")
     assert f"answered {code}: this version" in str(status(stack)["apiNotice"])
     assert status(stack)["holes"] == []

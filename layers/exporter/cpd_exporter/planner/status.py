@@ -111,12 +111,11 @@ def tick_metrics(report: TickReport, now: datetime) -> Mapping[str, int]:
     metrics = {"LagSeconds": age_seconds(report.exported_through, now)}
     if report.oldest_hole is not None:
         metrics["HoleAgeSeconds"] = age_seconds(report.oldest_hole, now)
-    if report.filter_warning is not None:
-        metrics["FilterWarnings"] = 1
+    warnings = (report.filter_warning is not None) + (report.api_notice is not None)
+    if warnings:
+        metrics["ApiWarnings"] = warnings
     if report.difference:
         metrics["ReconcileDifference"] = report.difference
-    if report.api_notice:
-        metrics["ApiNotices"] = 1
     if report.held:
         metrics["DeletionsHeld"] = report.held
     return metrics
