@@ -4,10 +4,14 @@
 fails, an operator has to mend something, and the next invocation builds anew.
 """
 
+# ruff: noqa: PLC0415
+# A function imports what it uses alone: importing takes most of a cold start.
+
 import os
 import secrets
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 import boto3
 import httpx
@@ -16,18 +20,13 @@ from cpd_exporter.adapters.aws.client import CLIENT_CONFIG
 from cpd_exporter.adapters.aws.dynamodb import has_items
 from cpd_exporter.adapters.aws.lake import S3Lake
 from cpd_exporter.adapters.aws.queue import SqsQueue
-from cpd_exporter.adapters.aws.replay_queue import SqsReplayQueue
 from cpd_exporter.adapters.aws.secret import stored_credentials
 from cpd_exporter.adapters.aws.timeline import DynamoDbTimeline
-from cpd_exporter.adapters.aws.topic import SnsTopic, topic_client
 from cpd_exporter.adapters.thrive.factory import build_api
 from cpd_exporter.adapters.thrive.http import new_client
 from cpd_exporter.adapters.thrive.pace import CallPace
 from cpd_exporter.errors import EmptySecretError, NotSetUpError
 from cpd_exporter.model.resend_policy import ResendPolicy
-from cpd_exporter.planner.limits import PlannerLimits
-from cpd_exporter.planner.planner import Planner
-from cpd_exporter.planner.slicer import SlicePolicy
 from cpd_exporter.ports import (
     Clock,
     EntriesApi,
@@ -41,8 +40,12 @@ from cpd_exporter.ports import (
     WorkerTimeline,
 )
 from cpd_exporter.settings import PlannerSettings, Settings, WorkerSettings
-from cpd_exporter.worker.context import WorkerContext, WorkerLimits
-from cpd_exporter.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from cpd_exporter.planner.limits import PlannerLimits
+    from cpd_exporter.planner.planner import Planner
+    from cpd_exporter.worker.context import WorkerLimits
+    from cpd_exporter.worker.worker import Worker
 
 VISIBILITY_PER_TIMEOUT = 1.2
 """The work queue's visibility time-out, in time-outs of the worker (see the template)."""
@@ -61,10 +64,12 @@ def build_planner(
     queue: Queue,
     clock: Clock,
     new_token: NewToken,
-    limits: PlannerLimits,
+    limits: "PlannerLimits",
     lake: IndexRemover,
-) -> Planner:
+) -> "Planner":
     """Build the planner of any world, real or simulated."""
+    from cpd_exporter.planner.planner import Planner
+
     return Planner(api, timeline, queue, clock, new_token, limits, lake)
 
 
@@ -77,9 +82,12 @@ def build_worker(
     replay_queue: ReplayQueue,
     clock: Clock,
     new_token: NewToken,
-    limits: WorkerLimits,
-) -> Worker:
+    limits: "WorkerLimits",
+) -> "Worker":
     """Build the worker of any world, real or simulated."""
+    from cpd_exporter.worker.context import WorkerContext
+    from cpd_exporter.worker.worker import Worker
+
     return Worker(
         WorkerContext(
             api=api,
@@ -95,11 +103,14 @@ def build_worker(
 
 
 @cache
-def planner() -> Planner:
+def planner() -> "Planner":
     """The planner, as its function's environment describes it.
 
     Raises ``NotSetUpError`` in a new stack, as long as its secret is empty.
     """
+    from cpd_exporter.planner.limits import PlannerLimits
+    from cpd_exporter.planner.slicer import SlicePolicy
+
     settings = PlannerSettings.read(os.environ)
     try:
         tenant_id, api = _tenant(
@@ -130,8 +141,12 @@ def planner() -> Planner:
 
 
 @cache
-def worker() -> Worker:
+def worker() -> "Worker":
     """The worker, as its function's environment describes it."""
+    from cpd_exporter.adapters.aws.replay_queue import SqsReplayQueue
+    from cpd_exporter.adapters.aws.topic import SnsTopic, topic_client
+    from cpd_exporter.worker.context import WorkerLimits
+
     settings = WorkerSettings.read(os.environ)
     seconds = settings.seconds_between_calls
     pace = CallPace(int(seconds > 0), seconds, patient=True)
