@@ -11,7 +11,7 @@ from cpd_exporter.adapters.thrive.api import ThriveApi
 from cpd_exporter.adapters.thrive.auth import BasicAccess
 from cpd_exporter.adapters.thrive.endpoints import endpoints
 from cpd_exporter.adapters.thrive.http import Http, new_client
-from cpd_exporter.errors import AccessError, PermanentError, TransientError
+from cpd_exporter.errors import AccessError, PermanentError, TransientError, WithdrawnError
 from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.options import Audience, Environment
 from cpd_exporter.model.window import Window
@@ -184,5 +184,5 @@ def test_a_status_has_one_meaning(
 
 def test_a_listing_that_is_not_found_is_no_empty_one(case: EntriesApiCase) -> None:
     case.simulator.behave(faults=(InjectedFault(status=404),))
-    with pytest.raises(PermanentError):
+    with pytest.raises(WithdrawnError):
         case.api.query(None)

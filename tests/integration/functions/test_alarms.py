@@ -132,7 +132,7 @@ def test_a_worker_that_fails_for_an_hour_is_heard(watched: Watched) -> None:
         assert watched.in_alarm == set(), quarter
         watched.stack.simulator.insert(watched.now - 3 * MINUTE)
         watched.planner(sample("planner-schedule"))
-        watched.stack.simulator.behave(faults=(REFUSED,))
+        watched.stack.simulator.behave(faults=(InjectedFault(status=400),))
         watched.work_off()
         watched.stack.simulator.behave(faults=())
         watched.wait(5 * MINUTE)

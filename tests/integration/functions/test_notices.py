@@ -40,7 +40,7 @@ def test_the_planner_keeps_to_its_half_of_the_calls(stack: Deployment) -> None:
     [first] = stack.planner(sample("planner-export"))["tenants"]
     assert 5 <= stack.simulator.count() <= 10
     assert first["planned"] >= 1
-    assert stack.metrics()["TickFailed"] == 0
+    assert "TickFailed" not in stack.metrics()
     stack.simulator.forget_calls()
     stack.say(API_CALLS_PER_MINUTE="0")
     stack.planner(sample("planner-export"))
@@ -57,4 +57,4 @@ def test_a_tick_without_a_call_left_is_no_failure_and_no_warning(stack: Deployme
     [answer] = planner.handler(sample("planner-export"), LambdaContext())["tenants"]
     assert stack.simulator.count() == 0
     assert answer["filterWarning"] is None
-    assert stack.metrics()["TickFailed"] == 0
+    assert "TickFailed" not in stack.metrics()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
-from cpd_exporter.errors import AccessError, PermanentError, TransientError
+from cpd_exporter.errors import AccessError, PermanentError, TransientError, WithdrawnError
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
 from cpd_exporter.model.local_time import LocalBounds, local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
@@ -49,6 +49,8 @@ class FakeApi:
         try:
             content = self.simulator.list_entries(query).content
         except Refused as refused:
+            if refused.status in (404, 410):
+                raise WithdrawnError(str(refused)) from refused
             raise _translated(refused) from refused
         read = _read_again if len(content) < MAX_REMEMBERED_CHARACTERS else _read
         listing = read(content, self.fingerprint_exclude)
