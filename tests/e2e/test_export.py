@@ -192,7 +192,7 @@ def test_a_message_that_cannot_be_understood_ends_in_the_dead_letter_queue(
 ) -> None:
     sqs, poison = stack.account.sqs, '{"kind": "page", "start": "yesterday"}'
     sqs.send_message(QueueUrl=stack.outputs["WorkQueueUrl"], MessageBody=poison)
-    deadline, dead = time.monotonic() + 90, list[str]()
+    deadline, dead = time.monotonic() + 240, list[str]()
     while not dead and time.monotonic() < deadline:
         answer = sqs.receive_message(
             QueueUrl=stack.outputs["WorkDeadLetterQueueUrl"], WaitTimeSeconds=2

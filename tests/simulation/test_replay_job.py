@@ -150,6 +150,7 @@ def test_an_outage_is_waited_out_and_counts_no_attempt() -> None:
         with pytest.raises(TransientError):
             world.worker.handle(work())
         assert (request(world).attempts, request(world).error) == (0, "throttled")
+        world.now += timedelta(minutes=2)
     before, world.topic = world.topic.published, mended
     published = len(mended.published)
     assert world.worker.handle(work()).outcome is Outcome.DONE

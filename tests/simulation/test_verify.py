@@ -77,6 +77,7 @@ def test_an_outage_is_waited_out() -> None:
     [request] = world.timeline.jobs()
     assert request.attempts == 0
     assert request.cursor == datetime(2026, 2, 1, tzinfo=UTC)
+    world.now += timedelta(minutes=2)
     assert read(world, world.worker.handle(message))["clean"]
 
 

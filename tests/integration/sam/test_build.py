@@ -119,7 +119,7 @@ def test_a_wheel_of_another_platform_with_another_hash_fails(tmp_path: Path) -> 
     lock = tmp_path / "lock.txt"
     lock.write_text(re.sub(r"sha256:[0-9a-f]{8}", "sha256:00000000", entry))
     for platform in PLATFORMS:
-        with pytest.raises(InstallError, match="Hash mismatch"):
+        with pytest.raises(InstallError, match=r"Hash mismatch|Computed:"):
             install(UV, str(PYTHON), platform, lock, tmp_path / platform)
 
 

@@ -58,7 +58,9 @@ class StoredRows(Sequence[Row]):
     def of(cls, rows: Iterable[Row]) -> Self:
         """The lines of rows; equal rows have equal lines."""
         return cls(
-            RowWriter(row.tenant_id, row.exported_at, row.fingerprint_exclude).rewrite(row)
+            RowWriter(row.tenant_id, row.exported_at, row.fingerprint_exclude).line(
+                row.text, row.change, row.fingerprint
+            )
             for row in rows
         )
 
@@ -120,16 +122,19 @@ class RowWriter:
         if fingerprint_exclude:
             own["fingerprintExclude"] = sorted(fingerprint_exclude)
         self._tail = b'",' + exact_json.dump(own)[1:]
+        self._tenant_id, self._exported_at = tenant_id, exported_at
 
     def write(self, entry: Entry, change: Change) -> bytes:
         """The line of an entry as the API lists it."""
-        return self._line(entry.text, change, entry.fingerprint)
+        return self.line(entry.text, change, entry.fingerprint)
 
-    def rewrite(self, row: Row, change: Change | None = None) -> bytes:
-        """The line of a row that was stored before."""
-        return self._line(row.text, change or row.change, row.fingerprint)
+    def delete(self, last: Row) -> bytes:
+        """The line of an entry that is gone, with its last stored version."""
+        own = RowWriter(self._tenant_id, self._exported_at, last.fingerprint_exclude)
+        return own.line(last.text, Change.DELETED, last.fingerprint)
 
-    def _line(self, text: bytes, change: Change, fingerprint: str) -> bytes:
+    def line(self, text: bytes, change: Change, fingerprint: str) -> bytes:
+        """The line of any version of an entry."""
         for name in _OWN_NAMES:
             if name in text:
                 text = _without_own_names(text)
@@ -189,6 +194,8 @@ def _without_own_names(text: bytes) -> bytes:
 
 def _decoded(line: bytes) -> Row:
     own = _OWN.decode(line)
+    if _FIRST_OWN not in line:
+        line = exact_json.compact(line)  # somebody wrote it anew, with blanks
     # Nothing behind the last such name has it as a name again.
     text = line[: line.rindex(_FIRST_OWN)] + b"}"
     if own.shadowed:

@@ -158,8 +158,7 @@ def _compare(
     missing = missing_ids(before, reading)
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
-            gone = last.read_last_row(id_, before.index[id_])
-            result.rows.append(writer.rewrite(gone, Change.DELETED))
+            result.rows.append(writer.delete(last.read_last_row(id_, before.index[id_])))
     return result
 
 
