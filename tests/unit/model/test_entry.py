@@ -17,7 +17,7 @@ from cpd_exporter.model.entry import (
     read_entry,
     read_listing,
 )
-from tests.support.samples import content, content_of, entry, listing, numbered, text
+from tests.support.samples import content, content_of, entry, listing, numbered, row_for, text
 
 FIELDS = tuple(content())
 SECRET = "confidential reflection"
@@ -255,3 +255,61 @@ def test_dates_count_to_the_millisecond() -> None:
     assert isinstance(one, Entry)
     assert isinstance(other, Entry)
     assert other.date - one.date == timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        '"shadowe\\u0064": {"durationMinutes": 99}',
+        '"exportedA\\u0074": 1',
+        '"fingerprintExclud\\u0065": ["description"]',
+        '"shadowed" : 1e2',
+        '"chang\\u0065": "deleted", "change": "theirs"',
+    ],
+)
+def test_however_a_name_of_the_rows_own_is_spelt_its_row_comes_back(spelling: str) -> None:
+    source = text()[:-1] + f", {spelling}}}"
+    read = read_entry(source.encode())
+    assert isinstance(read, Entry)
+    row = row_for(read, exported_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert content_of(row) == content_of(read) == json_text.load(source)
+    assert fingerprint(row.text) == row.fingerprint == read.fingerprint
+    assert row.fingerprint_exclude == frozenset()
+
+
+def test_a_coincidence_of_lengths_hides_no_repeated_name() -> None:
+    twice = (
+        text()[:-1].replace(": ", ":").replace(", ", ",")
+        + ',"a":1,"a":1,"z":[1e2,1e2,1e2,1e2,1e2,1e2]}'
+    )
+    read = read_entry(twice.encode())
+    assert isinstance(read, Entry)
+    assert read.text.count(b'"a"') == 1
+
+
+@pytest.mark.parametrize("control", ["\t", "\n", "\x00"])
+def test_a_raw_control_character_spoils_only_its_record(control: str) -> None:
+    bad = text()[:-1] + f', "x": "a{control}b"}}'
+    one, spoilt, other = read_listing(listing(numbered(1), bad, numbered(2))).records
+    assert isinstance(one, Entry)
+    assert isinstance(other, Entry)
+    assert isinstance(spoilt, FaultyEntry)
+    assert spoilt.id == content()["logEntryId"]
+
+
+def test_a_faulty_id_that_no_utf_8_holds_is_unreadable() -> None:
+    assert faulty(content(logEntryId="half \ud800")).id is None
+
+
+def test_names_that_only_halves_of_characters_tell_apart_spoil_their_record() -> None:
+    read = read_entry(f'{text()[:-1]}, "a\\ud800": 1, "a\\udc00": 2}}'.encode())
+    assert isinstance(read, FaultyEntry)
+    assert "halves" in read.fault
+
+
+def test_a_fraction_is_no_total_in_a_listing_with_a_spoilt_record_either() -> None:
+    body = listing(numbered(1), "NaN", total=2).replace(
+        b'"totalResults": 2', b'"totalResults": 2.0'
+    )
+    with pytest.raises(MalformedResponseError):
+        read_listing(body)

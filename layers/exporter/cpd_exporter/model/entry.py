@@ -114,7 +114,7 @@ def read_entry(
         if exact_json.nests_deeper(text, MAX_DEPTH):
             raise ValueError(f"the record: nested more than {MAX_DEPTH} deep")
         version = exact_json.canonical(content)
-        text = _one_line(text, content, len(version))
+        text = _one_line(text, content)
         if fingerprint_exclude:
             version = _canonical(content, fingerprint_exclude)
     except ValueError as error:
@@ -180,21 +180,22 @@ def _decoded(source: bytes) -> tuple[bytes, Any]:
     except ValueError:
         text = exact_json.whole_characters(source)
     try:
-        return text, exact_json.load(text)
+        content = exact_json.load(text)
     except ValueError as error:
         raise ValueError(f"the record: {error}") from None
+    if exact_json.repeats_a_name(text):
+        raise ValueError("the record: names that only halves of characters tell apart")
+    return text, content
 
 
-def _one_line(text: bytes, content: Any, canonical_length: int) -> bytes:
+def _one_line(text: bytes, content: Any) -> bytes:
     """A record's JSON on one line. Of two members of one name, it keeps the last.
 
-    The canonical spelling has no blank and no name twice. So does most of what the API sends: a
-    text of the same length.
+    Most records are spelt as they would be written anew: without blanks and repeated names.
     """
-    is_plain = len(text) == canonical_length and b"\n" not in text and b"\r" not in text
-    if not is_plain and exact_json.repeats_a_name(text):
-        return exact_json.dump(content)
-    return exact_json.safe(text) if is_plain else exact_json.compact(text)
+    if text == exact_json.plain(content):
+        return exact_json.safe(text)
+    return exact_json.dump(content) if exact_json.repeats_a_name(text) else exact_json.compact(text)
 
 
 def _date(entry: DocumentedEntry) -> datetime:
@@ -238,9 +239,15 @@ def _count(pagination: Any, name: str) -> int | None:
     return value
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def _readable(content: Any, name: str) -> str | None:
     value = content.get(name) if isinstance(content, dict) else None
-    return value if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    # UTF-8 holds no half of a character, so nothing could keep such a value.
+    return None if _HALF.search(value) else value
 
 
 def _readable_date(content: Any) -> datetime | None:

@@ -43,6 +43,11 @@ def dump(value: Any) -> bytes:
     return safe(_ENCODER.encode(value))
 
 
+def plain(value: Any) -> bytes:
+    """Compact JSON in the order of the members, without ``safe``'s escapes."""
+    return _ENCODER.encode(value)
+
+
 def canonical(value: Any) -> bytes:
     """The only spelling of a JSON value: sorted keys, no blanks, no needless escapes."""
     return _CANONICAL.encode(value)
@@ -128,7 +133,9 @@ def load_leniently(source: bytes) -> Any:
 
 # Python's own decoder takes NaN, Infinity and escaped halves of characters. Only the places of the
 # values count here, the texts, and the integers beside the list.
-_LENIENT = json.JSONDecoder(parse_int=lambda digits: int(digits[:20]), parse_float=len)
+_LENIENT = json.JSONDecoder(
+    parse_int=lambda digits: int(digits[:20]), parse_float=lambda _: None, strict=False
+)
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 

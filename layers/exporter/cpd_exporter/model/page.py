@@ -133,9 +133,13 @@ class Page:
 
         The error of an attempt that is under way again may be an outage too.
         """
-        is_paused = self.error is not None and self.lease_until is not None
-        is_recent = self.updated_at is not None and self.updated_at > since
-        return is_paused and is_recent and self.hole_since is None
+        return self.is_paused and self.updated_at is not None and self.updated_at > since
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the page rests, or has rested, since an outage ended its last attempt."""
+        is_error = self.error is not None and self.lease_until is not None
+        return is_error and self.hole_since is None
 
     @property
     def watermark_may_pass(self) -> bool:

@@ -135,10 +135,9 @@ class RowWriter:
 
     def line(self, text: bytes, change: Change, fingerprint: str) -> bytes:
         """The line of any version of an entry."""
-        for name in _OWN_NAMES:
-            if name in text:
-                text = _without_own_names(text)
-                break
+        # The API may spell a name with escapes.
+        if b"\\u00" in text or any(name in text for name in _OWN_NAMES):
+            text = _without_own_names(text)
         return b"%b%b%b%b" % (text[:-1], _CHANGES[change], fingerprint.encode(), self._tail)
 
 
@@ -189,7 +188,7 @@ def _without_own_names(text: bytes) -> bytes:
     """An entry's JSON with those of its members in ``shadowed`` that a row names its own so."""
     members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     shadowed = {name: members.pop(name) for name in _OWN_MEMBERS if name in members}
-    return exact_json.dump(members | ({"shadowed": shadowed} if shadowed else {}))
+    return exact_json.dump(members | {"shadowed": shadowed}) if shadowed else text
 
 
 def _decoded(line: bytes) -> Row:

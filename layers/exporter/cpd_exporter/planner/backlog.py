@@ -112,7 +112,8 @@ def pages_to_send(
 ) -> list[Page]:
     """The pages that have room in the queue: new ones, which always find some, then all others.
 
-    The more pages met an outage lately, the less room there is.
+    The more pages met an outage lately, the less room there is. They come behind sound pages: a few
+    windows that the API never answers for hold up nothing else.
     """
     room = max(
         0, share_in_outage(limits.max_outstanding_pages, backlog.outages) - backlog.in_flight
@@ -122,5 +123,8 @@ def pages_to_send(
     first = new[: max(room, reserve)]
     past_room = share_in_outage(limits.past_outstanding, backlog.outages)
     past_room = max(0, past_room - backlog.past_in_flight)
-    others = [*reversed(backlog.due_again), *past[:past_room], *backlog.due_holes]
+    again = list(reversed(backlog.due_again))
+    sound = [page for page in again if not page.is_paused]
+    struck = [page for page in again if page.is_paused]
+    others = [*sound, *past[:past_room], *struck, *backlog.due_holes]
     return [*first, *others[: max(0, room - max(len(first), reserve))]]
