@@ -18,7 +18,7 @@ from local.places import ROOT
 from local.stack.deploy import DeployedStack, deployed
 from tests.e2e.conftest import Api
 
-START_SECONDS = 120
+START_SECONDS = 400
 
 
 def command(*arguments: str) -> list[str]:
