@@ -632,7 +632,7 @@ _EXPORT_MUTANTS = (
     _mutant(
         "a row's own members win",
         "nobody has a member of that name",
-        ("model/row.py", '({"shadowed": shadowed} if shadowed else {})', "{}"),
+        ("model/row.py", 'members | {"shadowed": shadowed}', "members"),
     ),
 )
 
