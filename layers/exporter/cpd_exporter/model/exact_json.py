@@ -40,7 +40,7 @@ def load(text: str | bytes) -> Any:
 
 def dump(value: Any) -> bytes:
     """Write compact JSON on one line."""
-    return safe(_ENCODER.encode(value))
+    return safe(plain(value))
 
 
 def plain(value: Any) -> bytes:
