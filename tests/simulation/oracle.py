@@ -210,7 +210,7 @@ class Oracle:
             if not owners:
                 self._judge_new(process, page)
             elif any(owner.state is PageState.DONE for owner in owners):
-                self.sweeps.judge_replacement(process, owners, page)
+                self.sweeps.judge_replacement(process, owners, page, self._pages.values())
             else:
                 self._judge_split(owners, page)
         gone = [was for start, was in sweeps.items() if not _is_there(was, self._sweeps)]
@@ -318,9 +318,10 @@ class Oracle:
         truths = [within(view.snapshot, page.window) for view in process.sees]
         faulty = (set(truths[0]) & self.source.faulty).intersection(*truths[1:])
         for entry_id in faulty:
-            self._judge_kept(truths[-1][entry_id].text.encode())
+            self.judge_kept(truths[-1][entry_id].text.encode())
 
-    def _judge_kept(self, source: bytes) -> None:
+    def judge_kept(self, source: bytes) -> None:
+        """Quarantine has this record, with its fault."""
         key = f"quarantine/tenant={self.timeline.tenant_id}/{hashlib.sha256(source).hexdigest()}"
         reason, _, kept = self.lake.objects.get(key, b"").partition(b"\n")
         check(Invariant.KEPT, kept == source, "a faulty record is not in the quarantine")
@@ -431,6 +432,15 @@ class Oracle:
         """All rows that this timeline has ever stored, in the order of their storing."""
         return [row for key in self._stored_keys for row in self.rows_by_key[key].values()]
 
+    def rows_by_month(self) -> dict[str, list[StoredRow]]:
+        """The rows by the month that their keys name."""
+        by_month: defaultdict[str, list[StoredRow]] = defaultdict(list)
+        for key in self._stored_keys:
+            place = place_of(key)
+            assert place is not None
+            by_month[place.month] += self.rows_by_key[key].values()
+        return by_month
+
     def judge_view(self) -> int:
         """Judge that the rows together describe the source; returns the number of entries."""
         watermark = self.timeline.stored_watermark
@@ -438,6 +448,8 @@ class Oracle:
         holes = [page for page in self._pages.values() if page.hole_since is not None]
         unsure = {id_ for id_ in self.source.snapshot() if _within_any(id_, holes, self.source)}
         exported = Window(watermark.exported_from, watermark.exported_through)
+        for month, rows in self.rows_by_month().items():
+            self.sweeps.judge_month(month, rows, exported, unsure)
         return self.sweeps.judge_view(self.rows, exported, unsure)
 
     # ── at rest ──────────────────────────────────────────────────────────────────────────────
@@ -465,8 +477,13 @@ class Oracle:
         settled = {subject for _, subject in self._bodies}
         settled |= {refusal.entry_id for refusal in self.timeline.refusals()}
         rows = self.rows
-        versions = [(row["logEntryId"], row["entryDate"], row["exportedAt"]) for row in rows]
-        check(Invariant.EXACT, len(set(versions)) == len(versions), "a row is in the lake twice")
+        for month, of_month in self.rows_by_month().items():
+            stored_as = [
+                (row["logEntryId"], row["entryDate"], row["exportedAt"], row["change"])
+                for row in of_month
+            ]
+            once = len(set(stored_as)) == len(stored_as)
+            check(Invariant.EXACT, once, f"a row is twice in {month}")
         exported = Window(watermark.origin, watermark.exported_through)
         exclude = self.scenario.fingerprint_exclude
         expected = {
@@ -490,7 +507,7 @@ class Oracle:
         check(Invariant.OUTBOX, settled <= stored.keys(), "events of entries that the lake lacks")
         for entry_id in self.source.faulty & within(self.source.snapshot(), exported).keys():
             if not _within_any(entry_id, holes, self.source):
-                self._judge_kept(self.source.snapshot()[entry_id].text.encode())
+                self.judge_kept(self.source.snapshot()[entry_id].text.encode())
 
     def _judge_lasting(self, holes: Sequence[Page]) -> None:
         """A lasting hole has the poison within reach. It has nothing else, or it is so narrow that

@@ -87,6 +87,14 @@ def late() -> Scenario:
     return replace(parted(), origin=MONTH + timedelta(seconds=100))
 
 
+def bordered() -> Scenario:
+    """Entries of two months; the first of them may leave, and nobody changes the last."""
+    entries = entries_at(-7200, -7197, -3600, -1, 2, 200, 204)
+    anchors = frozenset({entries[2].log_entry_id, entries[6].log_entry_id})
+    origin = MONTH - timedelta(hours=3)
+    return Scenario(entries, Behaviour(per_page_cap=5), origin=origin, anchors=anchors)
+
+
 def brimful() -> Scenario:
     """A page with an anchor that one more entry makes too large for a response."""
     return replace(anchored(), behaviour=Behaviour(per_page_cap=4))
@@ -198,6 +206,7 @@ SCENARIOS = {
     "anchored": anchored,
     "parted": parted,
     "guarded": guarded,
+    "bordered": bordered,
     "brimful": brimful,
     "late": late,
     "nearly-full": nearly_full,

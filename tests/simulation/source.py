@@ -128,6 +128,12 @@ class Source:
         self.store.delete(entry_id)
         self.untouched.discard(entry_id)
 
+    def insert_at(self, at: datetime) -> None:
+        """Add an entry."""
+        self._snapshot = None
+        self.changes += 1
+        self._insert(at)
+
     def _insert(self, at: datetime) -> StoredEntry:
         self._made += 1
         entry = self.simulator.insert(at, description=f"insert {self._made}")

@@ -35,6 +35,7 @@ class SweepOracle:
         self.api_is_sane = True
         self._noted: set[tuple[str, datetime]] = set()
         self._deletions: Counter[str] = Counter()
+        self._deleted: set[str] = set()
         self._putters: dict[str, Process] = {}
         self._confirmed_through: datetime | None = None
         self._confirmed: set[tuple[str, datetime]] = set()
@@ -63,7 +64,8 @@ class SweepOracle:
         """Each row that a sweep stores is a change that happened."""
         check(Invariant.EXACT, covered, "a sweep writes, and covers nothing")
         self._putters[key] = process
-        index = {id_: row for page in covered for id_, row in self._index(page).items()}
+        indexed = [item for page in covered for item in self._index(page).items()]
+        index = dict(sorted(indexed, key=lambda item: _sortable(item[1]["exportedAt"])))
         truths = [within(view.snapshot, sweep.window) for view in process.sees]
         before = max((row["exportedAt"] for row in index.values()), default="")
         exclude = self.scenario.fingerprint_exclude
@@ -75,13 +77,29 @@ class SweepOracle:
             content = canonical_json(content_of_row(row))
             if row["change"] == "deleted":
                 self._judge_deleted(entry_id, content, index, covered)
+                self._deleted.add(entry_id)
                 continue
-            versions = {canonical(truth[entry_id].text) for truth in truths if entry_id in truth}
+            if _date_of_row(row) in sweep.window:
+                seen = [truth[entry_id] for truth in truths if entry_id in truth]
+            else:
+                self._judge_left(entry_id, covered)
+                seen = [v.snapshot[entry_id] for v in process.sees if entry_id in v.snapshot]
+            versions = {canonical(entry.text) for entry in seen}
             check(Invariant.EXACT, content in versions, f"{entry_id} never had this content here")
             change = "updated" if entry_id in index else "created"
             check(Invariant.EXACT, row["change"] == change, f"{entry_id} should be {change}")
-            is_new = last.get(entry_id) != {version_of(content_of_row(row), exclude)}
+            # The pages that an entry leaves and reaches store the same version of it.
+            version = version_of(content_of_row(row), exclude)
+            is_new_here = entry_id not in index or version != version_of(
+                content_of_row(index[entry_id]), exclude
+            )
+            is_new = is_new_here or last.get(entry_id) != {version}
             check(Invariant.EXACT, is_new, f"{entry_id} has no change")
+
+    def _judge_left(self, entry_id: str, covered: Sequence[Page]) -> None:
+        """A sweep has missed an entry before one looks it up and finds it outside the window."""
+        noted = any(entry_id in page.missing for page in covered)
+        check(Invariant.EXACT, noted, f"{entry_id} left, but no sweep missed it before")
 
     def _judge_deleted(
         self, entry_id: str, content: str, index: Mapping[str, StoredRow], covered: Sequence[Page]
@@ -105,8 +123,14 @@ class SweepOracle:
             few = self._deletions[day] <= self.scenario.max_deletions
             check(Invariant.EXACT, few, "more deletions in a day than allowed, unconfirmed")
 
-    def judge_replacement(self, process: Process, owners: Sequence[Page], page: Page) -> None:
-        """Done pages become done pages of the same range."""
+    def judge_replacement(
+        self, process: Process, owners: Sequence[Page], page: Page, pages: Iterable[Page]
+    ) -> None:
+        """Done pages become done pages of the same range.
+
+        Some page's index holds each entry that is not published as deleted: nobody else would
+        publish what becomes of it.
+        """
         done = all(owner.state is PageState.DONE for owner in owners)
         reserved = {owner.reserved_by for owner in owners}
         check(Invariant.WRITE_ONCE, done and None not in reserved, "not done, or not reserved")
@@ -122,6 +146,7 @@ class SweepOracle:
         check(Invariant.INDEX_FROM_LAKE, is_there, f"{page.index_key} is named, but not there")
         index = self._index(page)
         check(Invariant.INDEX_FROM_LAKE, page.entries == len(index), "entries are miscounted")
+        self._judge_left_out(owners, page, pages)
         for entry_id, missing in page.missing.items():
             check(Invariant.INDEX_FROM_LAKE, entry_id in index, "missing, but not in the index")
             if (entry_id, missing.since) in self._noted:
@@ -130,6 +155,14 @@ class SweepOracle:
             seen = earliest <= missing.since <= self.now + self.clocks_differ
             check(Invariant.EXACT, seen, f"{entry_id} was not missed just now")
             self._noted.add((entry_id, missing.since))
+
+    def _judge_left_out(self, owners: Sequence[Page], page: Page, pages: Iterable[Page]) -> None:
+        before = {id_ for owner in owners for id_ in self._index(owner)}
+        left_out = before - self._index(page).keys() - self._deleted
+        if left_out:
+            done = [other for other in pages if other.state is PageState.DONE]
+            left_out = left_out.difference(*(self._index(other) for other in done))
+        check(Invariant.EXACT, not left_out, f"no page has {sorted(left_out)} any more")
 
     def judge_end(self, process: Process, sweep: Page, pages: Sequence[Page]) -> None:
         """The index after a sweep holds the entries that its own attempt saw."""
@@ -165,6 +198,47 @@ class SweepOracle:
             # Two pages may store an entry that moves at one instant. A sweep must settle it.
             ordered = len(states) == 1 or entry_id in except_for | self.source.faulty
             check(Invariant.PURE_EVENTS, ordered, f"{entry_id} has two latest rows that differ")
+        latest = self._latest(rows)
+        source: Snapshot = self.source.snapshot()
+        viewed = {
+            entry_id: version_of(content_of_row(row), self.scenario.fingerprint_exclude)
+            for entry_id, row in latest.items()
+            if row["change"] != "deleted"
+        }
+        for entry_id in source.keys() - self.source.faulty - except_for:
+            # What was published once is followed wherever it goes, beyond the exported time too.
+            if date_of(source[entry_id]) in exported or entry_id in latest:
+                same = viewed.get(entry_id) == self._version(source[entry_id].text)
+                check(Invariant.EXACT, same, f"the view of {entry_id} is outdated")
+        ghosts = viewed.keys() - source.keys() - except_for
+        check(Invariant.EXACT, not ghosts, f"in the view, but deleted: {sorted(ghosts)}")
+        return len(viewed)
+
+    def judge_month(
+        self, month: str, rows: Iterable[StoredRow], exported: Window, except_for: set[str]
+    ) -> None:
+        """Judge a query of one month's rows: the latest of each entry, without the deleted ones and
+        those whose date lies elsewhere, are the entries of the month's exported time.
+        """
+        viewed = {
+            entry_id: version_of(content_of_row(row), self.scenario.fingerprint_exclude)
+            for entry_id, row in self._latest(rows).items()
+            if row["change"] != "deleted"
+            and f"{_date_of_row(row):%Y-%m}" == month
+            and _date_of_row(row) in exported
+        }
+        source = {
+            entry_id: entry
+            for entry_id, entry in within(self.source.snapshot(), exported).items()
+            if f"{date_of(entry):%Y-%m}" == month
+        }
+        for entry_id in (viewed.keys() | source.keys()) - self.source.faulty - except_for:
+            there = source.get(entry_id)
+            same = viewed.get(entry_id) == (self._version(there.text) if there else None)
+            check(Invariant.EXACT, same, f"the view of {month} has {entry_id} wrong")
+
+    def _latest(self, rows: Iterable[StoredRow]) -> dict[str, StoredRow]:
+        """The latest row of each entry. No deletion is stored again."""
         latest: dict[str, StoredRow] = {}
         for row in sorted(rows, key=lambda row: _sortable(row["exportedAt"])):
             before = latest.get(row["logEntryId"])
@@ -175,19 +249,7 @@ class SweepOracle:
                 again = before is None or (before["change"] == "deleted" and same)
                 check(Invariant.EXACT, not again, f"{row['logEntryId']} is deleted again")
             latest[row["logEntryId"]] = row
-        source: Snapshot = self.source.snapshot()
-        viewed = {
-            entry_id: version_of(content_of_row(row), self.scenario.fingerprint_exclude)
-            for entry_id, row in latest.items()
-            if row["change"] != "deleted"
-        }
-        for entry_id in source.keys() - self.source.faulty - except_for:
-            if date_of(source[entry_id]) in exported:
-                same = viewed.get(entry_id) == self._version(source[entry_id].text)
-                check(Invariant.EXACT, same, f"the view of {entry_id} is outdated")
-        ghosts = viewed.keys() - source.keys() - except_for
-        check(Invariant.EXACT, not ghosts, f"in the view, but deleted: {sorted(ghosts)}")
-        return len(viewed)
+        return latest
 
     def _version(self, text: str) -> str:
         return version_of(content_of(text), self.scenario.fingerprint_exclude)
@@ -211,6 +273,10 @@ def latest_states(rows: Iterable[StoredRow], exclude: frozenset[str]) -> dict[st
         if at >= before:
             latest[row["logEntryId"]] = (at, states | {state})
     return {entry_id: states for entry_id, (_, states) in latest.items()}
+
+
+def _date_of_row(row: StoredRow) -> datetime:
+    return _sortable(row["entryDate"])
 
 
 def _sortable(instant: str) -> datetime:

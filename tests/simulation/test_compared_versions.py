@@ -1,7 +1,7 @@
 """What a sweep publishes: each change once, under the window where the entry is."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.support.sweeps import (
     spread,
     swept,
 )
-from tests.support.world import NOW, World, entries
+from tests.support.world import NOW, ORIGIN, World, entries
 
 
 def test_edits_deletions_and_back_dated_entries_are_published_once() -> None:
@@ -45,15 +45,44 @@ def test_edits_deletions_and_back_dated_entries_are_published_once() -> None:
     assert all('"cpd.entry.deleted"' in last[entry.log_entry_id].body for entry in deleted)
 
 
-def test_a_moved_entry_is_published_by_the_window_where_it_is() -> None:
+def test_a_moved_entry_is_published_where_it_is_and_where_it_was() -> None:
     world = exported(150)
     entry = list(world.store)[50]
     world.store.move(entry.log_entry_id, NOW - timedelta(days=10))
-    rows = [row for _ in range(4) for row in swept(world)]
-    assert [(row.change, row.entry_id) for row in rows] == [(Change.CREATED, entry.log_entry_id)]
+    there, here = [row for _ in range(4) for row in swept(world)]
+    assert (there.change, here.change) == (Change.CREATED, Change.UPDATED)
+    assert (there.entry_id, there.text) == (here.entry_id, here.text)
     world.store.delete(entry.log_entry_id)
     rows = [row for _ in range(4) for row in swept(world)]
     assert [(row.change, row.entry_id) for row in rows] == [(Change.DELETED, entry.log_entry_id)]
+
+
+@pytest.mark.parametrize("goal", [ORIGIN - timedelta(days=9), NOW + timedelta(days=99)])
+def test_an_entry_that_leaves_the_exported_time_is_followed(goal: datetime) -> None:
+    world = exported(150)
+    entry = list(world.store)[50]
+    world.store.move(entry.log_entry_id, goal)
+    [row] = [row for _ in range(4) for row in swept(world)]
+    assert row.change is Change.UPDATED
+    assert datetime.fromisoformat(content_of(row)["entryDate"]) == goal
+    world.store.edit(entry.log_entry_id, durationMinutes=7)
+    [row] = [row for _ in range(2) for row in swept(world)]
+    assert (row.change, content_of(row)["durationMinutes"]) == (Change.UPDATED, 7)
+    world.store.delete(entry.log_entry_id)
+    [row] = [row for _ in range(3) for row in swept(world)]
+    assert (row.change, content_of(row)["durationMinutes"]) == (Change.DELETED, 7)
+
+
+def test_an_entry_leaves_and_comes_back_though_its_date_makes_no_version() -> None:
+    world = World(store=entries(150), fingerprint_exclude=frozenset({"entryDate"}))
+    world.export()
+    entry = list(world.store)[50]
+    home = at(entry)
+    for goal in (ORIGIN - timedelta(days=9), home):
+        world.store.move(entry.log_entry_id, goal)
+        [row] = [row for _ in range(4) for row in swept(world)]
+        assert row.change is Change.UPDATED
+        assert datetime.fromisoformat(content_of(row)["entryDate"]) == goal
 
 
 def test_an_entry_that_moves_there_and_back_is_published_each_time() -> None:

@@ -83,6 +83,23 @@ def test_the_last_version_is_published_and_what_is_deleted_is_not() -> None:
     assert '"cpd.entry.updated"' in next(e.body for e in again if e.entry_id == edited)
 
 
+def test_an_entry_that_left_the_exported_time_is_published_again() -> None:
+    world = exported()
+    gone = next(entry.log_entry_id for entry in world.store)
+    world.store.move(gone, START - timedelta(days=90))
+    for _ in range(3):
+        sweeps.swept(world)
+    last = {event.entry_id: event for event in world.topic.published}
+    world.command(
+        {"command": "replay", "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
+    )
+    before = len(world.topic.published)
+    world.export()
+    again = world.topic.published[before:]
+    assert {event.entry_id: event for event in again} == last
+    assert len(again) == len(last)
+
+
 def test_one_queue_alone_may_get_it() -> None:
     world = exported()
     world.replay_queue = FakeReplayQueue(QUEUE)

@@ -7,7 +7,6 @@ from itertools import islice
 
 import pytest
 
-from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import PageState
 from cpd_exporter.model.timestamps import format_instant
 from tests.simulation import scenario as scenarios
@@ -28,7 +27,7 @@ from tests.simulation.scenario import MONTH
 from tests.simulation.schedules import Doom, OneByOne, Strike, Timing, faults_met
 from tests.simulation.simulation import Simulation
 from tests.simulation.source import SourceChange, within
-from tests.simulation.trials import sweep
+from tests.simulation.trials import sweep, sweep_until_quiet
 
 
 def test_a_sweep_s_worker_wakes_anywhere_in_what_others_do() -> None:
@@ -161,52 +160,28 @@ def test_an_entry_in_two_page_indexes_counts_as_it_was_published_last() -> None:
     assert not rows(simulation, "updated")
 
 
-def test_an_entry_that_goes_to_and_fro_is_published_each_time_once() -> None:
-    """It goes away, comes back and goes away again, each time before its last page forgot it; and
-    the page that it left asks for it once more, while it is being published.
-    """
+def test_an_entry_that_comes_back_is_published_by_the_page_that_it_left() -> None:
+    """Its old page has it in the same version all the time, and publishes nothing."""
     schedule = at_rest(several_pages())
     simulation = schedule.simulation
-    traveller = simulation.scenario.entries[0]
+    traveller = entry_in(schedule, 0)
     home, away = MONTH + 2 * SECOND, MONTH + 209 * SECOND
     start, middle, end = (MONTH, MONTH + 100 * SECOND, MONTH + 300 * SECOND)
 
-    def ask_for(start: datetime, to: datetime) -> None:
+    def look(start: datetime, to: datetime) -> list[tuple[str, str]]:
+        before = len(simulation.oracle.rows)
         span = {"from": format_instant(start), "to": format_instant(to)}
-        simulation.finish(simulation.command({"command": "sweep", **span}))
-
-    def look(start: datetime, to: datetime) -> None:
-        ask_for(start, to)
-        schedule.come_to_rest()
+        schedule.command({"command": "sweep", **span})
         simulation.now += 2 * HOUR
+        return [(row["change"], row["entryDate"]) for row in simulation.oracle.rows[before:]]
 
-    simulation.source.move(traveller.log_entry_id, away)
-    look(middle, end)
-    simulation.source.move(traveller.log_entry_id, home)
-    look(middle, end)
-    look(middle, end)  # away misses it, and asks home, which publishes it
-    simulation.source.move(traveller.log_entry_id, away)
-    look(start, middle)
-    ask_for(start, middle)
-    tick(simulation)
-    while simulation.receivable:  # home misses it, and asks away ...
-        simulation.finish(simulation.deliver(simulation.receivable[0]))
-    tick(simulation)
-    simulation.now += 2 * HOUR
-    works = {m.work.start: m for m in simulation.messages if isinstance(m.work, PageMessage)}
-    [message] = [message for start, message in works.items() if start > middle]
-    worker = simulation.deliver(message)
-    while worker.call is not None and worker.call.name != "timeline.commit":
-        simulation.resume(worker)
-    simulation.now += SECOND
-    ask_for(start, middle)
-    tick(simulation)
-    for other in simulation.receivable:  # ... and asks again
-        simulation.finish(simulation.deliver(other))
-    simulation.finish(worker)
-    schedule.come_to_rest()
-    published = [r for r in simulation.oracle.rows if r["logEntryId"] == traveller.log_entry_id]
-    assert len(published) == 4, [(r["change"], r["entryDate"], r["exportedAt"]) for r in published]
+    simulation.source.move(traveller, away)
+    assert look(middle, end) == [("created", "2026-03-01T00:03:29.000Z")]
+    simulation.source.move(traveller, home)
+    assert look(start, middle) == []
+    assert look(middle, end) == []
+    assert look(middle, end) == [("updated", "2026-03-01T00:00:02.000Z")]
+    sweep_until_quiet(schedule)
 
 
 def test_an_excluded_member_makes_no_news() -> None:

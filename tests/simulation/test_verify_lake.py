@@ -53,6 +53,23 @@ def test_a_tampered_object_of_a_swept_page_is_found() -> None:
     assert len(found["users"]) == 1
 
 
+def test_the_row_of_an_entry_that_left_is_checked_and_its_minutes_are_not_summed() -> None:
+    world = exported()
+    entry = entry_of(world)
+    page = page_of(world, entry)
+    world.store.move(entry.log_entry_id, page.window.start - timedelta(days=400))
+    for _ in range(3):
+        swept(world)
+    assert verified(world)["clean"]
+    [left] = [row for row in world.rows if row.change is rows.Change.UPDATED]
+    keys = [key for key in world.lake.objects if key.startswith("entries/")]
+    [key] = [key for key in keys if left in world.rows_of([key])]
+    del world.lake.objects[key]
+    world.now += timedelta(seconds=1)
+    [damage] = verified(world)["damages"]
+    assert (damage["object"], damage["logEntryIds"]) == (key, [entry.log_entry_id])
+
+
 def test_another_version_than_was_published_is_found() -> None:
     world = exported()
     page = page_of(world, entry_of(world))

@@ -409,6 +409,7 @@ def quick_sweeps() -> Iterator[Trial]:
     from tests.simulation import world_trials
 
     yield from world_trials.tied_trials()
+    yield from world_trials.left_trials()
     yield Trial("backfilled", ("none", "0", "-"))
     yield Trial("overlapping", ())
     for scenario, change in product(("anchored", "parted"), ("none", SourceChange.MOVE)):

@@ -172,7 +172,7 @@ class SweepRequestStore(Protocol):
     """Requests that single pages be swept."""
 
     def request_sweep(self, request: SweepRequest) -> None:
-        """Store a request; one for the same instant and entry is renewed."""
+        """Store a request; one for the same instant is renewed."""
 
     def sweep_requests(self, window: Window | None = None) -> Iterator[SweepRequest]:
         """All requests, in the order of their instants; with a window, those within it."""

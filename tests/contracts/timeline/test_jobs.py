@@ -33,7 +33,7 @@ class TestSweepRequests:
         assert list(timeline.sweep_requests()) == sweep_requests
 
     def test_those_of_a_window(self, timeline: Timeline) -> None:
-        sweep_requests = [SweepRequest(at, NOW, "64b7f0c2a1") for at in self.INSTANTS]
+        sweep_requests = [SweepRequest(at, NOW) for at in self.INSTANTS]
         for request in sweep_requests:
             timeline.request_sweep(request)
         assert list(timeline.sweep_requests(Window(ORIGIN, ORIGIN + DAY))) == sweep_requests[:-1]
@@ -43,36 +43,13 @@ class TestSweepRequests:
             sweep_requests[-1]
         ]
 
-    def test_keep_everything(self, timeline: Timeline) -> None:
-        request = SweepRequest(LATER, NOW, "安" * 256, stored_after=NOW)
-        timeline.request_sweep(request)
-        assert list(timeline.sweep_requests()) == [request]
-
-    def test_one_for_each_entry(self, timeline: Timeline) -> None:
-        sweep_requests = [
-            SweepRequest(ORIGIN, NOW, entry_id) for entry_id in ("", "a", "b", "a#b/")
-        ]
-        for request in sweep_requests:
-            timeline.request_sweep(request)
-        assert sorted(timeline.sweep_requests(), key=lambda one: one.entry_id) == sorted(
-            sweep_requests, key=lambda one: one.entry_id
-        )
-        timeline.drop_sweep_request(sweep_requests[1])
-        assert {request.entry_id for request in timeline.sweep_requests()} == {"", "b", "a#b/"}
-
     def test_asking_again_renews(self, timeline: Timeline) -> None:
-        timeline.request_sweep(SweepRequest(ORIGIN, NOW, "a"))
-        timeline.request_sweep(SweepRequest(ORIGIN, LATER, "a", stored_after=NOW))
-        assert list(timeline.sweep_requests()) == [
-            SweepRequest(ORIGIN, LATER, "a", stored_after=NOW)
-        ]
+        timeline.request_sweep(SweepRequest(ORIGIN, NOW))
+        timeline.request_sweep(SweepRequest(ORIGIN, LATER))
+        assert list(timeline.sweep_requests()) == [SweepRequest(ORIGIN, LATER)]
 
-    @pytest.mark.parametrize(
-        "renewed",
-        [SweepRequest(ORIGIN, LATER), SweepRequest(ORIGIN, NOW, stored_after=NOW)],
-        ids=["later", "for another reason"],
-    )
-    def test_a_renewed_one_is_not_dropped(self, timeline: Timeline, renewed: SweepRequest) -> None:
+    def test_a_renewed_one_is_not_dropped(self, timeline: Timeline) -> None:
+        renewed = SweepRequest(ORIGIN, LATER)
         for read, renewal in (
             (SweepRequest(ORIGIN, NOW), renewed),
             (renewed, SweepRequest(ORIGIN, NOW)),

@@ -13,7 +13,7 @@ from cpd_exporter.model.page import (
     reserving,
 )
 from cpd_exporter.ports import Timeline
-from tests.support.timelines import LATER, NOW, ORIGIN, START, days, sweep
+from tests.support.timelines import NOW, ORIGIN, START, days, sweep
 
 
 class TestUpdatingSweeps:
@@ -39,7 +39,7 @@ class TestUpdatingSweeps:
         first = replace(
             planned[0], revision="2", missing={"a": MissingEntry(NOW), "b": MissingEntry(NOW)}
         )
-        second = replace(first, revision="3", missing={"b": MissingEntry(NOW, LATER, NOW)})
+        second = replace(first, revision="3", missing={"b": MissingEntry(NOW, NOW)})
         third = replace(second, revision="4", missing={})
         for before, after in ((planned[0], first), (first, second), (second, third)):
             assert timeline.update(before, after)

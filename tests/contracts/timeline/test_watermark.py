@@ -157,9 +157,9 @@ class TestAppending:
             stored_at=NOW,
             missing={
                 "64b7f0c2a1": MissingEntry(NOW),
-                "64b7f0c2a2": MissingEntry(NOW, moved_to=LATER),
+                "64b7f0c2a2": MissingEntry(NOW),
                 "größe #/.": MissingEntry(LATER, held_at=NOW),
-                "64b7f0c2a3": MissingEntry(NOW, LATER, held_at=LATER),
+                "64b7f0c2a3": MissingEntry(NOW, held_at=LATER),
             },
             deletions_counted=DayCount("2026-03-15", 3),
             published=3000,

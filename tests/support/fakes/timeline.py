@@ -37,7 +37,7 @@ class FakeTimeline:
         self.stored_watermark: Watermark | None = None
         self.stored_pages: dict[datetime, Page] = {}
         self.stored_sweeps: dict[datetime, Page] = {}
-        self.requested_sweeps: dict[tuple[datetime, str], SweepRequest] = {}
+        self.requested_sweeps: dict[datetime, SweepRequest] = {}
         self.added_jobs: dict[str, Job] = {}
         self.refused: dict[tuple[datetime, str, str], Refusal] = {}
         self.stored_breaker: Breaker | None = None
@@ -168,17 +168,17 @@ class FakeTimeline:
                 self._put([replace(stored, sent_at=at)])
 
     def request_sweep(self, request: SweepRequest) -> None:
-        self.requested_sweeps[request.at, request.entry_id] = request
+        self.requested_sweeps[request.at] = request
 
     def sweep_requests(self, window: Window | None = None) -> Iterator[SweepRequest]:
-        for key in sorted(self.requested_sweeps):
-            request = self.requested_sweeps.get(key)
+        for at in sorted(self.requested_sweeps):
+            request = self.requested_sweeps.get(at)
             if request is not None and (window is None or request.at in window):
                 yield request
 
     def drop_sweep_request(self, request: SweepRequest) -> None:
-        if self.requested_sweeps.get((request.at, request.entry_id)) == request:
-            del self.requested_sweeps[request.at, request.entry_id]
+        if self.requested_sweeps.get(request.at) == request:
+            del self.requested_sweeps[request.at]
 
     def add_job(self, job: Job) -> None:
         self.added_jobs.setdefault(job.name, job)

@@ -42,12 +42,10 @@ class PageState(StrEnum):
 class MissingEntry:
     """An entry of the page index that the API no longer lists in the page's window.
 
-    ``moved_to`` is the entry's new date, if the API has the entry in another page's window. From
-    ``held_at`` on, the breaker holds the entry's deletion back until the operator confirms it.
+    From ``held_at`` on, the breaker holds the entry's deletion back until the operator confirms it.
     """
 
     since: datetime
-    moved_to: datetime | None = None
     held_at: datetime | None = None
 
 

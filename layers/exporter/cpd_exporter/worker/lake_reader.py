@@ -9,6 +9,7 @@ from cpd_exporter.model import page_index
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.page_index import IndexEntry, PageIndex
 from cpd_exporter.model.row import Row, RowsById, decode
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Lake
 
 
@@ -57,6 +58,15 @@ class LakeReader:
         if stored is None:
             raise LakeError(key)
         return stored
+
+
+def share_of_index(index: PageIndex, window: Window, share: Window) -> PageIndex:
+    """The entries of a page's index in a share of its window, and all that left the window."""
+    return {
+        entry_id: entry
+        for entry_id, entry in index.items()
+        if entry.date in share or entry.date not in window
+    }
 
 
 def by_object(index: PageIndex) -> Mapping[str, PageIndex]:

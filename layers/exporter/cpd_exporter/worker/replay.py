@@ -16,7 +16,7 @@ from cpd_exporter.model.window import Window
 from cpd_exporter.ports import HasTimeLeft, Lake
 from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
-from cpd_exporter.worker.lake_reader import LakeReader, by_object
+from cpd_exporter.worker.lake_reader import LakeReader, by_object, share_of_index
 from cpd_exporter.worker.publish import MAX_ROWS_AT_ONCE, Publish, publish_stored
 
 
@@ -54,7 +54,7 @@ def _publisher(claim: JobClaim) -> Publish:
 def _last_rows(lake: Lake, page: Page, share: Window) -> dict[str, StoredRows]:
     """The last rows of a page's entries, by the objects that hold them."""
     reader = LakeReader(lake)
-    index = {id_: entry for id_, entry in reader.read_index(page).items() if entry.date in share}
+    index = share_of_index(reader.read_index(page), page.window, share)
     return {
         key: StoredRows.of(
             _sound_row(reader, entry_id, entry) for entry_id, entry in entries.items()

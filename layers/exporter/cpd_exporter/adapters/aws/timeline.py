@@ -47,6 +47,7 @@ from cpd_exporter.adapters.aws.timeline_items import (
     key_of,
     page_key,
     refusal_key,
+    sweep_request_bound,
     sweep_request_key,
     text_of,
 )
@@ -187,20 +188,19 @@ class DynamoDbTimeline:
         in_parallel(mark, pages)
 
     def request_sweep(self, request: SweepRequest) -> None:
-        key = sweep_request_key(request.at, request.entry_id)
+        key = sweep_request_key(request.at)
         self._items.do(self._items.put(key, SWEEP_REQUEST.encode(request)))
 
     def sweep_requests(self, window: Window | None = None) -> Iterator[SweepRequest]:
         if window is None:
             first, last = "SWEEPREQUEST#", f"SWEEPREQUEST#{LAST_SORT_KEY}"
         else:
-            first, last = sweep_request_key(window.start), sweep_request_key(window.end)
+            first, last = sweep_request_bound(window.start), sweep_request_bound(window.end)
         return map(SWEEP_REQUEST.decode, self._items.query(first, last))
 
     def drop_sweep_request(self, request: SweepRequest) -> None:
-        key = sweep_request_key(request.at, request.entry_id)
-        stored = SWEEP_REQUEST.encode(request)
-        unrenewed = equal(requestedAt=stored["requestedAt"], storedAfter=stored.get("storedAfter"))
+        key = sweep_request_key(request.at)
+        unrenewed = equal(requestedAt=SWEEP_REQUEST.encode(request)["requestedAt"])
         self._items.do(self._items.delete(key, unrenewed))
 
     def add_job(self, job: Job) -> None:

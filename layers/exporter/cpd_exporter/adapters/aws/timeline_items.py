@@ -5,7 +5,7 @@ absent attribute means the field's default.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -36,11 +36,14 @@ def key_of(page: Page) -> str:
     return page_key(page.window.start, page.kind)
 
 
-def sweep_request_key(at: datetime, entry_id: str | None = None) -> str:
-    """Without an ID: the key that sorts just before all requests for that instant and later."""
+def sweep_request_bound(at: datetime) -> str:
+    """The key that sorts just before the request for that instant, and after all earlier ones."""
     # Entries have instants with fractions, which sort as text only if all have as many digits.
-    prefix = f"SWEEPREQUEST#{at.astimezone(UTC).isoformat(timespec='microseconds')}"
-    return prefix if entry_id is None else f"{prefix}#{_digest(entry_id)}"
+    return f"SWEEPREQUEST#{at.astimezone(UTC).isoformat(timespec='microseconds')}"
+
+
+def sweep_request_key(at: datetime) -> str:
+    return f"{sweep_request_bound(at)}#"
 
 
 def job_key(name: str) -> str:
@@ -59,13 +62,9 @@ def flag_key(flag: PageFlag, start: str) -> str:
 
 def refusal_key(refusal: Refusal) -> str:
     """One item a row: two versions of an entry lie in two objects."""
-    digest = _digest(f"{refusal.object}\n{refusal.entry_id}")
-    return f"REFUSED#{text_of(refusal.window.start)}#{digest}"
-
-
-def _digest(entry_id: str) -> str:
     # A key holds 1024 bytes, and only the characters of an ID are bounded.
-    return hashlib.sha256(entry_id.encode()).hexdigest()
+    digest = hashlib.sha256(f"{refusal.object}\n{refusal.entry_id}".encode()).hexdigest()
+    return f"REFUSED#{text_of(refusal.window.start)}#{digest}"
 
 
 def text_of(instant: datetime) -> str:
@@ -128,29 +127,24 @@ class _PageCodec(Codec[Page]):
         return super().decode(item, kind=WorkKind(item["sk"].partition("#")[0].lower()), **others)
 
 
-def _encode_missing(missing: Mapping[str, MissingEntry]) -> dict[str, dict[str, str | None]] | None:
-    """Group by the instants (``since``, or ``since/heldAt``), then by ID: an outage lets a whole
-    page go missing at once, and an item holds no more than 400 KB.
+def _encode_missing(missing: Mapping[str, MissingEntry]) -> dict[str, list[str]] | None:
+    """Group the IDs by the instants (``since``, or ``since/heldAt``): an outage lets a whole page
+    go missing at once, and an item holds no more than 400 KB.
     """
-    by_since: dict[str, dict[str, str | None]] = {}
+    by_since: dict[str, list[str]] = {}
     for entry_id, entry in missing.items():
-        moved_to = None if entry.moved_to is None else text_of(entry.moved_to)
         held = "" if entry.held_at is None else f"/{text_of(entry.held_at)}"
-        by_since.setdefault(f"{text_of(entry.since)}{held}", {})[entry_id] = moved_to
+        by_since.setdefault(f"{text_of(entry.since)}{held}", []).append(entry_id)
     return by_since or None
 
 
-def _decode_missing(by_since: Mapping[str, Mapping[str, str | None]]) -> dict[str, MissingEntry]:
+def _decode_missing(by_since: Mapping[str, Sequence[str]]) -> dict[str, MissingEntry]:
     return {
-        entry_id: MissingEntry(
-            parse_instant(since),
-            None if moved_to is None else parse_instant(moved_to),
-            parse_instant(held_at) if held_at else None,
+        entry_id: MissingEntry(parse_instant(since), parse_instant(held_at) if held_at else None)
+        for since, _, held_at, entry_ids in (
+            (*instants.partition("/"), entry_ids) for instants, entry_ids in by_since.items()
         )
-        for since, _, held_at, entries in (
-            (*instants.partition("/"), entries) for instants, entries in by_since.items()
-        )
-        for entry_id, moved_to in entries.items()
+        for entry_id in entry_ids
     }
 
 
@@ -233,9 +227,7 @@ PAGE = _PageCodec(
     reading_key=_TEXT,
     reading_since=_INSTANT,
 )
-SWEEP_REQUEST = Codec(
-    SweepRequest, at=_INSTANT, requested_at=_INSTANT, entry_id=_TEXT, stored_after=_INSTANT
-)
+SWEEP_REQUEST = Codec(SweepRequest, at=_INSTANT, requested_at=_INSTANT)
 JOB = Codec(
     Job,
     name=_TEXT,

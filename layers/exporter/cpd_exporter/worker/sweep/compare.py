@@ -1,6 +1,5 @@
 """Compares the index of the swept pages with the window as the API lists it now."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -8,7 +7,7 @@ from cpd_exporter.model.entry import Entry, fingerprint
 from cpd_exporter.model.page import MissingEntry, Page
 from cpd_exporter.model.page_index import IndexEntry, PageIndex
 from cpd_exporter.model.row import Change, RowWriter, StoredRows
-from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Lake
 from cpd_exporter.source.window_reader import Reading
 from cpd_exporter.worker.context import WorkerContext
@@ -29,6 +28,11 @@ class SweepInput:
     tied: frozenset[str] = frozenset()
 
     @property
+    def window(self) -> Window:
+        """The window that the neighbouring pages cover."""
+        return Window(self.pages[0].window.start, self.pages[-1].window.end)
+
+    @property
     def stored_at(self) -> datetime | None:
         """When the latest row of any of the pages was stored."""
         return max((page.stored_at for page in self.pages if page.stored_at), default=None)
@@ -45,15 +49,18 @@ class SweepInput:
 
 @dataclass(slots=True)
 class SweepResult:
-    """The rows of a sweep, its missing entries, and the entries that other pages published since.
+    """The rows of a sweep, and its missing entries.
 
-    The sweep holds further deletions since ``held_at``: the merge opens the breaker for them.
-    ``sweep_again`` asks for another sweep soon. The API listed all this at ``read_at``.
+    Of those, the API has ``left`` at dates outside the window. The index drops the ones that were
+    ``handed_over`` to the pages of their dates. The sweep holds further deletions since
+    ``held_at``: the merge opens the breaker for them. ``sweep_again`` asks for another sweep soon.
+    The API listed all this at ``read_at``.
     """
 
     rows: StoredRows = field(default_factory=StoredRows)
     missing: dict[str, MissingEntry] = field(default_factory=dict)
-    moved_away: set[str] = field(default_factory=set)
+    left: list[Entry] = field(default_factory=list)
+    handed_over: set[str] = field(default_factory=set)
     quarantined: int = 0
     read_at: datetime | None = None
     held_at: datetime | None = None
@@ -99,7 +106,6 @@ def changed_rows(
     context: WorkerContext,
     before: SweepInput,
     reading: Reading,
-    requests: Sequence[SweepRequest],
     writer: RowWriter,
     last: LakeReader,
 ) -> StoredRows:
@@ -109,11 +115,7 @@ def changed_rows(
         indexed = before.index.get(entry.id)
         if indexed is None:
             changed.append(writer.write(entry, Change.CREATED))
-        elif (
-            entry.id in before.tied
-            or _read_is_edited(entry, indexed, last, context)
-            or _came_back(entry, indexed, requests)
-        ):
+        elif entry.id in before.tied or read_is_changed(context, before, entry, last):
             changed.append(writer.write(entry, Change.UPDATED))
     return changed
 
@@ -139,21 +141,17 @@ def adopt_stored_rows(rows: StoredRows, before: SweepInput, quarantined: int) ->
     )
 
 
-def _read_is_edited(
-    entry: Entry, indexed: IndexEntry, last: LakeReader, context: WorkerContext
+def read_is_changed(
+    context: WorkerContext, before: SweepInput, entry: Entry, last: LakeReader
 ) -> bool:
+    """Whether an indexed entry has another version now, or has left or come back since its last
+    row.
+    """
+    indexed = before.index[entry.id]
+    if (entry.date in before.window) != (indexed.date in before.window):
+        return True
     if entry.fingerprint == indexed.fingerprint:
         return False
     # The fingerprint may differ only because it leaves out other members than it did then.
     published = last.read_last_row(entry.id, indexed)
     return fingerprint(published.text, context.limits.fingerprint_exclude) != entry.fingerprint
-
-
-def _came_back(entry: Entry, indexed: IndexEntry, requests: Sequence[SweepRequest]) -> bool:
-    """Whether another page published this entry since, before the entry moved back here."""
-    return any(
-        request.entry_id == entry.id
-        and request.stored_after
-        and request.stored_after >= indexed.stored_at
-        for request in requests
-    )

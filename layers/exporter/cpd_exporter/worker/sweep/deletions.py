@@ -3,6 +3,10 @@
 An entry is deleted if it was missing twice, at least ``deletion_delay`` apart, if the API answers
 404 to its ID, and if the API finds another entry that it lists just then. Deletions beyond
 those that a day allows open the tenant's breaker, which holds them until the operator confirms.
+
+An entry that the API has at a date outside the window has left. The sweep publishes its new version
+and keeps it in the index, until the page of its new date has it too: till then, nobody else would
+publish what becomes of it.
 """
 
 from collections.abc import Sequence
@@ -15,8 +19,7 @@ from cpd_exporter.errors import PermanentError, TransientError
 from cpd_exporter.model.breaker import Breaker, BreakerChange, DayCount
 from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.page import ConditionalWrite, MissingEntry, PageState
-from cpd_exporter.model.page_index import IndexEntry
-from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.row import quarantine
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import WorkerContext
@@ -57,31 +60,27 @@ class Verdict(Enum):
     GONE = auto()
     """The API answers 404."""
 
-    FAULTY = auto()
-    """The record has no readable date, so no window lists it. It is present."""
+    PRESENT = auto()
+    """The listing left the entry out, or its record cannot be understood."""
 
-    HIDDEN = auto()
-    """The entry is in the swept window, and the listing left it out."""
-
-    MOVED = auto()
-    """The entry has a date in another window."""
+    LEFT = auto()
+    """The entry has a date outside the swept window."""
 
 
 def classify(found: Found, window: Window) -> Verdict:
     """Judge a look-up of an entry that a sweep of ``window`` did not list."""
     if found is None:
         return Verdict.GONE
-    if found.date is None:
-        return Verdict.FAULTY
-    return Verdict.HIDDEN if found.date in window else Verdict.MOVED
+    if isinstance(found, FaultyEntry) or found.date in window:
+        return Verdict.PRESENT
+    return Verdict.LEFT
 
 
 def decide_deletions(
     claim: PageClaim, before: SweepInput, missing: Sequence[str], result: SweepResult
 ) -> list[str]:
-    """Note the missing entries in ``result``, and return those to publish as deleted now.
-
-    Entries that moved get a sweep request for the window that they moved to.
+    """Note the missing entries and those that left in ``result``; returns those to publish as
+    deleted now.
     """
     due = _note_missing(claim, before, missing, result)
     if not due:
@@ -91,8 +90,8 @@ def decide_deletions(
     # The longest missing go first, so that no entry waits behind the same others for ever.
     waiting.sort(key=lambda id_: before.missing[id_].since)
     max_lookups = min(MAX_LOOKUPS_PER_SWEEP, claim.context.limits.lookups)
-    looked_up = _look_up(claim.context, waiting[:max_lookups])
-    gone = _apply_verdicts(claim, before, looked_up, result)
+    own = [id_ for id_ in waiting[:max_lookups] if not _hand_over(claim, before, id_, result)]
+    gone = _apply_verdicts(claim, _look_up(claim.context, own), result)
     gone = gone if gone and _find_control(claim.context, claim.page.window) else []
     confirmed = [id_ for id_ in gone if breaker.confirms(before.missing[id_])]
     others = [id_ for id_ in gone if id_ not in confirmed]
@@ -145,52 +144,45 @@ def _look_up(context: WorkerContext, ids: Sequence[str]) -> dict[str, Found]:
     return found
 
 
-def _apply_verdicts(
-    claim: PageClaim, before: SweepInput, found: dict[str, Found], result: SweepResult
-) -> list[str]:
-    """Keep in ``result`` what the look-ups say; returns the entries that are gone."""
-    context, now = claim.context, claim.context.clock()
+def _apply_verdicts(claim: PageClaim, found: dict[str, Found], result: SweepResult) -> list[str]:
+    """Keep in ``result`` what the look-ups say; returns the entries that are gone.
+
+    Nobody can publish a record that cannot be understood, so its entry's last version stays the
+    current one. Quarantine keeps the record: perhaps no window lists it.
+    """
+    context, window = claim.context, claim.page.window
     gone: list[str] = []
     for id_, entry in found.items():
-        match classify(entry, claim.page.window):
-            case Verdict.GONE:
-                gone.append(id_)
-            case Verdict.FAULTY:
-                del result.missing[id_]
-            case Verdict.HIDDEN:
-                result.missing[id_] = MissingEntry(now)
-            case Verdict.MOVED:
-                moved_to = entry.date if entry else None
-                result.missing[id_] = MissingEntry(now, moved_to=moved_to)
-                if _find_newer_row(context, before.index[id_], id_, result.missing[id_]):
-                    _leave_to_other_page(result, id_)
-                elif moved_to:
-                    stored_after = before.index[id_].stored_at
-                    request = SweepRequest(moved_to, context.clock(), id_, stored_after)
-                    context.timeline.request_sweep(request)
-    published_there = [
-        id_ for id_ in gone if _find_newer_row(context, before.index[id_], id_, result.missing[id_])
-    ]
-    for id_ in published_there:
-        _leave_to_other_page(result, id_)
-    return [id_ for id_ in gone if id_ not in result.moved_away]
+        verdict = classify(entry, window)
+        if verdict is Verdict.GONE:
+            gone.append(id_)
+            continue
+        result.missing[id_] = MissingEntry(context.clock())
+        if isinstance(entry, FaultyEntry):
+            context.lake.put_new(*quarantine(context.timeline.tenant_id, entry))
+            result.quarantined += 1
+        elif entry is not None and verdict is Verdict.LEFT:
+            result.left.append(entry)
+    return gone
 
 
-def _find_newer_row(
-    context: WorkerContext, indexed: IndexEntry, id_: str, missing: MissingEntry
-) -> bool:
-    """Look whether the page of the window that the entry moved to has published it since."""
-    page = context.timeline.page_at(missing.moved_to) if missing.moved_to else None
+def _hand_over(claim: PageClaim, before: SweepInput, id_: str, result: SweepResult) -> bool:
+    """Leave an entry that left to the page of its new date, if that has it: in the version
+    that was published here, or in a later row.
+    """
+    context, indexed = claim.context, before.index[id_]
+    page = None if indexed.date in claim.page.window else context.timeline.page_at(indexed.date)
     if page is None or page.state is not PageState.DONE:
         return False
     there = LakeReader(context.lake).read_index(page).get(id_)
-    return there is not None and there.stored_at > indexed.stored_at
-
-
-def _leave_to_other_page(result: SweepResult, id_: str) -> None:
-    """Drop an entry here: the page that it moved to has it."""
+    if there is None:
+        return False
+    is_same = (there.date, there.fingerprint) == (indexed.date, indexed.fingerprint)
+    if not (is_same or there.stored_at > indexed.stored_at):
+        return False
     del result.missing[id_]
-    result.moved_away.add(id_)
+    result.handed_over.add(id_)
+    return True
 
 
 def _find_control(context: WorkerContext, window: Window) -> bool:

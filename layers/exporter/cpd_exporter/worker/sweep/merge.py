@@ -18,7 +18,7 @@ def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkRepo
     """Replace the swept pages and the sweep by one done page, in one transaction."""
     context, sweep = claim.context, claim.page
     index_after = page_index.updated(before.index, result.rows, claim.key)
-    for id_ in result.moved_away:
+    for id_ in result.handed_over:
         del index_after[id_]
     stored_at = max((row.exported_at for row in result.rows), default=before.stored_at)
     merged = Page(

@@ -53,11 +53,19 @@ def halve_sweep(claim: PageClaim, pages: list[Page], *, attempts: int = 0) -> No
 def _split_writes(
     claim: PageClaim, before: SweepInput, parts: int, *, revision: str, attempts: int
 ) -> Iterator[ConditionalWrite]:
-    """Writes for done pages, each with its share of the index, and for their sweeps."""
+    """Writes for done pages, each with its share of the index, and for their sweeps.
+
+    The first page keeps the entries that left.
+    """
     context, sweep, page = claim.context, claim.page, before.pages[0]
     indexed_parts: list[tuple[Page, PageIndex]] = []
     for window in page.window.split(parts):
-        index = {id_: entry for id_, entry in before.index.items() if entry.date in window}
+        is_first = window.start == page.window.start
+        index = {
+            id_: entry
+            for id_, entry in before.index.items()
+            if entry.date in window or (is_first and entry.date not in page.window)
+        }
         missing = {id_: gone for id_, gone in page.missing.items() if id_ in index}
         part = replace(
             page,

@@ -31,6 +31,7 @@ from cpd_exporter.worker.sweep.compare import (
     changed_rows,
     load_input,
     missing_ids,
+    read_is_changed,
     writer_after,
 )
 from cpd_exporter.worker.sweep.deletions import decide_deletions, take_back_count
@@ -122,17 +123,17 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
         return claim.pause()
     for faulty in reading.faulty:
         context.lake.put_new(*quarantine(context.timeline.tenant_id, faulty))
-    result = _compare(claim, before, reading, requests)
+    result = _compare(claim, before, reading)
     if result.rows or claim.page.state is PageState.WRITING:
         if claim.page.state is PageState.OPEN:
-            claim.update(state=PageState.WRITING, quarantined=len(reading.faulty))
+            claim.update(state=PageState.WRITING, quarantined=result.quarantined)
         compared = {row.entry_id: row.fingerprint for row in result.rows}
         rows = store(claim, result.rows)
         if {row.entry_id: row.fingerprint for row in rows} == compared:
             result.rows = rows
         else:
             # The stored rows are another attempt's, and only they show what it found.
-            result, requests = adopt_stored_rows(rows, before, len(reading.faulty)), []
+            result, requests = adopt_stored_rows(rows, before, result.quarantined), []
         report = _publish_and_merge(claim, before, result)
     else:
         report = _merge(claim, before, result)
@@ -145,13 +146,11 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
     return report
 
 
-def _compare(
-    claim: PageClaim, before: SweepInput, reading: Reading, requests: list[SweepRequest]
-) -> SweepResult:
+def _compare(claim: PageClaim, before: SweepInput, reading: Reading) -> SweepResult:
     context = claim.context
     writer = writer_after(before, context)
     last = LakeReader(context.lake)
-    rows = changed_rows(context, before, reading, requests, writer, last)
+    rows = changed_rows(context, before, reading, writer, last)
     # A dense reading may have begun in an earlier attempt.
     read_at = claim.page.reading_since or context.clock()
     result = SweepResult(rows, quarantined=len(reading.faulty), read_at=read_at)
@@ -159,6 +158,11 @@ def _compare(
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
             result.rows.append(writer.delete(last.read_last_row(id_, before.index[id_])))
+    for entry in result.left:
+        if read_is_changed(context, before, entry, last):
+            result.rows.append(writer.write(entry, Change.UPDATED))
+            # The page of the new date should have the entry soon.
+            context.timeline.request_sweep(SweepRequest(entry.date, context.clock()))
     return result
 
 

@@ -12,7 +12,7 @@ from cpd_exporter.model.page_index import IndexEntry
 from cpd_exporter.model.row import Row
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.context import WorkerContext
-from cpd_exporter.worker.lake_reader import LakeReader, by_object
+from cpd_exporter.worker.lake_reader import LakeReader, by_object, share_of_index
 from cpd_exporter.worker.verify.report import MAX_NAMES, Findings, bounds
 
 
@@ -42,8 +42,8 @@ def check_page(context: WorkerContext, page: Page, share: PageShare, findings: F
     if len(index) != page.entries:
         counted = f"{len(index)} entries, where the timeline counts {page.entries}"
         note(page.index_key or page.object, counted, abs(page.entries - len(index)))
-    within = {id_: entry for id_, entry in index.items() if entry.date in share.window}
-    for key, entries in by_object(within).items():
+    checked = share_of_index(index, page.window, share.window)
+    for key, entries in by_object(checked).items():
         findings.objects += 1
         findings.entries += len(entries)
         try:
@@ -56,7 +56,7 @@ def check_page(context: WorkerContext, page: Page, share: PageShare, findings: F
             problem, minutes = _judge(rows.get(id_), indexed)
             if problem:
                 problems[problem].append(id_)
-            if minutes:
+            if minutes and indexed.date in share.window:
                 share.logged.append((indexed.date, *minutes))
         for problem, ids in problems.items():
             note(key, problem, len(ids), ids)
