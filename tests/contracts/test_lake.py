@@ -1,5 +1,7 @@
 """Write once, to a key that is known before."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from cpd_exporter.adapters.aws.lake import S3Lake
@@ -54,3 +56,14 @@ def test_an_index_is_deleted_and_nothing_else(lake: Lake) -> None:
         lake.delete_index("entries/a")
     kept = [lake.read(key) for key in ("index/a", "index/b", "entries/a")]
     assert kept == [None, b"x", b"x"]
+
+
+def test_entries_are_listed_from_an_instant_on(lake: Lake) -> None:
+    keys = [f"entries/{number:04}" for number in range(1001)]  # more than S3 lists at once
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    for key in [*keys, "index/a"]:
+        lake.put_new(key, b"x")
+    listed = lake.entries_since(before)
+    assert sorted(key for _, key in listed) == keys
+    assert all(at.tzinfo is UTC and not at.microsecond and at > before for at, _ in listed)
+    assert lake.entries_since(max(at for at, _ in listed) + timedelta(seconds=1)) == []

@@ -259,6 +259,7 @@ class Chaos:
             {"command": "refresh", "logEntryIds": [*ids, "unheard of"]},
             {"command": "backfill", "from": format_instant(past)},
             {"command": "replay", **span},
+            {"command": "replay", "storedFrom": span["from"], "storedTo": span["to"]},
             {"command": "verify", **span},
             {"command": "confirm-deletions"},
         )

@@ -79,7 +79,7 @@ class Simulation:
         self.api = _SimulatedApi(simulator, scenario)
         self.timeline = _SimulatedTimeline(TENANT, scenario.costs)
         self.queue = FakeQueue()
-        self.lake = _SimulatedLake()
+        self.lake = _SimulatedLake(clock=lambda: self.now)
         self.replay_queue = FakeReplayQueue(REPLAY_QUEUE)
         self.hurried = False
         self.topic = FakeTopic(self._refusal)
@@ -362,8 +362,8 @@ class _SimulatedTimeline(FakeTimeline):
 class _SimulatedLake(FakeLake):
     """A lake of which some objects are ``broken``: gone where that is ``None``, or spoilt."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock=clock)
         self.broken: dict[str, bytes | None] = {}
 
     def read(self, key: str) -> bytes | None:

@@ -76,7 +76,7 @@ class World:
         self.api = FakeApi(self.simulator, self.fingerprint_exclude, self.filter_time_zone)
         self.timeline = FakeTimeline(TENANT)
         self.queue = FakeQueue()
-        self.lake = FakeLake()
+        self.lake = FakeLake(clock=self.clock)
         self.topic = FakeTopic()
         self.replay_queue = FakeReplayQueue()
         self.reports: list[TickReport] = []

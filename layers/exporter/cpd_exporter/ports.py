@@ -271,6 +271,12 @@ class Lake(IndexRemover, Protocol):
     def read(self, key: str) -> bytes | None:
         """The object's bytes, or ``None`` where there is none."""
 
+    def entries_since(self, since: datetime) -> list[tuple[datetime, str]]:
+        """When each object under ``entries/`` was written, to the second, and its key.
+
+        It leaves out those written before ``since``, and has no order.
+        """
+
     def uri(self, key: str) -> str:
         """Where subscribers find the object: ``s3://bucket/key``."""
 

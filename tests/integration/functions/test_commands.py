@@ -3,12 +3,13 @@
 import gzip
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import simplejson
 
+from cpd_exporter.model.timestamps import format_instant
 from simulator import Behaviour, InjectedFault
 from tests.contracts.account import BUCKET
 from tests.support.deployment import (
@@ -140,6 +141,21 @@ def test_a_replay_repeats_equal_events_to_all_or_to_one(stack: Deployment, alone
     assert received(theirs) == (first if alone else {})
     assert received(account.subscriber_url) == ({} if alone else first)
     assert stack.outcomes()[-1]["replayed"] == len(first)
+
+
+def test_a_replay_of_a_span_repeats_what_was_stored_in_it(stack: Deployment) -> None:
+    event = sample("planner-replay-stored")
+    del event["queueArn"]
+    january(stack)
+    stack.run(sample("planner-export"))
+    first = stack.published()
+    assert first
+    now = datetime.now(UTC).replace(microsecond=0)
+    for days in (0, 400):
+        start, end = (now + timedelta(days=days + by) for by in (-200, 200))
+        span = {"storedFrom": format_instant(start), "storedTo": format_instant(end)}
+        stack.run(event | span)
+        assert sorted(stack.published()) == (sorted(first) if not days else [])
 
 
 def the_report(stack: Deployment) -> dict[str, Any]:

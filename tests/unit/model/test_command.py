@@ -6,6 +6,7 @@ import pytest
 
 from cpd_exporter.errors import MalformedInputError
 from cpd_exporter.model.command import Export, Replay, Status, read_command
+from cpd_exporter.model.timestamps import format_instant
 from tests.support.messages import REPLAY, queue_arn
 
 
@@ -76,3 +77,32 @@ def test_a_replay_may_go_to_one_queue(name: str) -> None:
 def test_what_is_no_standard_queue_is_refused(arn: str) -> None:
     with pytest.raises(MalformedInputError, match="queueArn"):
         read_command(REPLAY | {"queueArn": arn})
+
+
+_HOURS = {"storedFrom": "2026-01-31T10:00:00Z", "storedTo": "2026-01-31T12:00:00Z"}
+_DAYS = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-31T00:00:00Z"}
+
+
+@pytest.mark.parametrize("span", [_HOURS, _DAYS])
+def test_a_replay_is_of_dates_or_of_what_was_stored(span: dict[str, str]) -> None:
+    command = read_command({"command": "replay", **span})
+    assert isinstance(command, Replay)
+    assert [format_instant(bound) for bound in command.span] == list(span.values())
+    assert (command.stored_from is not None) == (span is _HOURS)
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        {},
+        _HOURS | _DAYS,
+        {"from": _DAYS["from"]},
+        {"storedFrom": _HOURS["storedFrom"]},
+        {"from": _DAYS["from"], "storedTo": _HOURS["storedTo"]},
+        _HOURS | {"to": _DAYS["to"]},
+        {"storedFrom": _HOURS["storedTo"], "storedTo": _HOURS["storedFrom"]},
+    ],
+)
+def test_a_replay_of_any_other_span_is_refused(span: dict[str, str]) -> None:
+    with pytest.raises(MalformedInputError, match="storedFrom"):
+        read_command({"command": "replay", **span})

@@ -76,16 +76,31 @@ class Refresh(StrictModel):
 
 
 class Replay(StrictModel):
-    """Publish ``[from, to)`` again from the lake, to all subscribers or to one queue."""
+    """Publish again from the lake, to all subscribers or to one queue.
+
+    Either the entries of ``[from, to)``, or all rows stored in ``[storedFrom, storedTo)``.
+    """
 
     command: Literal["replay"]
-    start: Annotated[Instant, Field(alias="from")]
-    to: Instant
+    start: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+    stored_from: Instant | None = None
+    stored_to: Instant | None = None
     queue_arn: QueueArn | None = None
 
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """The two bounds, of whichever kind they are."""
+        given = (self.start, self.to, self.stored_from, self.stored_to)
+        start, end = (bound for bound in given if bound is not None)
+        return start, end
+
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        return _in_order(self, self.start, self.to)
+    def _either(self) -> Self:
+        pairs = {(self.start, self.to), (self.stored_from, self.stored_to)} - {(None, None)}
+        if len(pairs) != 1 or None in pairs.pop():
+            raise ValueError("either from and to, or storedFrom and storedTo")
+        return _in_order(self, *self.span)
 
 
 class Verify(StrictModel):
@@ -128,6 +143,7 @@ _ALLOWED = "; ".join(  # noqa: FLY002  # a command a line
         '{"command": "backfill", "from": "2015-01-01T00:00:00Z"}',
         '{"command": "refresh", "logEntryIds": ["…"]}',
         '{"command": "replay", "from": …, "to": …} (perhaps with "queueArn": "arn:aws:sqs:…")',
+        '{"command": "replay", "storedFrom": …, "storedTo": …} (perhaps with "queueArn")',
         '{"command": "verify", "from": …, "to": …}',
         '{"command": "cancel", "name": "…"}',
         '{"command": "confirm-deletions"}',

@@ -8,11 +8,15 @@ from cpd_exporter.model.resend_policy import ResendPolicy
 
 
 class JobKind(StrEnum):
-    """What a job does. The planner gives ``REPUBLISH`` jobs, and some sweeps; commands the rest."""
+    """What a job does. The planner gives ``REPUBLISH`` jobs, and some sweeps; commands the rest.
+
+    ``REPLAY`` is of a range of entry dates, ``REPLAY_STORED`` of the rows stored in a span of time.
+    """
 
     SWEEP = "sweep"
     BACKFILL = "backfill"
     REPLAY = "replay"
+    REPLAY_STORED = "replay-stored"
     VERIFY = "verify"
     REFRESH = "refresh"
     REPUBLISH = "republish"
@@ -24,7 +28,9 @@ class Job:
 
     It is given by an operator or by the planner. ``name`` begins with the kind. Another job under a
     stored job's name changes nothing. The planner does sweeps and backfills itself, and sends all
-    other jobs to a worker. A refresh looks up ``entry_ids``, and is done up to ``position``.
+    other jobs to a worker. A refresh looks up ``entry_ids``, and is done up to ``position``. A
+    replay is done up to the place ``after``, which is near the cursor, and there up to row
+    ``position``.
     """
 
     name: str
@@ -41,6 +47,7 @@ class Job:
     error: str | None = None
     entry_ids: tuple[str, ...] = ()
     position: int = 0
+    after: str = ""
 
     def due(self, now: datetime, resend_policy: ResendPolicy) -> bool:
         """Whether the planner has to send the job to a worker, for the first time or again."""

@@ -57,8 +57,11 @@ class CommandHandler:
                 return self._refresh(command)
             case Cancel():
                 return self._cancel(command)
-            case Replay() | Verify():
-                return self._range_job(command)
+            case Replay():
+                return self._replay(command)
+            case Verify():
+                span = _span_text(command.start, command.to)
+                return self._add_job(f"verify:{span}", JobKind.VERIFY, command.start, command.to)
             case ConfirmDeletions():
                 confirmation = Confirmation(self.timeline, self.clock, self.new_token)
                 return {"confirmed": confirmation.confirm()}
@@ -70,7 +73,7 @@ class CommandHandler:
             start = floor_second(self.clock() - command.lookback)
         else:
             start = command.start or exported.exported_from
-            name = f"sweep:{format_instant(start)}/{format_instant(command.to or self.clock())}"
+            name = f"sweep:{_span_text(start, command.to or self.clock())}"
         return self._add_job(name, JobKind.SWEEP, start, command.to or exported.exported_through)
 
     def _backfill(self, command: Backfill, exported: Watermark) -> dict[str, Any]:
@@ -82,12 +85,13 @@ class CommandHandler:
                 self.timeline.update_job(job, further)
         return self._add_job("backfill", JobKind.BACKFILL, command.start, exported.origin)
 
-    def _range_job(self, command: Replay | Verify) -> dict[str, Any]:
-        span = f"{format_instant(command.start)}/{format_instant(command.to)}"
-        queue_arn = command.queue_arn if isinstance(command, Replay) else None
-        kind = JobKind(command.command)
-        name = f"{kind}:{span}" + (f"@{queue_arn}" if queue_arn else "")
-        return self._add_job(name, kind, command.start, command.to, queue_arn)
+    def _replay(self, command: Replay) -> dict[str, Any]:
+        kind = JobKind.REPLAY if command.stored_from is None else JobKind.REPLAY_STORED
+        start, end = command.span
+        name = f"{kind}:{_span_text(start, end)}"
+        if command.queue_arn:
+            name += f"@{command.queue_arn}"
+        return self._add_job(name, kind, start, end, command.queue_arn)
 
     def _add_job(
         self,
@@ -120,3 +124,7 @@ class CommandHandler:
             if self.timeline.update_job(job, None):
                 return {"cancelled": True}
         raise TransientError(f"{command.name} is being written all the time: cancel it again")
+
+
+def _span_text(start: datetime, end: datetime) -> str:
+    return f"{format_instant(start)}/{format_instant(end)}"

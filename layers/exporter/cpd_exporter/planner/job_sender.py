@@ -7,7 +7,7 @@ from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.ports import Clock, NewToken, PlannerTimeline, Queue
 
-_LONG_JOBS = (JobKind.REPLAY, JobKind.VERIFY)
+_LONG_JOBS = (JobKind.REPLAY, JobKind.REPLAY_STORED, JobKind.VERIFY)
 _SHORT_JOBS = (JobKind.REFRESH, JobKind.REPUBLISH)
 
 

@@ -252,19 +252,27 @@ class JobClaim(Claim):
     def begin_after_crash(self) -> PermanentError:
         return PermanentError(self.job.error or self._crash)
 
-    def progress(self, cursor: datetime) -> None:
-        """Store the cursor. Whoever goes on begins there, with all attempts left."""
-        self.update(cursor=cursor, attempts=0, error=None, lease_until=self._lease_end)
+    def progress(self, cursor: datetime, after: str = "", position: int = 0) -> None:
+        """Store how far the job is. Whoever goes on begins there, with all attempts left."""
+        self.update(
+            cursor=cursor,
+            after=after,
+            position=position,
+            attempts=0,
+            error=None,
+            lease_until=self._lease_end,
+        )
+
+    @property
+    def is_save_due(self) -> bool:
+        """Whether half of the lease is over, so that a write should renew it."""
+        halfway = self._lease_end - self.context.limits.lease / 2
+        return self.job.lease_until is None or self.job.lease_until < halfway
 
     def renew_lease(self) -> None:
         """Keep other workers away while one page takes long, once half of the lease is over."""
-        halfway = self._lease_end - self.context.limits.lease / 2
-        if self.job.lease_until is None or self.job.lease_until < halfway:
+        if self.is_save_due:
             self.update(lease_until=self._lease_end)
-
-    def progress_to(self, position: int) -> None:
-        """Store how many of the job's entries are done, as ``progress`` stores a cursor."""
-        self.update(position=position, attempts=0, error=None, lease_until=self._lease_end)
 
     def pause(self) -> None:
         """Leave the rest to the next message.

@@ -8,7 +8,7 @@ from cpd_exporter.errors import LakeError
 from cpd_exporter.model import page_index
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.page_index import IndexEntry, PageIndex
-from cpd_exporter.model.row import Row, RowsById, decode
+from cpd_exporter.model.row import Row, RowsById, StoredRows, decode
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import Lake
 
@@ -40,11 +40,15 @@ class LakeReader:
     def read_rows(self, key: str) -> Mapping[str, Row]:
         """Read the rows of one object, by entry."""
         if key not in self.objects:
-            try:
-                self.objects[key] = RowsById(decode(self._read(key)))
-            except ValueError as error:
-                raise LakeError(key, damage=str(error)) from error
+            self.objects[key] = RowsById(self.read_object(key))
         return self.objects[key]
+
+    def read_object(self, key: str) -> StoredRows:
+        """Read the rows of one object, in their stored order."""
+        try:
+            return decode(self._read(key))
+        except ValueError as error:
+            raise LakeError(key, damage=str(error)) from error
 
     def read_last_row(self, entry_id: str, indexed: IndexEntry) -> Row:
         """Read the row that an entry was last published with."""

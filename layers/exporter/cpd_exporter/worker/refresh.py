@@ -29,7 +29,7 @@ def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
                 unknown.append(entry_id)
             else:
                 context.timeline.request_sweep(SweepRequest(found.date, context.clock()))
-        claim.progress_to(start + len(batch))
+        claim.progress(claim.job.cursor, position=start + len(batch))
         if not has_time_left() and claim.job.position < len(entry_ids):
             claim.pause()
             return WorkReport(Outcome.PAUSED, unknown=tuple(unknown))

@@ -14,13 +14,14 @@ from cpd_exporter.worker.attempt import Claim, JobClaim, PageClaim, SupersededEr
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.export import export_page, give_up_page
 from cpd_exporter.worker.refresh import refresh
-from cpd_exporter.worker.replay import replay
+from cpd_exporter.worker.replay import replay, replay_stored
 from cpd_exporter.worker.republish import republish
 from cpd_exporter.worker.sweep.sweep import give_up_sweep, sweep_pages
 from cpd_exporter.worker.verify.verify import verify
 
 _JOBS: dict[JobKind, Callable[[JobClaim, HasTimeLeft], WorkReport]] = {
     JobKind.REPLAY: replay,
+    JobKind.REPLAY_STORED: replay_stored,
     JobKind.VERIFY: verify,
     JobKind.REFRESH: refresh,
     JobKind.REPUBLISH: republish,

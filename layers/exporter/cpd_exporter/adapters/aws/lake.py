@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -62,6 +63,16 @@ class S3Lake:
             raise ValueError(f"not an index: {key}")
         with translated("s3:DeleteObject", self.uri(key)):
             self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def entries_since(self, since: datetime) -> list[tuple[datetime, str]]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with translated("s3:ListObjectsV2", self.uri("entries/")):
+            return [
+                (written_at, listed["Key"])
+                for page in pages.paginate(Bucket=self._bucket, Prefix="entries/")
+                for listed in page.get("Contents", ())
+                if (written_at := listed["LastModified"].astimezone(UTC)) >= since
+            ]
 
     def uri(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"

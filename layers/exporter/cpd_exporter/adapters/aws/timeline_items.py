@@ -244,6 +244,7 @@ JOB = Codec(
     error=_TEXT,
     entry_ids=_ValueType(lambda ids: list(ids) or None, tuple),
     position=_NUMBER_BUT_ZERO,
+    after=_ValueType(lambda place: place or None, str),
 )
 BREAKER = Codec(
     Breaker,
