@@ -218,7 +218,7 @@ class SweepOracle:
         self, month: str, rows: Iterable[StoredRow], exported: Window, except_for: set[str]
     ) -> None:
         """Judge a query of one month's rows: the latest of each entry, without the deleted ones and
-        those whose date lies elsewhere, are the entries of the month's exported time.
+        those whose date lies in another, are the entries of the month's exported time.
         """
         viewed = {
             entry_id: version_of(content_of_row(row), self.scenario.fingerprint_exclude)

@@ -83,7 +83,7 @@ def _leaves_for(goal: datetime) -> Callable[[OneByOne], int]:
         source, id_ = schedule.simulation.source, _traveller(schedule)
         source.move(id_, goal)
         sweep_until_quiet(schedule)
-        source.store.edit(id_, description="edited elsewhere")
+        source.store.edit(id_, description="edited there")
         source.renew_snapshot()
         sweep_until_quiet(schedule)
         source.delete(id_)

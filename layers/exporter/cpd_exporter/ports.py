@@ -263,19 +263,15 @@ class Lake(IndexRemover, Protocol):
     """Write-once objects."""
 
     def put_new(self, key: str, body: bytes) -> bool:
-        """Write an object, if there is none at ``key``.
-
-        ``False``: there is one, perhaps by this very call, in an attempt whose answer was lost.
+        """Write an object, if there is none at ``key``. ``False``: there is one, perhaps by this
+        very call, in an attempt whose answer was lost.
         """
 
     def read(self, key: str) -> bytes | None:
         """The object's bytes, or ``None`` where there is none."""
 
     def entries_since(self, since: datetime) -> list[tuple[datetime, str]]:
-        """When each object under ``entries/`` was written, to the second, and its key.
-
-        It leaves out those written before ``since``, and has no order.
-        """
+        """Time, to the second, and key of each object written under ``entries/`` since then."""
 
     def uri(self, key: str) -> str:
         """Where subscribers find the object: ``s3://bucket/key``."""

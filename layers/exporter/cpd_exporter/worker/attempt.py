@@ -254,23 +254,17 @@ class JobClaim(Claim):
 
     def progress(self, cursor: datetime, after: str = "", position: int = 0) -> None:
         """Store how far the job is. Whoever goes on begins there, with all attempts left."""
-        self.update(
-            cursor=cursor,
-            after=after,
-            position=position,
-            attempts=0,
-            error=None,
-            lease_until=self._lease_end,
-        )
+        place = {"cursor": cursor, "after": after, "position": position}
+        self.update(**place, attempts=0, error=None, lease_until=self._lease_end)
 
     @property
     def is_save_due(self) -> bool:
         """Whether half of the lease is over, so that a write should renew it."""
-        halfway = self._lease_end - self.context.limits.lease / 2
-        return self.job.lease_until is None or self.job.lease_until < halfway
+        lease_end, halfway = self.job.lease_until, self._lease_end - self.context.limits.lease / 2
+        return lease_end is None or lease_end < halfway
 
     def renew_lease(self) -> None:
-        """Keep other workers away while one page takes long, once half of the lease is over."""
+        """Keep other workers away while one page takes long."""
         if self.is_save_due:
             self.update(lease_until=self._lease_end)
 
