@@ -194,4 +194,5 @@ def test_saved_queries_ask_for_fields_that_are_logged(stack: Deployment) -> None
     assert len(asked) == 4
     assert all(asked.values())
     assert not [name for name, fields in asked.items() if fields - logged]
-    assert {line["apiCalls"] >= 1 for line in lines if "apiCalls" in line} == {True}
+    # A second tick within one second has nothing to ask.
+    assert max(line["apiCalls"] for line in lines if "apiCalls" in line) >= 1
