@@ -3,17 +3,26 @@
 import json
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from cpd_exporter.errors import FilterError, MalformedResponseError
+from cpd_exporter.errors import FilterError, MalformedResponseError, TransientError
 from cpd_exporter.model.entry import Listing, fingerprint
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.planner.report import TickReport
 from tests.support.short_lives import DENSE, dense_world, run
-from tests.support.sweeps import at, edit, exported_ids, published_ids, refresh, source_ids
+from tests.support.sweeps import (
+    at,
+    edit,
+    exported,
+    exported_ids,
+    published_ids,
+    refresh,
+    source_ids,
+)
 from tests.support.world import World, entries
 
 
@@ -113,3 +122,17 @@ def ticks(world: World, count: int) -> list[TickReport]:
         world.drain()
         world.now += timedelta(minutes=15)
     return reports
+
+
+def test_what_went_missing_beside_another_attempt_s_rows_is_looked_for_soon() -> None:
+    world = exported()
+    edited, deleted, *_ = world.store
+    edit(world, edited)
+    world.store.delete(deleted.log_entry_id)
+    with patch.object(world.topic, "publish", side_effect=TransientError("throttled")):
+        world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})
+        world.planner.tick()
+        world.drain()
+    world.export()
+    assert published_ids(world, Change.UPDATED) == [edited.log_entry_id]
+    assert [id_ for page in world.pages for id_ in page.missing] == [deleted.log_entry_id]

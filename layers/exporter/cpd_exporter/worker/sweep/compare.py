@@ -129,7 +129,8 @@ def missing_ids(before: SweepInput, reading: Reading) -> list[str]:
 def adopt_stored_rows(rows: StoredRows, before: SweepInput, quarantined: int) -> SweepResult:
     """The result of another attempt, as far as its rows show it.
 
-    An entry that was missing before still is, unless one of the rows is its own.
+    An entry that was missing before still is, unless one of the rows is its own. Which entries went
+    missing since, and which deletions it held, is in no row: another sweep looks for them.
     """
     stored = {row.entry_id for row in rows}
     missing = {id_: gone for id_, gone in before.missing.items() if id_ not in stored}
@@ -138,6 +139,7 @@ def adopt_stored_rows(rows: StoredRows, before: SweepInput, quarantined: int) ->
         missing,
         quarantined=quarantined,
         read_at=max((row.exported_at for row in rows), default=None),
+        sweep_again=True,
     )
 
 
