@@ -9,11 +9,11 @@ from cpd_exporter.model.window import Window
 from tests.simulation import scenario as scenarios
 from tests.simulation.lake_text import StoredRow, index_in
 from tests.simulation.processes import Process
+from tests.simulation.runs import sweep
 from tests.simulation.scenario import MONTH, Scenario
 from tests.simulation.schedules import OneByOne
 from tests.simulation.simulation import Simulation
 from tests.simulation.source import SourceChange
-from tests.simulation.trials import sweep
 
 HOUR = timedelta(hours=1)
 

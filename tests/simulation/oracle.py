@@ -14,16 +14,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-import simplejson
-
-from cpd_exporter.model.event import Event
 from cpd_exporter.model.page import Page, PageState, WorkKind
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
+from tests.simulation.event_oracle import EventOracle
 from tests.simulation.invariants import Invariant, Violation, check
 from tests.simulation.lake_text import (
     StoredRow,
-    attributes_of,
     canonical_json,
     content_of_row,
     place_of,
@@ -78,11 +75,10 @@ class Oracle:
         self.rows_by_key: dict[str, dict[str, Any]] = {}
         self._saved_views: dict[str, tuple[SourceView, ...]] = {}
         self._published = 0
-        self._bodies: dict[tuple[str, str], str] = {}
-        self._ids: dict[str, tuple[str, str]] = {}
         self._earlier_keys: set[str] = set()
         self._stored_keys: dict[str, None] = {}
         self._sweeps: dict[datetime, Page] = {}
+        self.events = EventOracle(scenario, timeline.tenant_id, lake.bucket)
         self.sweeps = SweepOracle(scenario, source, lake)
 
     def begin_again(self, timeline: FakeTimeline) -> None:
@@ -336,7 +332,7 @@ class Oracle:
         rows = self.rows_by_key[key]
         if work.kind is WorkKind.PAGE:
             check(Invariant.INDEX_FROM_LAKE, work.entries == len(rows), "entries are miscounted")
-        settled = {subject for uri, subject in self._bodies if uri == self.lake.uri(key)}
+        settled = {subject for uri, subject in self.events.bodies if uri == self.lake.uri(key)}
         settled |= {
             r.entry_id for r in self.timeline.refusals() if r.window.start == work.window.start
         }
@@ -381,44 +377,8 @@ class Oracle:
 
     def _judge_events(self) -> None:
         for event in self.topic.published[self._published :]:
-            self._judge_event(event)
+            self.events.judge(event, self.rows_by_key)
         self._published = len(self.topic.published)
-
-    def _judge_event(self, event: Event) -> None:
-        body = simplejson.loads(event.body, use_decimal=True)
-        data = body["data"]
-        bucket = f"s3://{self.lake.bucket}/"
-        key = str(data["lakeUri"]).removeprefix(bucket)
-        row = self.rows_by_key.get(key, {}).get(body["subject"])
-        check(Invariant.STORED_FIRST, row, f"an event names {key}, which has no such row")
-        assert row is not None
-        content = content_of_row(row)
-        if "entry" in data:
-            equal = canonical_json(data["entry"]) == canonical_json(content)
-            check(Invariant.FROM_STORAGE, equal, "an event differs from its row")
-        else:
-            is_refused = body["subject"] in self.scenario.refused_whole
-            check(Invariant.FROM_STORAGE, is_refused, "an event lacks its entry without need")
-        expected = {
-            "specversion": "1.0",
-            "source": f"/tenants/{self.timeline.tenant_id}/cpdEntries",
-            "type": f"cpd.entry.{row['change']}",
-            "time": row["exportedAt"],
-            "datacontenttype": "application/json",
-        }
-        actual = {name: body[name] for name in expected}
-        check(Invariant.FROM_STORAGE, actual == expected, f"an event says {actual}, not {expected}")
-        same = data["fingerprint"] == row["fingerprint"]
-        check(Invariant.FROM_STORAGE, same, "an event has another fingerprint than its row")
-        name = hashlib.sha256(f"{key}\n{body['subject']}".encode()).hexdigest()
-        check(Invariant.PURE_EVENTS, body["id"] == event.id == name, "an event has another ID")
-        filters = attributes_of(row)
-        check(Invariant.PURE_EVENTS, event.attributes == filters, f"{event.attributes}")
-        place = (data["lakeUri"], body["subject"])
-        first = self._bodies.setdefault(place, event.body)
-        check(Invariant.PURE_EVENTS, first == event.body, "one row has two different events")
-        owner = self._ids.setdefault(body["id"], place)
-        check(Invariant.PURE_EVENTS, owner == place, "two rows share an event ID")
 
     # ── after sweeps ──────────────────────────────────────────────────────────────
 
@@ -474,7 +434,7 @@ class Oracle:
             self._judge_lasting(holes)
         orphans = self.rows_by_key.keys() - self._stored_keys.keys() - self._earlier_keys
         check(Invariant.WRITE_ONCE, not orphans, f"objects that no page names: {orphans}")
-        settled = {subject for _, subject in self._bodies}
+        settled = {subject for _, subject in self.events.bodies}
         settled |= {refusal.entry_id for refusal in self.timeline.refusals()}
         rows = self.rows
         for month, of_month in self.rows_by_month().items():

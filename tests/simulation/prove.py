@@ -17,11 +17,12 @@ from itertools import batched, islice, product
 from operator import add
 from pathlib import Path
 
-from tests.simulation import hash_seeds, trials, world_trials
+from tests.simulation import departure_trials, hash_seeds, trials, world_trials
 from tests.simulation.baseline import run_baseline
 from tests.simulation.examples import SCALE
 from tests.simulation.hash_seeds import failures_under
-from tests.simulation.mutants import IDENTITY, MUTANTS, verdicts
+from tests.simulation.mutants import IDENTITY, MUTANTS
+from tests.simulation.mutants.verdicts import verdicts
 from tests.simulation.report import Figures, report
 from tests.simulation.scenario import SCENARIOS
 from tests.simulation.source import SourceChange
@@ -65,6 +66,7 @@ def sections(seed: int) -> Iterator[tuple[str, Iterator[Trial]]]:
     yield "sweeps, an entry that wanders", trials.wandering_trials()
     yield "sweeps, the same fault over and over", trials.doomed_sweep_trials()
     yield "two rows of one instant", world_trials.tied_trials()
+    yield "an entry that leaves", departure_trials.left_trials()
     yield "time and limits", world_trials.costly_trials()
     yield "settings that change", world_trials.resettled_trials(100)
     yield "a member that changes by itself", world_trials.self_changing_trials(20)

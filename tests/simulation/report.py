@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.simulation import hash_seeds
 from tests.simulation.baseline import Losses
 from tests.simulation.invariants import Invariant
-from tests.simulation.mutants import MUTANTS, MutantVerdict
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants.verdicts import MutantVerdict
 from tests.simulation.processes import Fate
 from tests.simulation.schedules import Run
 

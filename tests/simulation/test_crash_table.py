@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from tests.simulation.processes import Fate
+from tests.simulation.runs import one_by_one
 from tests.simulation.schedules import OneByOne, Run, Strike, Timing
 from tests.simulation.simulation import Simulation
-from tests.simulation.trials import one_by_one
 
 
 def point(schedule: OneByOne, name: str, nth: int = 0) -> int:

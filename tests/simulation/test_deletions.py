@@ -10,9 +10,9 @@ from simulator.entry_writer import FAULTY_SORTS, FaultySort
 from tests.simulation import scenario as scenarios
 from tests.simulation.duties import at_rest, entry_in, exported, rows, several_pages, tick
 from tests.simulation.processes import Fate
+from tests.simulation.runs import sweep
 from tests.simulation.schedules import Doom
 from tests.simulation.source import SourceChange
-from tests.simulation.trials import sweep
 
 
 def test_the_day_s_deletions_are_those_of_all_sweeps_and_a_new_day_frees_none() -> None:

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.simulation import hash_seeds
-from tests.simulation.mutants import IDENTITY, Mutant, Patch, verdicts
+from tests.simulation.mutants import IDENTITY
+from tests.simulation.mutants.mutant import Mutant, Patch
+from tests.simulation.mutants.verdicts import verdicts
 from tests.simulation.processes import Process
 from tests.simulation.scenario import NOW
 

@@ -11,7 +11,9 @@ from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.page import ConditionalWrite, Page
 from tests.simulation.invariants import Invariant, Violation
-from tests.simulation.mutants import MUTANTS, Mutant, apply, verdicts
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants.mutant import Mutant
+from tests.simulation.mutants.verdicts import apply, verdicts
 from tests.simulation.simulation import Simulation
 from tests.simulation.trials import quick_trials
 from tests.support.fakes import FakeLake, FakeTimeline, FakeTopic

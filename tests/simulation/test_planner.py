@@ -12,11 +12,11 @@ from cpd_exporter.model.window import Window
 from tests.simulation import scenario as scenarios
 from tests.simulation.duties import HOUR, SECOND, at_rest, crowd, exported, tick
 from tests.simulation.processes import Fate
+from tests.simulation.runs import sweep
 from tests.simulation.scenario import MONTH, Scenario
 from tests.simulation.schedules import Doom, OneByOne
 from tests.simulation.simulation import Simulation
 from tests.simulation.source import SourceChange
-from tests.simulation.trials import sweep
 
 LATER = timedelta(minutes=15)
 

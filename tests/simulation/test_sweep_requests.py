@@ -9,8 +9,8 @@ import pytest
 
 from cpd_exporter.model.page import PageState
 from cpd_exporter.model.timestamps import format_instant
+from tests.simulation import runs
 from tests.simulation import scenario as scenarios
-from tests.simulation import trials
 from tests.simulation.duties import (
     HOUR,
     SECOND,
@@ -23,23 +23,23 @@ from tests.simulation.duties import (
     tick,
 )
 from tests.simulation.processes import Fate
+from tests.simulation.runs import sweep, sweep_until_quiet
 from tests.simulation.scenario import MONTH
 from tests.simulation.schedules import Doom, OneByOne, Strike, Timing, faults_met
 from tests.simulation.simulation import Simulation
 from tests.simulation.source import SourceChange, within
-from tests.simulation.trials import sweep, sweep_until_quiet
 
 
 def test_a_sweep_s_worker_wakes_anywhere_in_what_others_do() -> None:
-    _, schedule, struck = trials.swept("anchored", "none", "1", {})
+    _, schedule, struck = runs.swept("anchored", "none", "1", {})
     puts = [p - struck.start for p in struck if schedule.met[p][0] == "lake.put_new"]
     tried = 0
     for put in puts[:2]:
-        _, then, met = trials.swept("anchored", "none", "1", {put: Timing.PAUSE})
+        _, then, met = runs.swept("anchored", "none", "1", {put: Timing.PAUSE})
         for point, fault in faults_met(then.met[: met.stop], met.start + put + 1):
             if fault is Timing.AWAKEN:
                 faults = {put: Timing.PAUSE, point - met.start: Timing.AWAKEN}
-                trials.swept("anchored", "none", "1", faults)
+                runs.swept("anchored", "none", "1", faults)
                 tried += 1
     assert tried > 20
 

@@ -1,6 +1,6 @@
 """Trials: single runs, each with a name from which it can be run again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice, product
@@ -8,10 +8,17 @@ from random import Random
 
 from cpd_exporter.errors import FilterError
 from cpd_exporter.model.timestamps import format_instant
-from cpd_exporter.model.window import Window
 from simulator.behaviour import Behaviour, InjectedFault
 from tests.simulation.invariants import Invariant, check
-from tests.simulation.scenario import MONTH, SCENARIOS, at_random, parted, sane
+from tests.simulation.runs import (
+    backfilled,
+    exported_window,
+    one_by_one,
+    sweep,
+    sweep_until_quiet,
+    swept,
+)
+from tests.simulation.scenario import MONTH, SCENARIOS, at_random, sane
 from tests.simulation.schedules import (
     Chaos,
     Doom,
@@ -114,7 +121,7 @@ def _lied_to(scenario: str, case: str) -> Run:
     check(Invariant.EXACT, changes == {"created"}, f"nonsense was stored: {changes}")
     simulation.api.lists, simulation.api.knows_nobody = 1.0, False
     simulation.oracle.sweeps.api_is_sane = True
-    simulation.source.change(SourceChange.DELETE, _exported(simulation))
+    simulation.source.change(SourceChange.DELETE, exported_window(simulation))
     return Run(simulation, sweep_until_quiet(schedule))
 
 
@@ -124,7 +131,7 @@ def _held(case: str) -> Run:
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
     for _ in range(3):
-        simulation.source.change(SourceChange.DELETE, _exported(simulation))
+        simulation.source.change(SourceChange.DELETE, exported_window(simulation))
     for _ in range(4):
         sweep(schedule)
     pages = simulation.timeline.stored_pages.values()
@@ -134,7 +141,7 @@ def _held(case: str) -> Run:
     schedule.command({"command": "confirm-deletions"})
     simulation.now += timedelta(minutes=1)
     for _ in range(2):  # ... while more entries go, unconfirmed
-        simulation.source.change(SourceChange.DELETE, _exported(simulation))
+        simulation.source.change(SourceChange.DELETE, exported_window(simulation))
     for _ in range(2):
         sweep(schedule)
     simulation.api.knows_nobody = False
@@ -188,7 +195,7 @@ def _doomed_sweep(call: str, fault: str, times: str) -> Run:
     schedule = OneByOne(simulation)
     schedule.come_to_rest()
     for one in (SourceChange.EDIT, SourceChange.DELETE, SourceChange.BACK_DATE, SourceChange.MOVE):
-        simulation.source.change(one, _exported(simulation))
+        simulation.source.change(one, exported_window(simulation))
     schedule.doom = Doom(call, fault_of(fault), int(times), by="worker")
     return Run(simulation, sweep_until_quiet(schedule))
 
@@ -238,9 +245,9 @@ KINDS: dict[str, Callable[..., Run]] = {
 
 
 def _kind(name: str) -> Callable[..., Run]:
-    from tests.simulation import world_trials  # it is made of this module's parts
+    from tests.simulation import departure_trials, world_trials  # made of this module's parts
 
-    return (KINDS | world_trials.KINDS)[name]
+    return (KINDS | world_trials.KINDS | departure_trials.KINDS)[name]
 
 
 # ── all of a kind ────────────────────────────────────────────────────────────────────────────────
@@ -406,10 +413,10 @@ def quick_trials() -> Iterator[Trial]:
 
 def quick_sweeps() -> Iterator[Trial]:
     """The trials for every mutant of sweeps and commands."""
-    from tests.simulation import world_trials
+    from tests.simulation import departure_trials, world_trials
 
     yield from world_trials.tied_trials()
-    yield from world_trials.left_trials()
+    yield from departure_trials.left_trials()
     yield Trial("backfilled", ("none", "0", "-"))
     yield Trial("overlapping", ())
     for scenario, change in product(("anchored", "parted"), ("none", SourceChange.MOVE)):
@@ -437,80 +444,3 @@ def _read_faults(text: str) -> dict[int, Struck]:
         return {}
     pairs = (fault.split(":") for fault in text.split(","))
     return {int(point): fault_of(name) for point, name in pairs}
-
-
-def backfilled(change: str, seed: str, faults: Mapping[int, Struck]) -> tuple[Run, OneByOne, int]:
-    """A run with a backfill, its schedule, and the point at which the backfill began."""
-    simulation = Simulation(SCENARIOS["late"](), int(seed))
-    schedule = OneByOne(simulation)
-    schedule.come_to_rest()
-    begun = len(schedule.met)
-    schedule.faults = {begun + point: fault for point, fault in faults.items()}
-    schedule.change = None if change == "none" else SourceChange(change)
-    past = parted().origin
-    command = {"command": "backfill", "from": format_instant(past)}
-    ticks = schedule.command(command)
-    watermark = simulation.timeline.stored_watermark
-    if watermark is not None and watermark.origin > past:  # the command was lost: send it again
-        ticks += schedule.command(command)
-    reached = simulation.timeline.stored_watermark
-    check(Invariant.REST, reached and reached.exported_from == past, "the past is not exported")
-    return Run(simulation, ticks), schedule, begun
-
-
-def swept(
-    scenario: str, change: str, seed: str, faults: Mapping[int, Struck]
-) -> tuple[Run, OneByOne, range]:
-    """A run with sweeps, its schedule, and the range of points that belong to the sweeps."""
-    simulation = Simulation(SCENARIOS[scenario](), int(seed))
-    schedule = OneByOne(simulation)
-    schedule.come_to_rest()
-    for one in (SourceChange.EDIT, SourceChange.DELETE, SourceChange.BACK_DATE, SourceChange.MOVE):
-        simulation.source.change(one, _exported(simulation))
-    begun = len(schedule.met)
-    schedule.faults = {begun + point: fault for point, fault in faults.items()}
-    schedule.change = None if change == "none" else SourceChange(change)
-    ticks = max(sweep(schedule) for _ in range(2))
-    struck = range(begun, len(schedule.met))
-    schedule.faults = {}
-    return Run(simulation, max(ticks, sweep_until_quiet(schedule))), schedule, struck
-
-
-def sweep_until_quiet(schedule: OneByOne) -> int:
-    """Sweep the whole export for some hours. Then the lake equals the source, and one more sweep
-    writes and publishes nothing. Returns the ticks of the slowest sweep.
-    """
-    simulation = schedule.simulation
-    ticks = max(sweep(schedule, hasty=True) for _ in range(7))
-    simulation.oracle.judge_view()
-    rows = [key for key in simulation.lake.objects if key.startswith("entries/")]
-    published = len(simulation.topic.published)
-    sweep(schedule)
-    again = [key for key in simulation.lake.objects if key.startswith("entries/")]
-    check(Invariant.EXACT, again == rows, "a sweep without changes wrote rows")
-    check(Invariant.EXACT, len(simulation.topic.published) == published, "a sweep repeated events")
-    return ticks
-
-
-def sweep(schedule: OneByOne, *, hasty: bool = False) -> int:
-    """Sweep all, then let the deletion delay pass (half if ``hasty``); returns the ticks."""
-    exported = _exported(schedule.simulation)
-    ticks = schedule.command({"command": "sweep", "from": format_instant(exported.start)})
-    delay = schedule.simulation.scenario.deletion_delay / (2 if hasty else 1)
-    schedule.simulation.now += delay + timedelta(minutes=1)
-    return ticks
-
-
-def _exported(simulation: Simulation) -> Window:
-    watermark = simulation.timeline.stored_watermark
-    assert watermark is not None
-    return Window(watermark.exported_from, watermark.exported_through)
-
-
-def one_by_one(
-    scenario: str, change: str, seed: str, faults: Mapping[int, Struck]
-) -> tuple[Run, OneByOne]:
-    """A run, and its schedule, which records the points that it met."""
-    simulation = Simulation(SCENARIOS[scenario](), int(seed))
-    schedule = OneByOne(simulation, faults, None if change == "none" else SourceChange(change))
-    return Run(simulation, schedule.come_to_rest()), schedule

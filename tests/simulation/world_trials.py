@@ -19,11 +19,12 @@ from simulator.entry_writer import EntryWriter
 from simulator.source import StoredEntry, to_ms
 from tests.simulation.invariants import Invariant, Violation, check
 from tests.simulation.processes import Process
-from tests.simulation.scenario import MONTH, NOW, SCENARIOS, Scenario, at_random, sane
+from tests.simulation.runs import sweep, sweep_until_quiet, tick_and_work
+from tests.simulation.scenario import MONTH, SCENARIOS, Scenario, at_random, sane
 from tests.simulation.schedules import Chaos, Doom, OneByOne, Run, fault_of
 from tests.simulation.simulation import Simulation
 from tests.simulation.source import SourceChange, date_of
-from tests.simulation.trials import Trial, sweep, sweep_until_quiet
+from tests.simulation.trials import Trial
 from tests.simulation.world import Costs, Lie
 
 TICK = timedelta(minutes=15)
@@ -63,126 +64,6 @@ def _tied(direction: str, sweeps: str) -> Run:
     return Run(simulation, sweep_until_quiet(schedule))
 
 
-# ── entries that leave ───────────────────────────────────────────────────────────────────────────
-
-_BEFORE, _AHEAD = MONTH - timedelta(days=3), NOW + timedelta(hours=30)
-_ACROSS = MONTH + timedelta(seconds=100)
-
-
-def _left(case: str) -> Run:
-    """An entry gets a date outside its page's window: the page that it left publishes that."""
-    simulation = Simulation(SCENARIOS["bordered"]())
-    schedule = OneByOne(simulation)
-    schedule.come_to_rest()
-    return Run(simulation, _LEAVING[case](schedule))
-
-
-def _leaves_for(goal: datetime) -> Callable[[OneByOne], int]:
-    def leave(schedule: OneByOne) -> int:
-        """It goes, is edited there, and is deleted: the view is right each time."""
-        source, id_ = schedule.simulation.source, _traveller(schedule)
-        source.move(id_, goal)
-        sweep_until_quiet(schedule)
-        source.store.edit(id_, description="edited there")
-        source.renew_snapshot()
-        sweep_until_quiet(schedule)
-        source.delete(id_)
-        return sweep_until_quiet(schedule)
-
-    return leave
-
-
-def _is_reached(schedule: OneByOne) -> int:
-    """It goes to a time that is not planned yet, which then is exported."""
-    simulation = schedule.simulation
-    simulation.source.move(_traveller(schedule), NOW + timedelta(hours=4))
-    for _ in range(3):
-        sweep(schedule)
-    simulation.now = NOW + timedelta(hours=6)
-    sweep_until_quiet(schedule)
-    simulation.source.delete(_traveller(schedule))
-    return sweep_until_quiet(schedule)
-
-
-def _is_gone_before_it_is_seen(schedule: OneByOne) -> int:
-    """It crosses the border, and is deleted before the page of its new date was read."""
-    simulation = schedule.simulation
-    simulation.source.move(_traveller(schedule), _ACROSS)
-    _sweep_first_month(schedule)
-    simulation.now += timedelta(hours=2)
-    _sweep_first_month(schedule, until_rest=False)
-    simulation.source.delete(_traveller(schedule))
-    return sweep_until_quiet(schedule)
-
-
-def _is_reverted(schedule: OneByOne) -> int:
-    """Its old page publishes an edit which is taken back before its new page could see it."""
-    simulation, id_ = schedule.simulation, _traveller(schedule)
-    simulation.source.move(id_, _ACROSS)
-    sweep(schedule)  # the new page has it
-    before = simulation.source.snapshot()[id_]
-    simulation.source.store.edit(id_, description="for a moment")
-    simulation.source.renew_snapshot()
-    _sweep_first_month(schedule, until_rest=False)
-    simulation.source.store.delete(id_)
-    simulation.source.store.add(before)
-    simulation.source.renew_snapshot()
-    return sweep_until_quiet(schedule)
-
-
-def _page_is_split(schedule: OneByOne) -> int:
-    """The page that it left outgrows a response, and is split."""
-    simulation = schedule.simulation
-    simulation.source.move(_traveller(schedule), _BEFORE)
-    for _ in range(3):
-        sweep(schedule)
-    for minutes in range(100, 130, 3):
-        simulation.source.insert_at(MONTH - timedelta(minutes=minutes))
-    for _ in range(2):
-        sweep(schedule)
-    simulation.source.delete(_traveller(schedule))
-    return sweep_until_quiet(schedule)
-
-
-def _is_spoilt(schedule: OneByOne) -> int:
-    """It goes and turns faulty: the version before that stays, and quarantine has the record."""
-    simulation, id_ = schedule.simulation, _traveller(schedule)
-    simulation.source.move(id_, _BEFORE)
-    simulation.source.spoil(id_, "missing-field")
-    ticks = sweep_until_quiet(schedule)
-    rows = [row["change"] for row in simulation.oracle.rows if row["logEntryId"] == id_]
-    check(Invariant.EXACT, rows == ["created"], f"a faulty entry became {rows}")
-    simulation.oracle.judge_kept(simulation.source.snapshot()[id_].text.encode())
-    return ticks
-
-
-_LEAVING: dict[str, Callable[[OneByOne], int]] = {
-    "before": _leaves_for(_BEFORE),
-    "ahead": _leaves_for(_AHEAD),
-    "across": _leaves_for(_ACROSS),
-    "reached": _is_reached,
-    "gone": _is_gone_before_it_is_seen,
-    "reverted": _is_reverted,
-    "split": _page_is_split,
-    "spoilt": _is_spoilt,
-}
-
-
-def _traveller(schedule: OneByOne) -> str:
-    return schedule.simulation.scenario.entries[0].log_entry_id
-
-
-def _sweep_first_month(schedule: OneByOne, *, until_rest: bool = True) -> None:
-    """Sweep the first month; without ``until_rest``, a request for another sweep stays."""
-    simulation = schedule.simulation
-    start, end = map(format_instant, (simulation.scenario.origin, MONTH))
-    simulation.finish(simulation.command({"command": "sweep", "from": start, "to": end}))
-    if until_rest:
-        schedule.come_to_rest()
-        return
-    _tick_and_work(simulation)
-
-
 # ── lies ─────────────────────────────────────────────────────────────────────────────────────────
 
 _PARAMETERS = template()["Parameters"]
@@ -211,7 +92,7 @@ def _misled(kind: str, wider_than_days: str, hours: str) -> Run:
     until = simulation.now + timedelta(hours=float(hours))
     simulation.api.lie = Lie(kind, timedelta(days=float(wider_than_days)), until)
     while simulation.now < until:
-        _tick_and_work(simulation)
+        tick_and_work(simulation)
         simulation.now += TICK
     oracle.sweeps.api_is_sane = True
     ticks = _live_by_the_schedules(simulation, days=65)
@@ -225,18 +106,9 @@ def _live_by_the_schedules(simulation: Simulation, *, days: int) -> int:
     for tick in range(ticks):
         lookback = _LONG if tick % 4 == 1 else _SHORT
         simulation.finish(simulation.command({"command": "sweep", "lookback": lookback}))
-        _tick_and_work(simulation)
+        tick_and_work(simulation)
         simulation.now += timedelta(hours=6)
     return ticks
-
-
-def _tick_and_work(simulation: Simulation, capacity: int = 1000) -> None:
-    """A tick, and then as many messages as the workers can take, in the queue's order."""
-    simulation.finish(simulation.tick())
-    for _ in range(capacity):
-        if not (messages := simulation.receivable):
-            return
-        simulation.finish(simulation.deliver(messages[0]))
 
 
 # ── limits of the world ──────────────────────────────────────────────────────────────────────────
@@ -265,7 +137,7 @@ def _costly(case: str) -> Run:
     """Calls take time, and the services have limits; what was there in time is exported anyway."""
     simulation = Simulation(_COSTS[case])
     for _ in range(12):
-        _tick_and_work(simulation)
+        tick_and_work(simulation)
         watermark = simulation.timeline.stored_watermark
         holes = [page for page in simulation.undone if page.hole_since is not None]
         passed = watermark is not None and watermark.exported_through > MONTH + timedelta(minutes=1)
@@ -347,7 +219,7 @@ def _fresh(work: str, seed: str) -> Run:
     capacity = _ROOM + _ROOM // 4 + _SWEEPS + 2
     if work != "splits":
         for _ in range(12):
-            _tick_and_work(simulation)
+            tick_and_work(simulation)
             simulation.now += TICK
     if work == "outage":
         simulation.api.away = simulation.window_before(simulation.now - timedelta(days=1))
@@ -358,7 +230,7 @@ def _fresh(work: str, seed: str) -> Run:
         simulation.source.change(SourceChange.INSERT)
         arrivals.append((simulation.now, simulation.source.last_inserted))
         simulation.now += TICK
-        _tick_and_work(simulation, capacity)
+        tick_and_work(simulation, capacity)
         published = {event.entry_id for event in simulation.topic.published}
         late = [at for at, id_ in arrivals if id_ not in published]
         on_time = not late or simulation.now - late[0] <= 3 * TICK
@@ -466,7 +338,6 @@ def _begin_merges(simulation: Simulation) -> list[Process]:
 
 KINDS: dict[str, Callable[..., Run]] = {
     "tied": _tied,
-    "left": _left,
     "misled": _misled,
     "costly": _costly,
     "all-missing": _all_missing,
@@ -482,11 +353,6 @@ KINDS: dict[str, Callable[..., Run]] = {
 def tied_trials() -> Iterator[Trial]:
     for direction, sweeps in product(("back", "forth"), ("merged", "apart")):
         yield Trial("tied", (direction, sweeps))
-
-
-def left_trials() -> Iterator[Trial]:
-    for case in _LEAVING:
-        yield Trial("left", (case,))
 
 
 def misled_trials() -> Iterator[Trial]:

@@ -1,0 +1,88 @@
+"""Puts each mutant to the trials, in a process of its own that imports a patched copy."""
+
+import multiprocessing
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import cpd_exporter
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants.mutant import Mutant
+
+PACKAGE = Path(cpd_exporter.__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class MutantVerdict:
+    """``trial`` and ``evidence`` are empty where the mutant survived all of them.
+
+    ``mistakes`` are the trials that ended otherwise than by a verdict of the oracle's, such as by a
+    ``KeyError``: they catch nothing.
+    """
+
+    mutant: str
+    trial: str
+    evidence: str
+    mistakes: tuple[str, ...] = ()
+
+    @property
+    def killed(self) -> bool:
+        return bool(self.trial)
+
+
+def verdicts(mutants: Iterable[Mutant] = MUTANTS, *, processes: int = 2) -> Iterator[MutantVerdict]:
+    """The verdict on each mutant, in order."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["boto3", "pydantic", "simplejson", "greenlet", "simulator"])
+    with context.Pool(processes, maxtasksperchild=1) as pool:
+        named = list(mutants)
+        for mutant, found in zip(named, pool.imap(try_mutant, named), strict=True):
+            yield MutantVerdict(mutant.name, *found)
+
+
+def try_mutant(mutant: Mutant) -> tuple[str, str, tuple[str, ...]]:
+    """Run the trials against a mutant until one of them catches it by a ``Violation``.
+
+    Returns the members of a verdict but its first. Needs a process of its own: afterwards its
+    modules are the mutant's.
+    """
+    mistakes: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        apply(mutant, Path(folder))
+        for name in [name for name in sys.modules if name.startswith(("cpd_exporter", "tests."))]:
+            del sys.modules[name]
+        sys.path.insert(0, folder)
+        from tests.simulation import invariants, trials  # the mutant's own
+
+        suites = [trials.quick_trials(), trials.quick_sweeps()]
+        queue = chain(*(reversed(suites) if mutant.of_sweeps else suites))
+        trial: trials.Trial | None = None
+        while True:
+            try:
+                # A suite itself runs an undisturbed trial, to find the points of its faults.
+                if (trial := next(queue, None)) is None:
+                    return "", "", tuple(mistakes)
+                trial.run()
+            except invariants.Violation as error:
+                return str(trial or "undisturbed"), str(error), tuple(mistakes)
+            except Exception as error:  # noqa: BLE001  # no verdict: another trial must catch it
+                mistakes.append(f"{trial}: {type(error).__name__}: {error}")
+
+
+def apply(mutant: Mutant, folder: Path) -> None:
+    """Put the patched package into a folder. ``ValueError`` where a patch does not fit."""
+    package = folder / PACKAGE.name
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for patch in mutant.patches:
+        file = package / patch.file
+        text = file.read_text()
+        if text.count(patch.old) != 1:
+            raise ValueError(
+                f"mutant {mutant.name!r}: {patch.file} has {text.count(patch.old)} times:\n"
+                f"{patch.old}"
+            )
+        file.write_text(text.replace(patch.old, patch.new))
