@@ -114,7 +114,7 @@ def test_every_entry_is_published_once_from_where_it_is_stored(
         data = event["data"]
         assert (data["lakeUri"], data["fingerprint"], event["time"]) == places[event["subject"]]
         assert event["type"] == "cpd.entry.created"
-        assert event["source"] == f"/tenants/{api.secret['tenantId']}/cpdEntries"
+        assert event["source"] == f"urn:cpd-exporter:tenant:{api.secret['tenantId']}"
 
 
 def test_faulty_records_are_kept_byte_for_byte(

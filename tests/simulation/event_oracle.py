@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import simplejson
@@ -41,18 +42,21 @@ class EventOracle:
         else:
             is_refused = body["subject"] in self.scenario.refused_whole
             check(Invariant.FROM_STORAGE, is_refused, "an event lacks its entry without need")
+        name = hashlib.sha256(f"{key}\n{body['subject']}".encode()).hexdigest()
+        stored_at = datetime.fromisoformat(row["exportedAt"])
         expected = {
             "specversion": "1.0",
-            "source": f"/tenants/{self.tenant_id}/cpdEntries",
+            "source": f"urn:cpd-exporter:tenant:{self.tenant_id}",
             "type": f"cpd.entry.{row['change']}",
+            "dataschema": f"urn:cpd-exporter:schema:cpd.entry.{row['change']}:1",
             "time": row["exportedAt"],
+            "sequence": f"{stored_at.timestamp() * 1000:.0f}-{name[:16]}",
             "datacontenttype": "application/json",
         }
         actual = {name: body[name] for name in expected}
         check(Invariant.FROM_STORAGE, actual == expected, f"an event says {actual}, not {expected}")
         same = data["fingerprint"] == row["fingerprint"]
         check(Invariant.FROM_STORAGE, same, "an event has another fingerprint than its row")
-        name = hashlib.sha256(f"{key}\n{body['subject']}".encode()).hexdigest()
         check(Invariant.PURE_EVENTS, body["id"] == event.id == name, "an event has another ID")
         filters = attributes_of(row)
         check(Invariant.PURE_EVENTS, event.attributes == filters, f"{event.attributes}")

@@ -364,6 +364,11 @@ WORKER_MUTANTS = (
         ),
     ),
     mutant(
+        "a sequence of the place alone",
+        "a total order is order enough",
+        ("model/event.py", "{_milliseconds(instant)}-{event_id", "{event_id"),
+    ),
+    mutant(
         "a refused event is forgotten",
         "the topic knows why",
         ("worker/publish.py", "    if not refused:\n", "    if refused or not refused:\n"),

@@ -37,10 +37,12 @@ def test_the_golden_event() -> None:
     assert json_text.load(event.body) == {
         "specversion": "1.0",
         "id": event_id,
-        "source": f"/tenants/{TENANT}/cpdEntries",
+        "source": f"urn:cpd-exporter:tenant:{TENANT}",
         "type": "cpd.entry.created",
+        "dataschema": "urn:cpd-exporter:schema:cpd.entry.created:1",
         "subject": ID,
         "time": "2026-03-02T08:00:00.000Z",
+        "sequence": f"1772438400000-{event_id[:16]}",
         "datacontenttype": "application/json",
         "data": {"entry": content(), "fingerprint": row().fingerprint, "lakeUri": URI},
     }
@@ -66,8 +68,36 @@ def test_the_id_is_of_the_place_and_the_entry() -> None:
 @pytest.mark.parametrize("change", Change)
 def test_the_type_names_the_change(change: Change) -> None:
     event = event_for(replace(row(), change=change), key=KEY, uri=URI)
-    assert json_text.load(event.body)["type"] == f"cpd.entry.{change.value}"
+    body = json_text.load(event.body)
+    assert body["type"] == f"cpd.entry.{change.value}"
+    assert body["dataschema"] == f"urn:cpd-exporter:schema:{body['type']}:1"
     assert event.attributes["change"] == change.value
+
+
+def sequence_at(at: datetime, key: str = KEY) -> str:
+    event = event_for(replace(row(), exported_at=at), key=key, uri=URI)
+    return str(json_text.load(event.body)["sequence"])
+
+
+def test_sequences_sort_as_text_in_the_order_of_storing() -> None:
+    instants = [
+        datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC),
+        datetime(2026, 3, 2, 8, tzinfo=UTC),
+        datetime(2026, 3, 2, 8, microsecond=1000, tzinfo=UTC),
+        datetime(2026, 3, 2, 8, 0, 1, tzinfo=UTC),
+        datetime(2286, 11, 20, 17, 46, 39, 999000, tzinfo=UTC),
+    ]
+    sequences = [sequence_at(at) for at in instants]
+    assert sequences == sorted(sequences)
+    assert {len(sequence) for sequence in sequences} == {30}
+
+
+def test_two_pages_that_store_an_entry_at_one_instant_give_an_order_nevertheless() -> None:
+    at = datetime(2026, 3, 2, 8, microsecond=1000, tzinfo=UTC)
+    one, other = sequence_at(at), sequence_at(at, KEY.replace("page", "other"))
+    assert one != other
+    assert one == sequence_at(at)
+    assert one[:13] == other[:13]
 
 
 def test_a_reference_is_the_same_event_without_the_entry() -> None:

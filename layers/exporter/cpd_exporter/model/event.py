@@ -3,14 +3,31 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from cpd_exporter.model import exact_json
-from cpd_exporter.model.row import Row
+from cpd_exporter.model.row import Change, Row
 from cpd_exporter.model.timestamps import format_timestamp
 
 # SNS allows these characters in a message attribute. An event leaves out any other value.
 _ATTRIBUTE = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]{1,256}")
+
+NAMESPACE = "urn:cpd-exporter"
+"""Begins ``source`` and ``dataschema``. A URL would name a host, and the project has none."""
+
+TYPE_PREFIX = "cpd"
+"""Begins each type. The project owns no domain to reverse, and ``cpd`` is no top-level domain: no
+owner of a domain can mean another event by the same name.
+"""
+
+DATA_VERSION = 1
+"""The version of the events' data. A change that breaks consumers makes it a new one."""
+
+SEQUENCE_ID_DIGITS = 16
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +50,40 @@ def reference_for(row: Row, key: str, uri: str) -> Event:
     return _event(row, key, uri, b"")
 
 
+def source_of(tenant_id: str) -> str:
+    """The ``source`` of a tenant's events: an absolute URI that names no host and no stack.
+
+    It stays the same in another account or region, and with another address of the API.
+    """
+    return f"{NAMESPACE}:tenant:{tenant_id}"
+
+
+def schema_of(event_type: str) -> str:
+    """The ``dataschema`` of a type: the ``$id`` of a schema in ``events/schemas``."""
+    return f"{NAMESPACE}:schema:{event_type}:{DATA_VERSION}"
+
+
+def sequence_of(instant: datetime, event_id: str) -> str:
+    """The position of an event among those of its entry; the earlier of two sorts first as text.
+
+    One page lineage stores no two rows of an entry within a millisecond. Two pages may, and then
+    the ID decides, for everybody alike.
+    """
+    return f"{_milliseconds(instant)}-{event_id[:SEQUENCE_ID_DIGITS]}"
+
+
 def _event(row: Row, key: str, uri: str, entry: bytes) -> Event:
     event_id = hashlib.sha256(f"{key}\n{row.entry_id}".encode()).hexdigest()
     # The entry goes out as the bytes that the API sent.
     body = (
-        b'{"specversion":"1.0","id":"%b","source":%b,"type":"cpd.entry.%b","subject":%b,"time":"%b",'
+        b'{"specversion":"1.0","id":"%b",%b,"subject":%b,"time":"%b","sequence":"%b",'
         b'"datacontenttype":"application/json","data":{%b"fingerprint":"%b","lakeUri":%b}}'
         % (
             event_id.encode(),
-            _json(f"/tenants/{row.tenant_id}/cpdEntries"),
-            row.change.encode(),
+            _constant(row.tenant_id, row.change),
             exact_json.dump(row.entry_id),
             _time(row.exported_at),
+            sequence_of(row.exported_at, event_id).encode(),
             entry,
             row.fingerprint.encode(),
             _json(uri),
@@ -53,9 +92,22 @@ def _event(row: Row, key: str, uri: str, entry: bytes) -> Event:
     return Event(event_id, row.entry_id, body.decode(), _attributes(row))
 
 
+@lru_cache(maxsize=8)
+def _constant(tenant_id: str, change: Change) -> bytes:
+    """The members that all events of one change have alike."""
+    event_type = f"{TYPE_PREFIX}.entry.{change}"
+    members = {
+        "source": source_of(tenant_id),
+        "type": event_type,
+        "dataschema": schema_of(event_type),
+    }
+    return exact_json.dump(members)[1:-1]
+
+
 # All events of an object have these alike.
 _json = lru_cache(maxsize=8)(exact_json.dump)
 _time = lru_cache(maxsize=8)(lambda instant: format_timestamp(instant).encode())
+_milliseconds = lru_cache(maxsize=8)(lambda instant: f"{(instant - _EPOCH) // _MILLISECOND:013}")
 
 
 def _attributes(row: Row) -> dict[str, str]:
