@@ -24,12 +24,20 @@ class EventOracle:
         self.tenant_id = tenant_id
         self.bucket = bucket
         self.bodies: dict[tuple[str, str], str] = {}
+        self._pings: dict[str, str] = {}
         self._ids: dict[str, tuple[str, str]] = {}
 
     def judge(self, event: Event, rows_by_key: Mapping[str, Mapping[str, Any]]) -> None:
         """Judge an event by the rows that are stored, by their object's key and their entry."""
         body = simplejson.loads(event.body, use_decimal=True)
         data = body["data"]
+        if body["type"] == "cpd.exporter.ping":
+            place = ("", data["requested"])
+            first = self._pings.setdefault(data["requested"], event.body)
+            check(Invariant.PURE_EVENTS, first == event.body, "one ping has two different events")
+            owner = self._ids.setdefault(body["id"], place)
+            check(Invariant.PURE_EVENTS, owner == place, "a ping shares its event ID")
+            return
         bucket = f"s3://{self.bucket}/"
         key = str(data["lakeUri"]).removeprefix(bucket)
         row = rows_by_key.get(key, {}).get(body["subject"])

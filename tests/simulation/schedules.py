@@ -261,6 +261,7 @@ class Chaos:
             {"command": "replay", **span},
             {"command": "replay", "storedFrom": span["from"], "storedTo": span["to"]},
             {"command": "verify", **span},
+            {"command": "ping", "attributes": {"change": "created"}},
             {"command": "confirm-deletions"},
         )
         return rng.choice(commands)

@@ -86,6 +86,9 @@ class TestJobs:
         lease_until=LATER,
         attempts=3,
         error="the service answered 500",
+        entry_ids=("a", "b"),
+        position=1,
+        attributes={"change": "created"},
     )
 
     def test_are_kept_whole_and_by_name(self, timeline: Timeline) -> None:

@@ -10,7 +10,7 @@ import pytest
 import simplejson
 
 from cpd_exporter.model.timestamps import format_instant
-from simulator import Behaviour, InjectedFault
+from simulator import Behaviour, EntryStore, InjectedFault
 from tests.contracts.account import BUCKET
 from tests.support.deployment import (
     REFLECTION,
@@ -26,7 +26,7 @@ from tests.support.deployment import (
 COMMANDS = sorted(
     path.stem
     for path in (ROOT / "events").glob("planner-*.json")
-    if path.stem not in ("planner-export", "planner-schedule", "planner-status")
+    if path.stem not in ("planner-export", "planner-ping", "planner-schedule", "planner-status")
 )
 
 
@@ -245,3 +245,13 @@ def test_a_command_that_was_accepted_outlives_its_failed_tick(stack: Deployment)
     stack.simulator.behaviour = Behaviour()
     stack.run(sample("planner-schedule"))
     assert stack.published() == [("updated", edited)]
+
+
+def test_a_ping_reaches_the_subscriber_before_the_first_export(stack: Deployment) -> None:
+    stack.simulator.store = EntryStore()
+    answer = stack.run(sample("planner-ping"))
+    [message] = stack.account.received(stack.account.subscriber_url)
+    body = json.loads(message["Body"])
+    assert (body["type"], body["data"]["requested"]) == ("cpd.exporter.ping", answer["requested"])
+    sent = {name: one["StringValue"] for name, one in message["MessageAttributes"].items()}
+    assert sent == sample("planner-ping")["attributes"]

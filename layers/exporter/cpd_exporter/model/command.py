@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     TypeAdapter,
@@ -12,6 +13,7 @@ from pydantic import (
 )
 
 from cpd_exporter.errors import MalformedInputError
+from cpd_exporter.model.event import is_attribute
 from cpd_exporter.model.schema import Instant, StrictModel, faults_of
 from cpd_exporter.model.timestamps import EARLIEST
 
@@ -21,6 +23,17 @@ type QueueArn = Annotated[
 """A standard queue. Events have no order, so a FIFO queue would promise too much."""
 
 type EntryId = Annotated[str, Field(min_length=1, max_length=256)]
+
+type AttributeName = Annotated[str, Field(pattern="^(change|activityType|categoryId|isVerified)$")]
+
+
+def _sendable(value: str) -> str:
+    if not is_attribute(value):
+        raise ValueError("no message attribute may hold this")
+    return value
+
+
+type AttributeValue = Annotated[str, AfterValidator(_sendable)]
 
 MAX_LOOKBACK = timedelta(days=36_525)
 
@@ -115,6 +128,18 @@ class Verify(StrictModel):
         return _in_order(self, self.start, self.to)
 
 
+class Ping(StrictModel):
+    """Publish an event of no entry, so that a subscriber tries filter, policy and encryption.
+
+    ``attributes`` are its message attributes: those of an event that the filter is to be tried
+    with.
+    """
+
+    command: Literal["ping"]
+    queue_arn: QueueArn | None = None
+    attributes: dict[AttributeName, AttributeValue] = Field(default_factory=dict)
+
+
 class Cancel(StrictModel):
     """End a job that was given by mistake, by its name in ``status``."""
 
@@ -129,7 +154,16 @@ class ConfirmDeletions(StrictModel):
 
 
 type Command = (
-    Export | Status | Sweep | Backfill | Refresh | Replay | Verify | Cancel | ConfirmDeletions
+    Export
+    | Status
+    | Sweep
+    | Backfill
+    | Refresh
+    | Replay
+    | Verify
+    | Ping
+    | Cancel
+    | ConfirmDeletions
 )
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
@@ -145,6 +179,7 @@ _ALLOWED = "; ".join(  # noqa: FLY002  # a command a line
         '{"command": "replay", "from": …, "to": …} (perhaps with "queueArn": "arn:aws:sqs:…")',
         '{"command": "replay", "storedFrom": …, "storedTo": …} (perhaps with "queueArn")',
         '{"command": "verify", "from": …, "to": …}',
+        '{"command": "ping"} (perhaps with "queueArn" and "attributes")',
         '{"command": "cancel", "name": "…"}',
         '{"command": "confirm-deletions"}',
     )

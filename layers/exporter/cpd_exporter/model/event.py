@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -32,7 +33,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One notification. Subscribers receive ``body`` and filter by ``attributes``."""
+    """One notification. Subscribers receive ``body`` and filter by ``attributes``.
+
+    A ping is of no entry: its ``entry_id`` is empty.
+    """
 
     id: str
     entry_id: str
@@ -48,6 +52,29 @@ def event_for(row: Row, key: str, uri: str) -> Event:
 def reference_for(row: Row, key: str, uri: str) -> Event:
     """The reference event of a row whose event the topic refuses: subscribers read the lake."""
     return _event(row, key, uri, b"")
+
+
+def ping_for(
+    tenant_id: str, name: str, requested_at: datetime, attributes: Mapping[str, str]
+) -> Event:
+    """The ping of a command, by the name that the command's answer gave: it names no entry.
+
+    ``attributes`` are those of an event that the subscriber's filter is to be tried with.
+    """
+    event_id = hashlib.sha256(name.encode()).hexdigest()
+    event_type = f"{TYPE_PREFIX}.exporter.ping"
+    body = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source_of(tenant_id),
+        "type": event_type,
+        "dataschema": schema_of(event_type),
+        "time": format_timestamp(requested_at),
+        "sequence": sequence_of(requested_at, event_id),
+        "datacontenttype": "application/json",
+        "data": {"requested": name},
+    }
+    return Event(event_id, "", exact_json.dump(body).decode(), dict(attributes))
 
 
 def source_of(tenant_id: str) -> str:
@@ -118,4 +145,9 @@ def _attributes(row: Row) -> dict[str, str]:
         "categoryId": entry.category.category_id,
         "isVerified": "true" if entry.is_verified else "false",
     }
-    return {name: value for name, value in candidates.items() if _ATTRIBUTE.fullmatch(value)}
+    return {name: value for name, value in candidates.items() if is_attribute(value)}
+
+
+def is_attribute(value: str) -> bool:
+    """Whether SNS takes the value in a message attribute."""
+    return _ATTRIBUTE.fullmatch(value) is not None

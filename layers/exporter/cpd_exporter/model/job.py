@@ -1,6 +1,7 @@
 """Jobs: work that takes more than one tick, given by an operator or by the planner."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,6 +21,7 @@ class JobKind(StrEnum):
     VERIFY = "verify"
     REFRESH = "refresh"
     REPUBLISH = "republish"
+    PING = "ping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Job:
     stored job's name changes nothing. The planner does sweeps and backfills itself, and sends all
     other jobs to a worker. A refresh looks up ``entry_ids``, and is done up to ``position``. A
     replay is done up to the place ``after``, which is near the cursor, and there up to row
-    ``position``.
+    ``position``. A ping has ``attributes``.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Job:
     entry_ids: tuple[str, ...] = ()
     position: int = 0
     after: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def due(self, now: datetime, resend_policy: ResendPolicy) -> bool:
         """Whether the planner has to send the job to a worker, for the first time or again."""

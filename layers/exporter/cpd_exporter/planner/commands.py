@@ -12,6 +12,7 @@ from cpd_exporter.model.command import (
     Command,
     ConfirmDeletions,
     Export,
+    Ping,
     Refresh,
     Replay,
     Status,
@@ -41,10 +42,12 @@ class CommandHandler:
     def accept(self, command: Command) -> dict[str, Any]:  # noqa: PLR0911  # one return a command
         """Store a command; returns the members that the answer gets from it, as JSON.
 
-        Before the first tick, no command has anything to work on.
+        Before the first tick, no command but a ping has anything to work on.
         """
         if isinstance(command, Export | Status):
             return {}
+        if isinstance(command, Ping):
+            return self._ping(command)
         exported = self.timeline.watermark()
         if exported is None:
             return {"requested": None, "note": NOTHING_EXPORTED}
@@ -113,6 +116,15 @@ class CommandHandler:
         name = f"refresh:{format_instant(now)}/{digest}"
         kind, token = JobKind.REFRESH, self.new_token()
         self.timeline.add_job(Job(name, kind, now, now, now, now, token, entry_ids=entry_ids))
+        return {"requested": name}
+
+    def _ping(self, command: Ping) -> dict[str, Any]:
+        """Store a ping. Its name makes the event's ID, so no two pings share one."""
+        now, token = self.clock(), self.new_token()
+        name = f"ping:{format_instant(now)}/{token}"
+        kind, queue_arn, attributes = JobKind.PING, command.queue_arn, command.attributes
+        job = Job(name, kind, now, now, now, now, token, queue_arn, attributes=attributes)
+        self.timeline.add_job(job)
         return {"requested": name}
 
     def _cancel(self, command: Cancel) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.ports import Clock, NewToken, PlannerTimeline, Queue
 
 _LONG_JOBS = (JobKind.REPLAY, JobKind.REPLAY_STORED, JobKind.VERIFY)
-_SHORT_JOBS = (JobKind.REFRESH, JobKind.REPUBLISH)
+_SHORT_JOBS = (JobKind.REFRESH, JobKind.REPUBLISH, JobKind.PING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Rows to the lake, then to the subscribers: stored before published, published from storage."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.event import Event, event_for, reference_for
@@ -8,7 +9,7 @@ from cpd_exporter.model.page import PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.row import Row, StoredRows, decode, encode
 from cpd_exporter.ports import Lake
-from cpd_exporter.worker.attempt import PageClaim
+from cpd_exporter.worker.attempt import JobClaim, PageClaim
 
 MAX_ROWS_AT_ONCE = 100
 """Rows that are published at once; the worker looks at the time in between."""
@@ -18,6 +19,13 @@ MAX_ROWS_PER_POSITION = 1000
 
 type Publish = Callable[[Sequence[Event]], dict[str, str]]
 """Sends events; returns the IDs of those that are refused for good, with the reasons."""
+
+
+def publisher_for(claim: JobClaim) -> Publish:
+    """Where a job's events go: to its queue if it names one, otherwise to all subscribers."""
+    if claim.job.queue_arn is None:
+        return claim.context.topic.publish
+    return partial(claim.context.replay_queue.deliver, claim.job.queue_arn)
 
 
 def resume(claim: PageClaim) -> StoredRows | None:

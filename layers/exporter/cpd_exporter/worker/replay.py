@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import batched
 
 from cpd_exporter.errors import LakeError, PermanentError
@@ -29,8 +28,8 @@ from cpd_exporter.worker.lake_reader import LakeReader, share_of_index
 from cpd_exporter.worker.publish import (
     MAX_ROWS_AT_ONCE,
     MAX_ROWS_PER_POSITION,
-    Publish,
     publish_stored,
+    publisher_for,
 )
 
 _GENERATION = re.compile(r"_g(\d+)_[^/]*$")
@@ -85,7 +84,7 @@ class _Total:
 
 def _publish(claim: JobClaim, steps: Iterator[Step], has_time_left: HasTimeLeft) -> WorkReport:
     """Do one step at least, and store how far the job is now and then."""
-    publish, total, unsaved = _publisher(claim), _Total(), 0
+    publish, total, unsaved = publisher_for(claim), _Total(), 0
     for step in steps:
         if step.rows:
             total.refused += publish_stored(publish, claim.context.lake, step.rows)
@@ -101,12 +100,6 @@ def _publish(claim: JobClaim, steps: Iterator[Step], has_time_left: HasTimeLeft)
             return total.report(Outcome.PAUSED)
     claim.end()
     return total.report(Outcome.DONE)
-
-
-def _publisher(claim: JobClaim) -> Publish:
-    if claim.job.queue_arn is None:
-        return claim.context.topic.publish
-    return partial(claim.context.replay_queue.deliver, claim.job.queue_arn)
 
 
 # ── by the entries' dates ────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from cpd_exporter.ports import HasTimeLeft
 from cpd_exporter.worker.attempt import Claim, JobClaim, PageClaim, SupersededError
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.export import export_page, give_up_page
+from cpd_exporter.worker.ping import ping
 from cpd_exporter.worker.refresh import refresh
 from cpd_exporter.worker.replay import replay, replay_stored
 from cpd_exporter.worker.republish import republish
@@ -25,6 +26,7 @@ _JOBS: dict[JobKind, Callable[[JobClaim, HasTimeLeft], WorkReport]] = {
     JobKind.VERIFY: verify,
     JobKind.REFRESH: refresh,
     JobKind.REPUBLISH: republish,
+    JobKind.PING: ping,
 }
 
 

@@ -245,6 +245,7 @@ JOB = Codec(
     entry_ids=_ValueType(lambda ids: list(ids) or None, tuple),
     position=_NUMBER_BUT_ZERO,
     after=_ValueType(lambda place: place or None, str),
+    attributes=_ValueType(lambda attributes: dict(attributes) or None, dict),
 )
 BREAKER = Codec(
     Breaker,
