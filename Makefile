@@ -9,7 +9,8 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 # Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run send up check test ordeal prove mutate bench lint validate format build lock clean tools \
+.PHONY: help demo run send up check test ordeal prove mutate bench lint validate contract release-contract \
+	format build lock clean tools \
 	build-ExporterLayer build-PlannerFunction build-WorkerFunction
 
 help: ## List the targets
@@ -56,6 +57,12 @@ lint: tools ## Check format, style, types, imports and the template
 
 validate: tools ## Let SAM check the template
 	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint --region us-east-1
+
+contract: tools ## Write the events' schemas and samples from the code
+	PYTHONPATH=layers/exporter .venv/bin/python -m tools.contract
+
+release-contract: tools # Keep the schemas as the released contract, which later ones must not break
+	PYTHONPATH=layers/exporter .venv/bin/python -m tools.contract --release
 
 format: tools ## Format the code
 	.venv/bin/ruff check --fix

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from cpd_exporter.errors import MalformedInputError
-from cpd_exporter.model.event import is_attribute
+from cpd_exporter.model.event import ATTRIBUTES, is_attribute
 from cpd_exporter.model.schema import Instant, StrictModel, faults_of
 from cpd_exporter.model.timestamps import EARLIEST
 
@@ -24,7 +24,7 @@ type QueueArn = Annotated[
 
 type EntryId = Annotated[str, Field(min_length=1, max_length=256)]
 
-type AttributeName = Annotated[str, Field(pattern="^(change|activityType|categoryId|isVerified)$")]
+type AttributeName = Annotated[str, Field(pattern=f"^({'|'.join(ATTRIBUTES)})$")]
 
 
 def _sendable(value: str) -> str:

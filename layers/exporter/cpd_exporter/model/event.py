@@ -22,6 +22,11 @@ TYPE_PREFIX = "cpd"
 owner of a domain can mean another event by the same name.
 """
 
+PING_TYPE = f"{TYPE_PREFIX}.exporter.ping"
+
+ATTRIBUTES = ("change", "activityType", "categoryId", "isVerified")
+"""The names of the message attributes."""
+
 DATA_VERSION = 1
 """The version of the events' data. A change that breaks consumers makes it a new one."""
 
@@ -62,19 +67,23 @@ def ping_for(
     ``attributes`` are those of an event that the subscriber's filter is to be tried with.
     """
     event_id = hashlib.sha256(name.encode()).hexdigest()
-    event_type = f"{TYPE_PREFIX}.exporter.ping"
     body = {
         "specversion": "1.0",
         "id": event_id,
         "source": source_of(tenant_id),
-        "type": event_type,
-        "dataschema": schema_of(event_type),
+        "type": PING_TYPE,
+        "dataschema": schema_of(PING_TYPE),
         "time": format_timestamp(requested_at),
         "sequence": sequence_of(requested_at, event_id),
         "datacontenttype": "application/json",
         "data": {"requested": name},
     }
     return Event(event_id, "", exact_json.dump(body).decode(), dict(attributes))
+
+
+def entry_type(change: Change) -> str:
+    """The ``type`` of an entry's events."""
+    return f"{TYPE_PREFIX}.entry.{change}"
 
 
 def source_of(tenant_id: str) -> str:
@@ -122,7 +131,7 @@ def _event(row: Row, key: str, uri: str, entry: bytes) -> Event:
 @lru_cache(maxsize=8)
 def _constant(tenant_id: str, change: Change) -> bytes:
     """The members that all events of one change have alike."""
-    event_type = f"{TYPE_PREFIX}.entry.{change}"
+    event_type = entry_type(change)
     members = {
         "source": source_of(tenant_id),
         "type": event_type,
@@ -139,13 +148,14 @@ _milliseconds = lru_cache(maxsize=8)(lambda instant: f"{(instant - _EPOCH) // _M
 
 def _attributes(row: Row) -> dict[str, str]:
     entry = row.documented()
-    candidates = {
-        "change": row.change.value,
-        "activityType": entry.activity.type,
-        "categoryId": entry.category.category_id,
-        "isVerified": "true" if entry.is_verified else "false",
-    }
-    return {name: value for name, value in candidates.items() if is_attribute(value)}
+    values = (
+        row.change.value,
+        entry.activity.type,
+        entry.category.category_id,
+        "true" if entry.is_verified else "false",
+    )
+    named = zip(ATTRIBUTES, values, strict=True)
+    return {name: value for name, value in named if is_attribute(value)}
 
 
 def is_attribute(value: str) -> bool:
