@@ -79,7 +79,7 @@ def samples() -> dict[str, Event]:
     """An event of each type and, of a type that has one, the reference event, by file name."""
     window = Window(STORED_AT - timedelta(minutes=10), STORED_AT - timedelta(minutes=5))
     page = Page(window, generation=1, timeline_id=_TOKEN, revision=_TOKEN)
-    key = lake_key(_TENANT, page)
+    key = lake_key(page)
     uri = f"s3://lake/{key}"
     made: dict[str, Event] = {}
     for change in Change:

@@ -9,7 +9,7 @@ from cpd_exporter.ports import Lake
 from tests.contracts.account import BUCKET
 from tests.support.fakes import FakeLake
 
-KEY = "entries/tenant=t/entry_month=2026-01/20260101T000000Z_20260102T000000Z_g1_e.jsonl.gz"
+KEY = "entries/entry_month=2026-01/20260101T000000Z_20260102T000000Z_g1_e.jsonl.gz"
 
 
 @pytest.fixture(params=["in memory", "S3"])

@@ -82,14 +82,12 @@ def test_every_entry_is_in_the_lake_exactly_as_it_is_in_the_api(
     assert len(stored) == len(api.valid)
 
 
-def test_objects_are_partitioned_by_tenant_and_month(
-    rows: dict[str, list[dict[str, Any]]], api: Api
-) -> None:
+def test_objects_are_partitioned_by_month(rows: dict[str, list[dict[str, Any]]], api: Api) -> None:
     tenant_id = api.secret["tenantId"]
     for key, lines in rows.items():
         months = {row["entryDate"][: len("2026-01")] for row in lines}
         assert len(months) == 1
-        assert key.startswith(f"entries/tenant={tenant_id}/entry_month={months.pop()}/")
+        assert key.startswith(f"entries/entry_month={months.pop()}/")
         assert {row["tenantId"] for row in lines} == {tenant_id}
         assert {row["change"] for row in lines} == {"created"}
 

@@ -15,7 +15,7 @@ from tests.simulation.invariants import Invariant, check
 type StoredRow = dict[str, Any]
 
 _KEY = re.compile(
-    r"entries/tenant=(?P<tenant>[^/]+)/entry_month=(?P<month>\d{4}-\d\d)"
+    r"entries/entry_month=(?P<month>\d{4}-\d\d)"
     r"/(?P<start>\d{8}T\d{6}Z)_(?P<end>\d{8}T\d{6}Z)_g(?P<generation>\d+)_(?P<timeline_id>[0-9a-f]{16})"
     r"\.jsonl\.gz"
 )
@@ -34,20 +34,18 @@ _OWN = (
 class Place:
     """The piece of work that a key of rows names."""
 
-    tenant: str
     month: str
     start: datetime
     end: datetime
     generation: int
     timeline_id: str
 
-    def is_of(self, page: Page, tenant: str) -> bool:
-        return (page.window.start, page.window.end, page.generation, page.timeline_id, tenant) == (
+    def is_of(self, page: Page) -> bool:
+        return (page.window.start, page.window.end, page.generation, page.timeline_id) == (
             self.start,
             self.end,
             self.generation,
             self.timeline_id,
-            self.tenant,
         ) and self.month == f"{self.start:%Y-%m}"
 
 
@@ -57,7 +55,6 @@ def place_of(key: str) -> Place | None:
     if found is None:
         return None
     return Place(
-        found["tenant"],
         found["month"],
         _instant(found["start"]),
         _instant(found["end"]),

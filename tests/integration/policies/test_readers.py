@@ -16,18 +16,18 @@ type Asked = tuple[str, str, dict[str, str]]
 
 BUCKET, TOPIC = "LakeBucket.Arn", "NotificationsTopic"
 SUBSCRIBE: Asked = ("sns:Subscribe", TOPIC, {})
-READ: Asked = ("s3:GetObject", f"{BUCKET}/entries/tenant=t/entry_month=2026-01/x.jsonl.gz", {})
-LIST: Asked = ("s3:ListBucket", BUCKET, {"s3:prefix": "entries/tenant=t/"})
+READ: Asked = ("s3:GetObject", f"{BUCKET}/entries/entry_month=2026-01/x.jsonl.gz", {})
+LIST: Asked = ("s3:ListBucket", BUCKET, {"s3:prefix": "entries/"})
 MORE: tuple[Asked, ...] = (
     ("sns:Publish", TOPIC, {}),
     ("sns:SetTopicAttributes", TOPIC, {}),
     ("sns:AddPermission", TOPIC, {}),
     ("s3:PutObject", READ[1], {}),
     ("s3:DeleteObject", READ[1], {}),
-    ("s3:GetObject", f"{BUCKET}/index/tenant=t/x.jsonl.gz", {}),
-    ("s3:GetObject", f"{BUCKET}/quarantine/tenant=t/x", {}),
-    ("s3:GetObject", f"{BUCKET}/readings/tenant=t/x", {}),
-    ("s3:GetObject", f"{BUCKET}/reports/tenant=t/x.json", {}),
+    ("s3:GetObject", f"{BUCKET}/index/x.jsonl.gz", {}),
+    ("s3:GetObject", f"{BUCKET}/quarantine/x", {}),
+    ("s3:GetObject", f"{BUCKET}/readings/x", {}),
+    ("s3:GetObject", f"{BUCKET}/reports/x.json", {}),
     ("s3:ListBucket", BUCKET, {"s3:prefix": "quarantine/"}),
     ("s3:ListBucket", BUCKET, {}),
 )

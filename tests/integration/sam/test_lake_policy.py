@@ -70,7 +70,7 @@ def denied_by(
     return str(sid)
 
 
-ROWS = "entries/tenant=t/entry_month=2026-01/a.jsonl.gz"
+ROWS = "entries/entry_month=2026-01/a.jsonl.gz"
 
 
 def test_a_write_says_that_it_replaces_nothing() -> None:
@@ -88,7 +88,7 @@ def test_the_parts_of_a_large_upload_need_no_such_header() -> None:
 @pytest.mark.parametrize("who", [WORKER, PLANNER])
 def test_no_function_deletes_rows(who: str, action: str) -> None:
     assert denied_by(who, action, ROWS) == "KeepRows"
-    assert denied_by(who, action, "index/tenant=t/a.jsonl.gz") == ""
+    assert denied_by(who, action, "index/a.jsonl.gz") == ""
 
 
 def test_an_operator_may_erase_a_persons_rows() -> None:

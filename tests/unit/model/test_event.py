@@ -15,7 +15,7 @@ from tests.support.samples import TENANT, content, entry, row_for
 
 # What SNS and SQS take in a message.
 _SENDABLE = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
-KEY = f"entries/tenant={TENANT}/entry_month=2026-03/page.jsonl.gz"
+KEY = "entries/entry_month=2026-03/page.jsonl.gz"
 URI = f"s3://lake/{KEY}"
 ID = "6610a1b2c3d4e5f601234567"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cpd_exporter.model.page import Page, PageState, lake_key, parts_of
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.timestamps import SECOND
-from tests.support.samples import START, TENANT, page
+from tests.support.samples import START, page
 
 POLICY = ResendPolicy(in_queue=timedelta(minutes=12))
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
@@ -22,10 +22,9 @@ def ago(**by: float) -> datetime:
     return NOW - timedelta(**by)
 
 
-def test_the_key_is_of_tenant_month_window_generation_and_timeline() -> None:
-    assert lake_key(TENANT, page(generation=3)) == (
-        f"entries/tenant={TENANT}/entry_month=2026-03/"
-        f"20260301T120000Z_20260301T130000Z_g3_{'e' * 16}.jsonl.gz"
+def test_the_key_is_of_month_window_generation_and_timeline() -> None:
+    assert lake_key(page(generation=3)) == (
+        f"entries/entry_month=2026-03/20260301T120000Z_20260301T130000Z_g3_{'e' * 16}.jsonl.gz"
     )
 
 
@@ -37,12 +36,12 @@ def test_no_key_serves_two_pieces_of_work() -> None:
         page(timeline_id="f" * 16),
         page(start=START - SECOND),
     ]
-    assert len({lake_key(TENANT, each) for each in pages} | {lake_key("other", page())}) == 6
+    assert len({lake_key(each) for each in pages}) == 5
 
 
 def test_state_and_attempts_do_not_change_the_key() -> None:
     later = page(state=PageState.STORED, attempts=4, revision="r9", error="late")
-    assert lake_key(TENANT, later) == lake_key(TENANT, page())
+    assert lake_key(later) == lake_key(page())
 
 
 @pytest.mark.parametrize("state", UNDONE)
@@ -111,7 +110,7 @@ def test_parts_tile_what_they_replace(seconds: int, parts: int) -> None:
         assert (part.generation, part.timeline_id, part.revision) == (5, whole.timeline_id, "r2")
         assert (part.state, part.attempts) == (PageState.OPEN, 0)
         assert part.due(NOW, POLICY)
-    assert not {lake_key(TENANT, part) for part in replaced} & {lake_key(TENANT, whole)}
+    assert not {lake_key(part) for part in replaced} & {lake_key(whole)}
 
 
 def test_the_parts_of_a_hole_are_holes() -> None:

@@ -16,7 +16,7 @@ from tests.support.fakes import FakeLake, FakeTimeline
 from tests.support.samples import START, TENANT, page
 
 NOW = START + timedelta(days=30)
-KEY = "index/tenant=t/a.jsonl.gz"
+KEY = "index/a.jsonl.gz"
 
 
 def noted(*, notes: int = 1, **facts: Any) -> tuple[FakeTimeline, FakeLake]:

@@ -18,7 +18,7 @@ from cpd_exporter.model.page import PageState, lake_key
 from cpd_exporter.worker.context import MAX_SPLIT_PARTS, Outcome, WorkReport
 from tests.support.pages import assert_published_once, attempt, done, fail, page_of, planned
 from tests.support.samples import row_for, works
-from tests.support.world import TENANT, World
+from tests.support.world import World
 
 
 def test_an_overflow_is_replaced_by_parts_which_the_next_tick_sends() -> None:
@@ -81,7 +81,7 @@ def store_an_older_version(world: World, work: PageMessage) -> None:
         for record in world.api.query(work.window).records
         if isinstance(record, Entry)
     )
-    assert world.lake.put_new(lake_key(TENANT, page), body)
+    assert world.lake.put_new(lake_key(page), body)
 
 
 def test_what_is_stored_already_is_published_and_not_fetched_anew() -> None:

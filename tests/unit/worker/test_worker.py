@@ -27,7 +27,7 @@ def test_a_page_is_stored_published_and_done() -> None:
     page = page_of(world, work)
     assert (page.state, page.entries, page.attempts) == (PageState.DONE, 20, 1)
     assert (page.error, page.hole_since, page.lease_until) == (None, None, None)
-    assert list(world.lake.objects) == [page.object] == [lake_key(TENANT, page)]
+    assert list(world.lake.objects) == [page.object] == [lake_key(page)]
     world.planner.tick()
     assert_published_once(world)
 

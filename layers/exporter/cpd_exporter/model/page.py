@@ -169,10 +169,10 @@ class ConditionalWrite:
     after: Page | None
 
 
-def lake_key(tenant_id: str, page: Page) -> str:
+def lake_key(page: Page) -> str:
     """The only key for the page's rows, whichever attempt writes them."""
     month = f"{page.window.start:%Y-%m}"
-    return f"entries/tenant={tenant_id}/entry_month={month}/{page.name}.jsonl.gz"
+    return f"entries/entry_month={month}/{page.name}.jsonl.gz"
 
 
 def parts_of(page: Page, parts: int, *, revision: str, attempts: int = 0) -> list[Page]:

@@ -89,9 +89,9 @@ _written = lru_cache(maxsize=8)(format_timestamp)
 _read = lru_cache(maxsize=8)(parse_instant)
 
 
-def index_object_key(tenant_id: str, page_name: str, revision: str, body: bytes) -> str:
+def index_object_key(page_name: str, revision: str, body: bytes) -> str:
     """The key of an index. It holds the page's random revision, so that no two attempts share a
     key, and an object that was removed is never named later.
     """
     digest = hashlib.sha256(body).hexdigest()[:16]
-    return f"index/tenant={tenant_id}/{page_name}_{revision}_{digest}.jsonl.gz"
+    return f"index/{page_name}_{revision}_{digest}.jsonl.gz"

@@ -223,4 +223,4 @@ def quarantine(tenant_id: str, faulty: FaultyEntry) -> tuple[str, bytes]:
     """
     digest = hashlib.sha256(faulty.source).hexdigest()
     reason = exact_json.dump({"tenantId": tenant_id, "fault": faulty.fault, "sha256": digest})
-    return f"quarantine/tenant={tenant_id}/{digest}", reason + b"\n" + faulty.source
+    return f"quarantine/{digest}", reason + b"\n" + faulty.source

@@ -136,7 +136,7 @@ class PageClaim(Claim):
     @property
     def key(self) -> str:
         """The one lake key that this page's rows may be written to."""
-        return lake_key(self.context.timeline.tenant_id, self.page)
+        return lake_key(self.page)
 
     @property
     def attempts(self) -> int:

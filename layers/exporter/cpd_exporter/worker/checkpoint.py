@@ -35,9 +35,8 @@ class LakeCheckpoint:
 
     def save(self, progress: bytes) -> None:
         context, page = self.claim.context, self.claim.page
-        tenant_id = context.timeline.tenant_id
         name = f"{page.name}_{self._settings}_{context.new_token()}"
-        key = f"readings/tenant={tenant_id}/{name}.jsonl.gz"
+        key = f"readings/{name}.jsonl.gz"
         context.lake.put_new(key, progress)
         since = page.reading_since if page.reading_key else None
         self.claim.progress(reading_key=key, reading_since=since or self.began_at)

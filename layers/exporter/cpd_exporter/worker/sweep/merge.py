@@ -64,7 +64,7 @@ def write_indexes(
         key = None
         if index:
             body = page_index.encode(index)
-            key = index_object_key(context.timeline.tenant_id, page.name, page.revision, body)
+            key = index_object_key(page.name, page.revision, body)
             bodies[key], starts[key] = body, page.window.start
         written.append(replace(page, index_key=key))
     if starts:

@@ -89,4 +89,4 @@ def _name(claim: JobClaim) -> str:
     job = claim.job
     requested_at = f"{job.requested_at:%Y%m%dT%H%M%S.%fZ}"
     span = f"{job.start:{_STAMP}}_{job.end:{_STAMP}}_{requested_at}"
-    return f"reports/tenant={claim.context.timeline.tenant_id}/verify-{span}"
+    return f"reports/verify-{span}"
