@@ -6,7 +6,7 @@ import pytest
 
 from cpd_exporter.adapters.aws.lake import S3Lake
 from cpd_exporter.ports import Lake
-from tests.contracts.account import BUCKET
+from tests.contracts.account import BUCKET, MotoAccount
 from tests.support.fakes import FakeLake
 
 KEY = "entries/entry_month=2026-01/20260101T000000Z_20260102T000000Z_g1_e.jsonl.gz"
@@ -67,3 +67,18 @@ def test_entries_are_listed_from_an_instant_on(lake: Lake) -> None:
     assert sorted(key for _, key in listed) == keys
     assert all(at.tzinfo is UTC and not at.microsecond and at > before for at, _ in listed)
     assert lake.entries_since(max(at for at, _ in listed) + timedelta(seconds=1)) == []
+
+
+def test_the_progress_is_replaced(lake: Lake) -> None:
+    lake.put_new("entries/a", b"x")
+    for body in (b"first", b"second"):
+        lake.put_progress(body)
+    assert lake.read("entries/a") == b"x"
+
+
+def test_the_progress_is_beside_the_entries(account: MotoAccount) -> None:
+    lake = S3Lake(account.s3, BUCKET)
+    for body in (b"first", b"second"):
+        lake.put_progress(body)
+    stored = account.s3.get_object(Bucket=BUCKET, Key="progress.json")
+    assert (stored["Body"].read(), stored["ContentType"]) == (b"second", "application/json")

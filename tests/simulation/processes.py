@@ -92,6 +92,7 @@ WRITES = frozenset(
         "timeline.update_refusal",
         "queue.send",
         "lake.put_new",
+        "lake.put_progress",
         "topic.publish",
         "replay_queue.deliver",
     }

@@ -236,6 +236,7 @@ def test_the_planner_may_do_what_it_does_and_no_more() -> None:
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "s3:DeleteObject",
+        "s3:PutObject",
         "secretsmanager:GetSecretValue",
         "sqs:SendMessage",
         "xray:PutTelemetryRecords",  # with Tracing=Active

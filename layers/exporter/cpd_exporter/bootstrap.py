@@ -30,9 +30,9 @@ from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.ports import (
     Clock,
     EntriesApi,
-    IndexRemover,
     Lake,
     NewToken,
+    PlannerLake,
     PlannerTimeline,
     Queue,
     ReplayQueue,
@@ -65,7 +65,7 @@ def build_planner(
     clock: Clock,
     new_token: NewToken,
     limits: "PlannerLimits",
-    lake: IndexRemover,
+    lake: PlannerLake,
 ) -> "Planner":
     """Build the planner of any world, real or simulated."""
     from cpd_exporter.planner.planner import Planner

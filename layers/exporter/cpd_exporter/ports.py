@@ -89,8 +89,8 @@ class PageStore(Protocol):
     def pages_before(self, end: datetime) -> Iterator[Page]:
         """All pages that start before ``end``, the latest first."""
 
-    def undone(self) -> Iterator[Page]:
-        """All pages that are not done, in order."""
+    def undone(self, window: Window | None = None) -> Iterator[Page]:
+        """All pages that are not done, in order; with a window, those that start within it."""
 
     def flagged(self, flag: PageFlag) -> Iterator[Page]:
         """All done pages with this flag, in order."""
@@ -252,14 +252,17 @@ class Queue(Protocol):
         """Send any number of messages; returns those that are surely in the queue."""
 
 
-class IndexRemover(Protocol):
-    """Removes page indexes, and nothing else."""
+class PlannerLake(Protocol):
+    """The lake as the planner uses it."""
 
     def delete_index(self, key: str) -> None:
         """Delete the object under ``index/``, if there is one; raises ``ValueError`` for others."""
 
+    def put_progress(self, body: bytes) -> None:
+        """Write ``progress.json``, the only object that is ever replaced."""
 
-class Lake(IndexRemover, Protocol):
+
+class Lake(PlannerLake, Protocol):
     """Write-once objects."""
 
     def put_new(self, key: str, body: bytes) -> bool:

@@ -67,6 +67,18 @@ class TestReading:
         assert list(timeline.pages_before(ORIGIN + 9 * DAY)) == planned[::-1]
         assert list(timeline.undone()) == planned
 
+    def test_the_undone_pages_that_start_within_a_window(
+        self, timeline: Timeline, planned: list[Page]
+    ) -> None:
+        def starting(start: datetime, end: datetime) -> list[Page]:
+            return list(timeline.undone(Window(start, end)))
+
+        second = timedelta(seconds=1)
+        assert starting(ORIGIN, ORIGIN + 3 * DAY) == planned
+        assert starting(ORIGIN + second, ORIGIN + 2 * DAY) == planned[1:2]
+        assert starting(ORIGIN, ORIGIN + 2 * DAY + second) == planned
+        assert starting(ORIGIN + 2 * DAY + second, ORIGIN + 3 * DAY) == []
+
     def test_all_sweeps_in_order(self, timeline: Timeline, planned: list[Page]) -> None:
         sweeps = [sweep([page]) for page in planned]
         assert list(timeline.sweeps()) == []

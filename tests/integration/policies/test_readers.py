@@ -17,6 +17,7 @@ type Asked = tuple[str, str, dict[str, str]]
 BUCKET, TOPIC = "LakeBucket.Arn", "NotificationsTopic"
 SUBSCRIBE: Asked = ("sns:Subscribe", TOPIC, {})
 READ: Asked = ("s3:GetObject", f"{BUCKET}/entries/entry_month=2026-01/x.jsonl.gz", {})
+PROGRESS: Asked = ("s3:GetObject", f"{BUCKET}/progress.json", {})
 LIST: Asked = ("s3:ListBucket", BUCKET, {"s3:prefix": "entries/"})
 MORE: tuple[Asked, ...] = (
     ("sns:Publish", TOPIC, {}),
@@ -60,8 +61,8 @@ def judged(
 
 
 def test_named_accounts_and_an_organisation_subscribe_and_read_entries() -> None:
-    answer = judged(BOTH, READERS, SUBSCRIBE, READ, LIST)
-    assert answer.decisions == ("Allow",) * 9
+    answer = judged(BOTH, READERS, SUBSCRIBE, READ, PROGRESS, LIST)
+    assert answer.decisions == ("Allow",) * 12
 
 
 def test_they_get_nothing_else() -> None:
@@ -70,7 +71,7 @@ def test_they_get_nothing_else() -> None:
 
 
 def test_nobody_else_gets_anything() -> None:
-    answer = judged(BOTH, OTHERS, SUBSCRIBE, READ, LIST, *MORE)
+    answer = judged(BOTH, OTHERS, SUBSCRIBE, READ, PROGRESS, LIST, *MORE)
     assert set(answer.decisions) == {"ImplicitDeny"}
 
 

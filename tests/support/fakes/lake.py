@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 
 class FakeLake:
-    """``objects`` is all that was ever written and not removed, by key."""
+    """``objects`` is all that was written once and not removed, by key."""
 
     def __init__(
         self, bucket: str = "lake", *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -14,6 +14,7 @@ class FakeLake:
         self.clock = clock
         self.objects: dict[str, bytes] = {}
         self.written_at: dict[str, datetime] = {}
+        self.progress: bytes | None = None
 
     def put_new(self, key: str, body: bytes) -> bool:
         if key in self.objects:
@@ -24,6 +25,9 @@ class FakeLake:
 
     def read(self, key: str) -> bytes | None:
         return self.objects.get(key)
+
+    def put_progress(self, body: bytes) -> None:
+        self.progress = body
 
     def delete_index(self, key: str) -> None:
         if not key.startswith("index/"):

@@ -117,9 +117,11 @@ class FakeTimeline:
             yield page
             reached = page.window.start
 
-    def undone(self) -> Iterator[Page]:
+    def undone(self, window: Window | None = None) -> Iterator[Page]:
         for start in sorted(self.stored_pages):
             page = self.stored_pages.get(start)
+            if window is not None and start not in window:
+                continue
             if page is not None and page.state is not PageState.DONE:
                 yield page
 

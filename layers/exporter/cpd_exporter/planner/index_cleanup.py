@@ -5,7 +5,7 @@ from itertools import islice
 
 from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.page import Page
-from cpd_exporter.ports import HasTimeLeft, IndexRemover, PlannerTimeline
+from cpd_exporter.ports import HasTimeLeft, PlannerLake, PlannerTimeline
 
 INDEX_GRACE = timedelta(days=1)
 """How long an index object stays after its page was replaced: somebody may be reading it."""
@@ -14,7 +14,7 @@ MAX_NOTES_PER_TICK = 50
 
 
 def remove_unnamed_indexes(
-    timeline: PlannerTimeline, lake: IndexRemover, now: datetime, has_time_left: HasTimeLeft
+    timeline: PlannerTimeline, lake: PlannerLake, now: datetime, has_time_left: HasTimeLeft
 ) -> int:
     """Remove the noted objects that no page names; returns how many.
 

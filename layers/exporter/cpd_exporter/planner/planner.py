@@ -29,6 +29,7 @@ from cpd_exporter.planner.full_sweep import FullSweepPlanner
 from cpd_exporter.planner.held_deletions import read_held_deletions, request_overdue_sweeps
 from cpd_exporter.planner.index_cleanup import remove_unnamed_indexes
 from cpd_exporter.planner.job_sender import JobSender, add_republish_job
+from cpd_exporter.planner.lake_progress import exported, write_progress
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.page_planner import PagePlanner, open_pages
 from cpd_exporter.planner.reconciler import Reconciler
@@ -39,8 +40,8 @@ from cpd_exporter.ports import (
     Clock,
     EntriesApi,
     HasTimeLeft,
-    IndexRemover,
     NewToken,
+    PlannerLake,
     PlannerTimeline,
     Queue,
 )
@@ -59,7 +60,7 @@ class Planner:
     clock: Clock
     new_token: NewToken
     limits: PlannerLimits
-    lake: IndexRemover
+    lake: PlannerLake
 
     @property
     def commands(self) -> CommandHandler:
@@ -99,7 +100,7 @@ class Planner:
         new = [*backlog.due, *open_pages(planned_new)]
         past = [*backlog.due_past, *open_pages(planned_past)]
         sent = self._send(pages_to_send(backlog, new, past, self.limits))
-        watermark = self._move_watermark()
+        before, watermark = watermark, self._move_watermark()
         in_flight = backlog.in_flight + backlog.past_in_flight
         undone = in_flight + len(new) + len(backlog.due_again) + len(past)
         self._follow_up(watermark)
@@ -111,8 +112,8 @@ class Planner:
         now = self.clock()
         held = read_held_deletions(self.timeline, now)
         request_overdue_sweeps(self.timeline, held, now)
-        cleanup_error = self._remove_indexes(has_time_left)
-        error = error or past_error or check_error or cleanup_error
+        lake_error = self._keep_lake(before, watermark, has_time_left)
+        error = error or past_error or check_error or lake_error
         watermark = self._read_or_create_watermark()
         tick = Tick(self.clock(), str(error) if error else None)
         warning = watermark.filter_warning
@@ -230,9 +231,16 @@ class Planner:
         )
         return sender.send_due()
 
-    def _remove_indexes(self, has_time_left: HasTimeLeft) -> ExporterError | None:
-        """Remove unnamed index objects; an error holds up nothing else, and is returned."""
+    def _keep_lake(
+        self, before: Watermark, watermark: Watermark, has_time_left: HasTimeLeft
+    ) -> ExporterError | None:
+        """Tell readers how far the lake is, if that changed, and remove unnamed index objects.
+
+        An error holds up nothing else, and is returned.
+        """
         try:
+            if exported(watermark) != exported(before):
+                write_progress(self.timeline, self.lake, watermark, self.clock())
             remove_unnamed_indexes(self.timeline, self.lake, self.clock(), has_time_left)
         except ExporterError as error:
             return error

@@ -13,9 +13,11 @@ from cpd_exporter.adapters.aws.client import code_of, translated
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+PROGRESS_KEY = "progress.json"
+
 
 class S3Lake:
-    """Write-once objects in one bucket. Make ``client`` with ``CLIENT_CONFIG``."""
+    """Write-once objects and the progress in a bucket. Make ``client`` with ``CLIENT_CONFIG``."""
 
     def __init__(
         self, client: "S3Client", bucket: str, *, sleep: Callable[[float], None] = time.sleep
@@ -57,6 +59,12 @@ class S3Lake:
                 return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
             except self._client.exceptions.NoSuchKey:
                 return None
+
+    def put_progress(self, body: bytes) -> None:
+        with translated("s3:PutObject", self.uri(PROGRESS_KEY)):
+            self._client.put_object(
+                Bucket=self._bucket, Key=PROGRESS_KEY, Body=body, ContentType="application/json"
+            )
 
     def delete_index(self, key: str) -> None:
         if not key.startswith("index/"):

@@ -151,8 +151,11 @@ class DynamoDbTimeline:
     def pages_before(self, end: datetime) -> Iterator[Page]:
         return self._pages_down_from(floor_second(end - datetime.resolution))
 
-    def undone(self) -> Iterator[Page]:
-        return map(PAGE.decode, self._items.query("0", f"9{LAST_SORT_KEY}", index="undone"))
+    def undone(self, window: Window | None = None) -> Iterator[Page]:
+        first, last = "0", f"9{LAST_SORT_KEY}"
+        if window is not None:
+            first, last = text_of(window.start), text_of(window.end - SECOND)
+        return map(PAGE.decode, self._items.query(first, last, index="undone"))
 
     def flagged(self, flag: PageFlag) -> Iterator[Page]:
         first, last = flag_key(flag, ""), flag_key(flag, LAST_SORT_KEY)
