@@ -55,7 +55,8 @@ lint: tools ## Check format, style, types, imports and the template
 	.venv/bin/lint-imports
 	.venv/bin/python -m tools.rules
 
-validate: tools ## Let SAM check the template
+validate: tools ## Let SAM check the template, and datacontract the lake's contract
+	.tools/datacontract/bin/datacontract lint lake/contract.yaml
 	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint --region us-east-1
 
 contract: tools ## Write the events' schemas and samples from the code
@@ -85,7 +86,7 @@ lock: tools ## Renew the lock files from the .in files
 	$(COMPILE) --python-version 3.13 requirements/dev.in \
 		-c layers/exporter/requirements.txt -o requirements/dev.txt
 	$(COMPILE) --python-version 3.9 requirements/uv.in -o requirements/uv.txt
-	for name in python ministack sam checkov; do \
+	for name in python ministack sam checkov lake datacontract; do \
 		$(COMPILE) --python-version 3.13 requirements/$$name.in \
 			-o requirements/$$name.txt || exit; \
 	done
@@ -93,7 +94,7 @@ lock: tools ## Renew the lock files from the .in files
 		-o requirements/cfnguard.txt
 
 clean: ## Remove everything that make makes
-	rm -rf .venv .tools .local .aws-sam lake demo-lake .lake.part .demo-lake.part demo-report.json
+	rm -rf .venv .tools .local .aws-sam lake-copy demo-lake .lake-copy.part .demo-lake.part demo-report.json
 
 tools: ## Install the tools into .venv and .tools; all targets that need them do this first
 	@test -n "$(PYTHON)" || { echo "No Python 3.9 or later starts on this machine; name one: make PYTHON=…" >&2; exit 1; }

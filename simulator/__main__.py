@@ -44,6 +44,9 @@ def main(
     days: Annotated[int, typer.Option(help="how many days the data spans")] = 548,
     burst: Annotated[int, typer.Option(help="entries that share one second")] = 0,
     faulty: Annotated[int, typer.Option(help="entries that cannot be understood")] = 0,
+    extras: Annotated[
+        float, typer.Option(min=0, max=1, help="the share of entries with undocumented members")
+    ] = 0,
     tenant_id: str = ACCEPTED.tenant_id,
     api_secret: Annotated[str, typer.Option(envvar="CPD_API_SECRET")] = ACCEPTED.api_secret,
     client_id: Annotated[str, typer.Option(envvar="CPD_CLIENT_ID")] = ACCEPTED.client_id,
@@ -116,7 +119,13 @@ def main(
         end = (_moment(now) if now else utc_now()) - timedelta(days=1)
         first = end - timedelta(days=days)
         profile = Profile(
-            first=first, end=end, entries=entries, seed=seed, burst=burst, faulty=faulty
+            first=first,
+            end=end,
+            entries=entries,
+            seed=seed,
+            burst=burst,
+            faulty=faulty,
+            extras=extras,
         )
     except ValidationError as error:
         problem = error.errors()[0]

@@ -57,7 +57,7 @@ class Profile:
 
     `burst` entries share one second (`burst_at`, or one near the middle), and many of them a
     millisecond. `faulty` entries break the format, in each way in turn. `extras` is the share of
-    entries with undocumented fields.
+    entries with undocumented fields, some of which many readers cannot type.
     """
 
     first: datetime
@@ -78,9 +78,9 @@ class Profile:
 
 
 def demo_profile(now: datetime, *, entries: int = 5000, seed: int = 1) -> Profile:
-    """Eighteen months of a company's entries, up to the day before `now`, none faulty."""
+    """Eighteen months of a company's entries, up to the day before `now`, all as documented."""
     end = now - timedelta(days=1)
-    return Profile(first=end - timedelta(days=548), end=end, entries=entries, seed=seed)
+    return Profile(first=end - timedelta(days=548), end=end, entries=entries, seed=seed, extras=0)
 
 
 def seeded(profile: Profile) -> EntryStore:

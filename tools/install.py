@@ -12,6 +12,8 @@ Python from 3.9 on. It leaves alone an environment that the same lock file insta
     .tools/sam        the SAM command line; its pinned libraries conflict too
     .tools/checkov    security rules for the template; its pinned libraries conflict too
     .tools/cfnguard   cfn-guard and the rules of AWS Control Tower
+    .tools/lake       readers of the lake, for its tests; heavy, and no part of `make check`
+    .tools/datacontract  the checker of the lake's contract; its pinned libraries conflict too
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ ENVIRONMENTS = {
     TOOLS / "sam": REQUIREMENTS / "sam.txt",
     TOOLS / "checkov": REQUIREMENTS / "checkov.txt",
     TOOLS / "cfnguard": REQUIREMENTS / "cfnguard.txt",
+    TOOLS / "lake": REQUIREMENTS / "lake.txt",
+    TOOLS / "datacontract": REQUIREMENTS / "datacontract.txt",
 }
 VERSION = "3.13"
 PROBE_SECONDS = 20

@@ -95,7 +95,7 @@ class RunOptions(SourceOptions):
     """The options of `run`."""
 
     port: Port = 0
-    output: Output = Path("lake")
+    output: Output = Path("lake-copy")
     report: Annotated[
         Path | None,
         typer.Option(help="File for the summary as JSON.", rich_help_panel=_RESULT),

@@ -5,6 +5,7 @@ packages, a function could import a package that its layer lacks. Child processe
 search path that this process sets.
 """
 
+import json
 import os
 import signal
 import site
@@ -51,10 +52,11 @@ def _authorise_batches_as_aws() -> None:
 
 
 def _accept_saved_queries() -> None:
-    """Let stacks hold saved queries of Logs Insights, a type that MiniStack 1.5 refuses.
+    """Let stacks hold saved queries, which MiniStack 1.5 refuses: of Logs Insights and of Athena.
 
-    Nothing runs them here.
+    Nothing runs those of Logs Insights here. Athena lists the others.
     """
+    from ministack.services import athena  # type: ignore[import-not-found]  # see above
     from ministack.services.cloudformation import (  # type: ignore[import-not-found]  # see above
         provisioners,
     )
@@ -65,8 +67,17 @@ def _accept_saved_queries() -> None:
     def delete(_physical_id: str, _properties: Any) -> None:
         pass
 
+    def create_named(_logical_id: str, query: Any, _stack_name: str) -> tuple[str, dict[str, str]]:
+        _, _, answer = athena._create_named_query(query)  # noqa: SLF001  # see below
+        identifier = json.loads(answer)["NamedQueryId"]
+        return identifier, {"NamedQueryId": identifier}
+
+    def delete_named(identifier: str, _properties: Any) -> None:
+        athena._delete_named_query({"NamedQueryId": identifier})  # noqa: SLF001  # see below
+
     handlers = provisioners._RESOURCE_HANDLERS  # noqa: SLF001  # it has no public place for them
     handlers["AWS::Logs::QueryDefinition"] = {"create": create, "delete": delete}
+    handlers["AWS::Athena::NamedQuery"] = {"create": create_named, "delete": delete_named}
 
 
 if __name__ == "__main__":

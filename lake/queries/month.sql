@@ -1,0 +1,16 @@
+-- The current state of one month, which reads the objects of that month alone.
+-- Parameter: the month, such as '2026-01'.
+-- The entry's own date decides: an entry that moved to another month has its last row here too.
+SELECT
+  logentryid, userid, activity, category, entrydate, durationminutes, description, isverified,
+  exportedat, fingerprint
+FROM (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY logentryid ORDER BY exportedat DESC, fingerprint) AS place
+  FROM entries
+  WHERE entry_month = ?
+)
+WHERE place = 1
+  AND change <> 'deleted'
+  AND date_format(from_iso8601_timestamp(entrydate) AT TIME ZONE 'UTC', '%Y-%m') = entry_month

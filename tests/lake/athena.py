@@ -1,0 +1,62 @@
+"""The lake's table as its contract declares it, and Athena's queries in an engine."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.places import ROOT, TOOLS
+
+QUERIES = ROOT / "lake/queries"
+READER = TOOLS / "lake/bin/python"
+ENGINE = Path(__file__).with_name("engine.py")
+
+type Step = tuple[str, Sequence[Any]]
+type Rows = list[dict[str, Any]]
+
+
+@cache
+def columns() -> list[dict[str, Any]]:
+    """The columns of the table in the lake's contract."""
+    contract = yaml.safe_load((ROOT / "lake/contract.yaml").read_text())
+    (table,) = contract["schema"]
+    properties: list[dict[str, Any]] = table["properties"]
+    return properties
+
+
+def query(name: str) -> str:
+    """The text of a query's file."""
+    return (QUERIES / f"{name}.sql").read_text()
+
+
+def run(folder: Path, *steps: Step) -> list[Rows]:
+    """Run queries with their parameters over a lake, in one connection of DuckDB."""
+    request = {
+        "folder": str(folder),
+        "columns": {column["name"]: column["physicalType"] for column in columns()},
+        "steps": [{"sql": sql, "parameters": parameters} for sql, parameters in steps],
+    }
+    done = subprocess.run(
+        [READER, ENGINE], input=json.dumps(request), capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, done.stderr
+    answers: list[Rows] = json.loads(done.stdout)
+    return answers
+
+
+def ask(folder: Path, name: str, *parameters: Any) -> Rows:
+    """The rows that one query gives."""
+    (rows,) = run(folder, (query(name), parameters))
+    return rows
+
+
+def entries(rows: Rows) -> dict[str, dict[str, Any]]:
+    """The documented members of rows of the table, by ID, with the API's names."""
+    documented = [column["name"] for column in columns() if "From the API" in column["description"]]
+    found = {row["logentryid"]: {name: row[name.lower()] for name in documented} for row in rows}
+    assert len(found) == len(rows), "an entry has two rows"
+    return found

@@ -1,0 +1,55 @@
+"""Athena's queries in DuckDB. A program of its own, in the environment of the lake's readers.
+
+It reads one JSON object from standard input: the lake's ``folder``, the ``columns`` of its table
+and ``steps``, each with its ``sql`` in Athena's dialect and its ``parameters``. It writes the rows
+of each step, as a list of JSON objects.
+"""
+
+import json
+import sys
+from typing import Any
+
+import duckdb
+import sqlglot
+
+
+def translated(sql: str) -> str:
+    """The statement in DuckDB's dialect. Raises what sqlglot cannot translate."""
+    statement: str
+    (statement,) = sqlglot.transpile(
+        sql, read="athena", write="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE
+    )
+    return statement
+
+
+def open_lake(folder: str, columns: dict[str, str]) -> duckdb.DuckDBPyConnection:
+    """A connection with the table ``entries`` over the lake's objects."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    declared = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
+    connection.execute(
+        f"CREATE VIEW entries AS SELECT * FROM read_json("
+        f"'{folder}/entries/*/*.jsonl.gz', format = 'newline_delimited', "
+        f"columns = {{{declared}}}, hive_partitioning = true, "
+        f"hive_types = {{'entry_month': 'VARCHAR'}})"
+    )
+    return connection
+
+
+def rows(connection: duckdb.DuckDBPyConnection, step: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of one step; none for a statement that gives no rows."""
+    result = connection.execute(translated(step["sql"]), step.get("parameters", []))
+    # Athena folds names to lower case, and DuckDB does not.
+    names = [column[0].lower() for column in result.description or ()]
+    return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+
+
+def main() -> None:
+    request = json.load(sys.stdin)
+    connection = open_lake(request["folder"], request["columns"])
+    answers = [rows(connection, step) for step in request["steps"]]
+    json.dump(answers, sys.stdout, default=str)
+
+
+if __name__ == "__main__":
+    main()
