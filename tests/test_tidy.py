@@ -61,7 +61,7 @@ RETIRED_CLASSES = {"Ask", "Tools", "Plan", "State", "Kind", "Write", "Missing"}
 RETIRED_RESOURCE = re.compile(r"\bPagesQueue\b")
 """The resource is ``WorkQueue``; the output ``PagesQueueUrl`` stays, a consumer has it."""
 
-GERUNDS_THAT_ARE_NOUNS = {"listing"}
+GERUNDS_THAT_ARE_NOUNS = {"listing", "ping"}
 
 
 def tracked() -> list[str]:

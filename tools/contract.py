@@ -58,7 +58,7 @@ _ENTRY_DATE = f"^{_TIME}([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})$"
 def schemas() -> dict[str, Schema]:
     """The schemas by file name: of each type, the event and its data, and of the attributes.
 
-    Each file stands alone, so that any tool reads it without a way to find the others.
+    Each file is complete, so that any tool reads it without a way to find the others.
     """
     data: dict[str, tuple[Schema, Schema]] = {
         entry_type(change): (_entry_data(change), _entry_definitions()) for change in Change

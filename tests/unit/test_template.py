@@ -363,6 +363,8 @@ def test_outputs_are_what_operators_and_subscribers_need() -> None:
         "AlarmTopicArn",
         "CredentialsSecretArn",
         "LakeBucketName",
+        "LakeDatabaseName",
+        "LakeWorkgroupName",
         "NotificationsTopicArn",
         "WorkDeadLetterQueueUrl",
         "WorkQueueUrl",

@@ -42,9 +42,9 @@ def test_a_tick_that_moves_the_watermark_says_how_far_the_lake_is() -> None:
     world.export()
     watermark = world.timeline.watermark()
     assert watermark is not None
-    told = progress(world.lake)
-    assert told.pop("generatedAt") <= f"{world.now:%Y-%m-%dT%H:%M:%S.000Z}"
-    assert told == {
+    written = progress(world.lake)
+    assert written.pop("generatedAt") <= f"{world.now:%Y-%m-%dT%H:%M:%S.000Z}"
+    assert written == {
         "tenantId": world.timeline.tenant_id,
         "completeFrom": "2026-01-01T00:00:00Z",
         "completeThrough": f"{watermark.exported_through:%Y-%m-%dT%H:%M:%SZ}",
@@ -82,8 +82,8 @@ def test_a_page_that_the_watermark_passes_as_a_hole_is_named_at_once() -> None:
     hole = replace(first, revision="hole", hole_since=world.now, error="why", attempts=5)
     assert world.timeline.update(first, hole)
     world.planner.tick()
-    [told, *_] = progress(world.lake)["holes"]
-    assert told["from"] == f"{first.window.start:%Y-%m-%dT%H:%M:%SZ}"
+    [hole, *_] = progress(world.lake)["holes"]
+    assert hole["from"] == f"{first.window.start:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_its_failure_holds_up_nothing_and_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ filter_samples  where that check takes its samples from
 reconciler      the API's total against the indexed entries
 held_deletions  the deletions that wait for the operator, and their confirmation
 index_cleanup   the index objects that no page names any more
+lake_progress   how far the lake is complete, as its readers learn it
 backlog         the pages that are not done
 refusals        the events that the topic refused
 job_sender      jobs to the workers

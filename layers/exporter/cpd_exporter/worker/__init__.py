@@ -13,6 +13,7 @@ replay          the entries of a range, published again from the lake
 verify          the lake against the page indexes and the API's own sums
 refresh         entries looked up by ID, and sweeps requested of their pages
 republish       refused events, published again
+ping            one event of no entry, for subscribers to try themselves with
 backoff         how long a message waits after its work failed
 metrics         a report as metrics and log fields
 """

@@ -50,7 +50,7 @@ def test_what_is_missing_or_wrong_is_named(
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(here: Path) -> None:
-    mine = here / "lake/thesis.txt"
+    mine = here / "lake-copy/thesis.txt"
     mine.parent.mkdir()
     mine.write_text("mine")
     result = CliRunner().invoke(app, ["run"])
