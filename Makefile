@@ -61,6 +61,15 @@ validate: tools ## Let SAM check the template, and datacontract the lake's contr
 
 contract: tools ## Write the events' schemas and samples from the code
 	PYTHONPATH=layers/exporter .venv/bin/python -m tools.contract
+	for type in entry.created entry.updated entry.deleted exporter.ping; do \
+		.venv/bin/datamodel-codegen --input events/schemas/cpd.$$type.json $(MODELS)/$${type#*.}.py \
+			|| exit; \
+	done
+
+MODELS := --input-file-type jsonschema --output-model-type pydantic_v2.BaseModel \
+	--target-python-version 3.13 --formatters builtin --snake-case-field --use-annotated \
+	--use-union-operator --enum-field-as-literal all --disable-timestamp --use-double-quotes \
+	--disable-warnings --output examples/subscriber/subscriber/models
 
 release-contract: tools # Keep the schemas as the released contract, which later ones must not break
 	PYTHONPATH=layers/exporter .venv/bin/python -m tools.contract --release
@@ -86,6 +95,8 @@ lock: tools ## Renew the lock files from the .in files
 	$(COMPILE) --python-version 3.13 requirements/dev.in \
 		-c layers/exporter/requirements.txt -o requirements/dev.txt
 	$(COMPILE) --python-version 3.9 requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) --python-version 3.13 examples/subscriber/subscriber/requirements.in \
+		-c requirements/dev.txt -o examples/subscriber/subscriber/requirements.txt
 	for name in python ministack sam checkov lake datacontract; do \
 		$(COMPILE) --python-version 3.13 requirements/$$name.in \
 			-o requirements/$$name.txt || exit; \

@@ -83,7 +83,10 @@ def tracked() -> list[str]:
 
 
 FILES = tracked()
-PYTHON = [path for path in FILES if path.endswith(".py")]
+GENERATED = "examples/subscriber/subscriber/models/"
+PYTHON = [
+    path for path in FILES if path.endswith(".py") and not path.startswith(GENERATED)
+]
 
 
 def read(path: str) -> str:
