@@ -48,15 +48,15 @@ mutate: tools ## Let the tests kill 300 automatic mutants of the core, in some h
 bench: tools ## Measure a worker's memory for a second of 100,000 entries, in some two minutes
 	@.venv/bin/python -m tests.simulation.dense_memory 100000
 
-lint: tools ## Check format, style, types, imports and the template
+lint: tools ## Check format, style, types, imports, the template and the contract
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 	.venv/bin/python -m tools.rules
+	.venv/bin/python -m tools.standards
 
-validate: tools ## Let SAM check the template, and datacontract the lake's contract
-	.tools/datacontract/bin/datacontract lint lake/contract.yaml
+validate: tools ## Let SAM check the template
 	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint --region us-east-1
 
 contract: tools ## Write the events' schemas and samples from the code
@@ -97,12 +97,14 @@ lock: tools ## Renew the lock files from the .in files
 	$(COMPILE) --python-version 3.9 requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --python-version 3.13 examples/subscriber/subscriber/requirements.in \
 		-c requirements/dev.txt -o examples/subscriber/subscriber/requirements.txt
-	for name in python ministack sam checkov lake datacontract; do \
+	for name in python ministack sam checkov lake datacontract node; do \
 		$(COMPILE) --python-version 3.13 requirements/$$name.in \
 			-o requirements/$$name.txt || exit; \
 	done
 	$(COMPILE) --no-deps --python-version 3.13 requirements/cfnguard.in \
 		-o requirements/cfnguard.txt
+	cd requirements/npm && ../../.tools/node/bin/npm update --save --package-lock-only --ignore-scripts \
+		--omit-lockfile-registry-resolved
 
 clean: ## Remove everything that make makes
 	rm -rf .venv .tools .local .aws-sam lake-copy demo-lake .lake-copy.part .demo-lake.part demo-report.json

@@ -84,9 +84,7 @@ def tracked() -> list[str]:
 
 FILES = tracked()
 GENERATED = "examples/subscriber/subscriber/models/"
-PYTHON = [
-    path for path in FILES if path.endswith(".py") and not path.startswith(GENERATED)
-]
+PYTHON = [path for path in FILES if path.endswith(".py") and not path.startswith(GENERATED)]
 
 
 def read(path: str) -> str:

@@ -14,6 +14,7 @@ Python from 3.9 on. It leaves alone an environment that the same lock file insta
     .tools/cfnguard   cfn-guard and the rules of AWS Control Tower
     .tools/lake       readers of the lake, for its tests; heavy, and no part of `make check`
     .tools/datacontract  the checker of the lake's contract; its pinned libraries conflict too
+    .tools/node       Node.js, for the checkers of the events' contract
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ ENVIRONMENTS = {
     TOOLS / "cfnguard": REQUIREMENTS / "cfnguard.txt",
     TOOLS / "lake": REQUIREMENTS / "lake.txt",
     TOOLS / "datacontract": REQUIREMENTS / "datacontract.txt",
+    TOOLS / "node": REQUIREMENTS / "node.txt",
 }
 VERSION = "3.13"
 PROBE_SECONDS = 20

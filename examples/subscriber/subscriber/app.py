@@ -25,8 +25,9 @@ from aws_lambda_powertools.utilities.idempotency import (
 )
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
-from models import created, deleted, ping, updated
 from pydantic import Field, TypeAdapter
+
+from models import created, deleted, ping, updated
 
 type EntryEvent = created.Event | updated.Event | deleted.Event
 type KnownEvent = Annotated[EntryEvent | ping.Event, Field(discriminator="type")]
