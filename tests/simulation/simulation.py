@@ -301,6 +301,7 @@ class Simulation:
                     floor=scenario.floor,
                 ),
                 max_outstanding_pages=scenario.outstanding,
+                sweep_capacity=scenario.target,
                 max_sweeps=scenario.sweeps,
                 filter_time_zone=scenario.filter_time_zone,
             ),

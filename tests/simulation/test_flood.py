@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cpd_exporter.planner.report import TickReport
+from cpd_exporter.source.survey import MAX_SPLIT_PARTS
 from cpd_exporter.worker.context import Outcome
 from tests.support.samples import works
 from tests.support.world import World, entries
@@ -43,7 +44,7 @@ def test_a_worker_that_splits_sends_nothing() -> None:
     assert world.worker.handle(message).outcome is Outcome.SPLIT
     assert not world.queue.messages
     parts = list(world.timeline.undone())
-    assert len(parts) == 16
+    assert len(parts) == MAX_SPLIT_PARTS
     assert {part.sent_at for part in parts} == {None}
 
 
@@ -53,7 +54,8 @@ def test_the_next_tick_sends_the_parts_of_a_split() -> None:
     work_on(world, 1)
     world.now += TICK
     tick(world)
-    assert len([one for one in works(world.queue) if one.start < MARCH]) == 16
+    sent = [one for one in works(world.queue) if one.start < MARCH]
+    assert len(sent) == min(MAX_SPLIT_PARTS, OUTSTANDING // 4)
 
 
 def test_a_new_page_never_waits_behind_more_of_the_past_than_its_share() -> None:

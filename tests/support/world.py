@@ -61,7 +61,7 @@ class World:
     behaviour: Behaviour = field(default_factory=Behaviour)
     origin: datetime = ORIGIN
     fingerprint_exclude: frozenset[str] = frozenset()
-    slice_target: int = 800
+    slice_target: int = 16_000
     slice_floor: timedelta = timedelta(minutes=15)
     deletion_delay: timedelta = timedelta(hours=1)
     full_sweep: timedelta = timedelta(days=30)
@@ -104,6 +104,7 @@ class World:
                     floor=self.slice_floor,
                 ),
                 resend_policy=ResendPolicy(in_queue=self.in_queue),
+                sweep_capacity=min(self.slice_target, 800),
                 full_sweep=self.full_sweep,
                 filter_time_zone=self.filter_time_zone,
             ),

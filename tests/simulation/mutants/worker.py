@@ -325,7 +325,7 @@ WORKER_MUTANTS = (
         "the API is down",
         (
             "worker/fault_suspects.py",
-            "        return MAX_SPLIT_PARTS if count_part(*query) else 0\n",
+            "        return MAX_SUSPECTS if count_part(*query) else 0\n",
             "        return 0\n",
         ),
     ),

@@ -102,7 +102,7 @@ def test_the_watermark_passes_over_what_is_done_and_over_holes() -> None:
 @given(st.integers(2, 10**6), st.integers(2, 20))
 def test_parts_tile_what_they_replace(seconds: int, parts: int) -> None:
     whole = page(seconds, generation=4, sent_at=NOW, lease_until=NOW, attempts=3)
-    replaced = parts_of(whole, parts, revision="r2")
+    replaced = parts_of(whole, whole.window.split(parts), revision="r2")
     bounds = [(part.window.start, part.window.end) for part in replaced]
     assert (bounds[0][0], bounds[-1][1]) == (whole.window.start, whole.window.end)
     assert all(one[1] == other[0] for one, other in pairwise(bounds))
@@ -115,6 +115,7 @@ def test_parts_tile_what_they_replace(seconds: int, parts: int) -> None:
 
 def test_the_parts_of_a_hole_are_holes() -> None:
     """Else the watermark, which passed over the hole, stood beyond pages that nobody lists."""
-    parts = parts_of(page(hole_since=NOW, error="why"), 2, revision="r2", attempts=4)
+    hole = page(hole_since=NOW, error="why")
+    parts = parts_of(hole, hole.window.split(2), revision="r2", attempts=4)
     assert all(part.watermark_may_pass and part.hole_since == NOW for part in parts)
     assert {(part.error, part.attempts) for part in parts} == {("why", 4)}

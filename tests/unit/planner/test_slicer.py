@@ -27,9 +27,17 @@ def test_twenty_empty_years_are_planned_at_once() -> None:
     assert_tiles(it)
 
 
+def test_a_total_of_some_responses_leaves_the_cuts_to_the_worker() -> None:
+    it = world(3000)
+    it.planner.tick()
+    assert [page.window.start.month for page in it.pages] == [1, 2, 3]
+    assert all(page.counted for page in it.pages)
+
+
 def test_totals_slice_no_finer_than_the_floor() -> None:
     origin = NOW - SETTLE - timedelta(hours=2)
     it = world(700, origin=origin, totals_factor=10)
+    it.slice_target = 800
     it.planner.tick()
     lengths = [page.window.length for page in it.pages]
     assert len(lengths) == 8

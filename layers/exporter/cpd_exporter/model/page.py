@@ -1,6 +1,6 @@
 """Pages: windows that fit in one API response, with the work on them. Sweeps are pages too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -175,7 +175,9 @@ def lake_key(page: Page) -> str:
     return f"entries/entry_month={month}/{page.name}.jsonl.gz"
 
 
-def parts_of(page: Page, parts: int, *, revision: str, attempts: int = 0) -> list[Page]:
+def parts_of(
+    page: Page, windows: Iterable[Window], *, revision: str, attempts: int = 0
+) -> list[Page]:
     """The pages that replace an open page whose window does not fit in one response.
 
     The parts of a hole are holes until they are done, since the watermark has passed them.
@@ -190,7 +192,7 @@ def parts_of(page: Page, parts: int, *, revision: str, attempts: int = 0) -> lis
             error=page.error,
             hole_since=page.hole_since,
         )
-        for window in page.window.split(parts)
+        for window in windows
     ]
 
 

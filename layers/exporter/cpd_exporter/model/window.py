@@ -1,6 +1,6 @@
 """Half-open intervals of ``entryDate``. A page covers one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -41,7 +41,11 @@ class Window:
         """Up to ``parts`` even windows, none shorter than ``floor`` unless it is the only one."""
         parts = max(1, min(parts, self.length // floor))
         seconds = self.length // SECOND
-        bounds = [self.start + (seconds * part // parts) * SECOND for part in range(parts + 1)]
+        return self.cut(self.start + (seconds * part // parts) * SECOND for part in range(parts))
+
+    def cut(self, instants: Iterable[datetime]) -> list[Self]:
+        """The parts between those of some whole seconds that lie within the window."""
+        bounds = [self.start, *sorted({i for i in instants if self.start < i < self.end}), self.end]
         return [type(self)(start, end) for start, end in pairwise(bounds)]
 
     def months(self) -> Iterator[Self]:

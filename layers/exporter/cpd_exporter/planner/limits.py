@@ -6,6 +6,7 @@ from typing import Self
 
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.planner.slicer import SlicePolicy
+from cpd_exporter.source.response import MAX_PER_PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class PlannerLimits:
     slice_policy: SlicePolicy
     max_outstanding_pages: int = 500
     max_sweeps: int = 50
+    sweep_capacity: int = MAX_PER_PAGE * 8 // 10
     max_jobs: int = 2
     max_holes: int = 5000
     filter_check_interval: timedelta = timedelta(days=1)

@@ -206,9 +206,8 @@ class Planner:
         outages = sum(sweep.met_outage(now - OUTAGE_MEMORY) for sweep in sweeps)
         most = share_in_outage(self.limits.max_sweeps, outages)
         self._send(due[: max(0, most - len(sweeps) + len(due))])
-        capacity = self.limits.slice_policy.target
         sweep_planner = SweepPlanner(
-            self.timeline, self.clock, self.new_token, has_time_left, capacity
+            self.timeline, self.clock, self.new_token, has_time_left, self.limits.sweep_capacity
         )
         planned = sweep_planner.plan(watermark, max_sweeps=self.limits.max_sweeps - len(sweeps))
         # The full sweep takes the room that nothing else needs.

@@ -1,4 +1,8 @@
-"""Slices a window into pages that one response each should answer, by the API's own totals."""
+"""Slices a window into pages of some responses each, by the API's own totals.
+
+A total says how many entries there are, and not where: a worker that finds more than a response
+cuts the page where the rows lie.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,13 +27,13 @@ type NewPage = Callable[[Window, PageState, int | None], Page]
 class SlicePolicy:
     """How fine, and how late, time is sliced.
 
-    A page is planned to hold ``target`` entries: fewer than a response can, so that uneven time
-    seldom overflows. No total slices finer than ``floor``. Time is sliced once it is older than
+    A page is planned to hold ``target`` entries at most: as many as a worker cuts at once, with
+    room for uneven time. No total slices finer than ``floor``. Time is sliced once it is older than
     the settle time, by this clock and by the API's.
     """
 
     settle: timedelta
-    target: int = MAX_PER_PAGE * 8 // 10
+    target: int = MAX_PER_PAGE * 16
     floor: timedelta = timedelta(minutes=15)
 
 

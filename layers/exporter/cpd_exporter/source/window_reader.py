@@ -5,7 +5,8 @@ the largest unit that is trusted; where a window holds more, the union of many r
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from cpd_exporter.errors import InconsistentListingError
 from cpd_exporter.model.entry import Entry, FaultyEntry, identity
@@ -37,10 +38,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """The window holds at least ``total`` entries, more than a response of ``per_page``."""
+    """The window holds at least ``total`` entries, more than a response of ``per_page``.
+
+    ``dates`` are those of the first rows, in the API's order.
+    """
 
     total: int
     per_page: int
+    dates: tuple[datetime, ...] = field(default=(), compare=False)
 
 
 class Unfinished:
@@ -112,7 +117,11 @@ def _read_response(api: EntriesApi, asked: Window) -> Overflow | Collection[Reco
     for _ in range(_MAX_READINGS):
         listing, per_page = query_fitting(api, asked, per_page)
         if len(listing.records) >= listing.per_page:
-            return Overflow(max(listing.total, len(listing.records)), listing.per_page)
+            return Overflow(
+                max(listing.total, len(listing.records)),
+                listing.per_page,
+                _dates(listing.records),
+            )
         records = _by_identity(listing.records)
         if records is None:
             continue
@@ -124,12 +133,16 @@ def _read_response(api: EntriesApi, asked: Window) -> Overflow | Collection[Reco
         # row that comes twice may stand in the place of another one, which that page then shows.
         size = max(1, len(records))
         if query_window(api, asked, page=2, per_page=size).records:
-            return Overflow(listing.total, size)
+            return Overflow(listing.total, size, _dates(records.values()))
         agreed = versions
     raise InconsistentListingError(
         f"the API's answers for {asked} contradict each other: rows, totals or two versions of one "
         f"ID, {_MAX_READINGS} times running"
     )
+
+
+def _dates(records: Iterable[Record]) -> tuple[datetime, ...]:
+    return tuple(record.date for record in records if record.date is not None)
 
 
 def _by_identity(records: Iterable[Record]) -> dict[str, Record] | None:

@@ -19,10 +19,6 @@ from cpd_exporter.ports import (
     Topic,
     WorkerTimeline,
 )
-from cpd_exporter.source.window_reader import Overflow
-
-MAX_SPLIT_PARTS = 16
-"""Parts of one split. An absurd total must not shatter a window."""
 
 
 class Outcome(StrEnum):
@@ -63,16 +59,15 @@ class WorkReport:
 class WorkerLimits:
     """How long and how often a worker tries, and how careful it is with deletions.
 
-    A page becomes a hole after ``max_attempts`` claims; each claim lasts for ``lease``. The parts
-    of a split are planned to fill the share ``fill`` of a response. An entry counts as deleted once
-    it was missing for ``deletion_delay``; of one day's deletions, at most ``max_deletions`` are
-    published without the operator's confirmation. Members in ``fingerprint_exclude`` make no new
-    version of an entry. Between two writes, a worker looks at most ``lookups`` entries up by ID.
+    A page becomes a hole after ``max_attempts`` claims; each claim lasts for ``lease``. An entry
+    counts as deleted once it was missing for ``deletion_delay``; of one day's deletions, at most
+    ``max_deletions`` are published without the operator's confirmation. Members in
+    ``fingerprint_exclude`` make no new version of an entry. Between two writes, a worker looks at
+    most ``lookups`` entries up by ID.
     """
 
     lease: timedelta
     max_attempts: int = 5
-    fill: float = 0.8
     deletion_delay: timedelta = timedelta(hours=1)
     max_deletions: int = 500
     fingerprint_exclude: frozenset[str] = frozenset()
@@ -88,11 +83,6 @@ class WorkerLimits:
         if not seconds_between_calls:
             return self
         return replace(self, lookups=max(1, min(self.lookups, int(60 / seconds_between_calls))))
-
-    def parts(self, overflow: Overflow) -> int:
-        """The number of windows that replace an overflowing one, so that each fits one response."""
-        per_part = max(1, int(overflow.per_page * self.fill))
-        return max(2, min(-(-overflow.total // per_part), MAX_SPLIT_PARTS))
 
     def may_split(self, page: Page) -> bool:
         """Whether parts of the page's window would take narrower queries."""

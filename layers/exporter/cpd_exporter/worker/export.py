@@ -14,7 +14,9 @@ from typing import Any
 from cpd_exporter.errors import InconsistentListingError, PermanentError
 from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.model.row import Change, RowWriter, StoredRows, quarantine
+from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count
+from cpd_exporter.source.survey import cut_window
 from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.checkpoint import LakeCheckpoint
@@ -41,7 +43,8 @@ def give_up_page(claim: PageClaim, error: PermanentError) -> WorkReport:
     if page.state is PageState.OPEN and limits.may_split(page):
         suspects = count_suspects(claim.context, page.window, error)
         if suspects > 1:
-            return _split(claim, suspects, attempts=limits.max_attempts - 1)
+            parts = page.window.split(suspects)
+            return _split(claim, parts, attempts=limits.max_attempts - 1)
     since = page.hole_since or claim.context.clock()
     claim.update(lease_until=None, error=str(error), hole_since=since)
     return WorkReport(Outcome.HOLE, error=error)
@@ -58,7 +61,8 @@ def _read(claim: PageClaim) -> WorkReport:
         checkpoint=LakeCheckpoint(claim),
     )
     if isinstance(reading, Overflow):
-        return _split(claim, context.limits.parts(reading))
+        parts = cut_window(context.api, claim.page.window, reading, lambda: not claim.is_save_due)
+        return _split(claim, parts)
     if isinstance(reading, Unfinished):
         return claim.pause()
     if reading.is_blank:
@@ -120,7 +124,7 @@ def _finish(claim: PageClaim, **facts: Any) -> WorkReport:
     return WorkReport(Outcome.DONE, changes, claim.page.quarantined)
 
 
-def _split(claim: PageClaim, parts: int, *, attempts: int = 0) -> WorkReport:
+def _split(claim: PageClaim, parts: list[Window], *, attempts: int = 0) -> WorkReport:
     """Replace the page by its parts; the planner's next tick sends as many as it has room for."""
     context = claim.context
     revision = context.new_token()

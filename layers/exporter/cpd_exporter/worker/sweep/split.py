@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from cpd_exporter.model.page import ConditionalWrite, Page, reserving, sweep_of
 from cpd_exporter.model.page_index import PageIndex
+from cpd_exporter.model.window import Window
+from cpd_exporter.source.survey import cut_window
 from cpd_exporter.source.window_reader import Overflow
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
@@ -18,11 +20,15 @@ def split_sweep(claim: PageClaim, before: SweepInput, overflow: Overflow) -> Wor
     if len(before.pages) > 1:
         halve_sweep(claim, before.pages)
     else:
-        split_page(claim, before, claim.context.limits.parts(overflow))
+        window, api = claim.page.window, claim.context.api
+        parts = cut_window(api, window, overflow, lambda: not claim.is_save_due)
+        split_page(claim, before, parts)
     return WorkReport(Outcome.SPLIT)
 
 
-def split_page(claim: PageClaim, before: SweepInput, parts: int, *, attempts: int = 0) -> None:
+def split_page(
+    claim: PageClaim, before: SweepInput, parts: list[Window], *, attempts: int = 0
+) -> None:
     """Split the sweep's one page into done pages, each with a sweep of its own."""
     take_back_count(claim)
     revision = claim.context.new_token()
@@ -51,7 +57,7 @@ def halve_sweep(claim: PageClaim, pages: list[Page], *, attempts: int = 0) -> No
 
 
 def _split_writes(
-    claim: PageClaim, before: SweepInput, parts: int, *, revision: str, attempts: int
+    claim: PageClaim, before: SweepInput, parts: list[Window], *, revision: str, attempts: int
 ) -> Iterator[ConditionalWrite]:
     """Writes for done pages, each with its share of the index, and for their sweeps.
 
@@ -59,7 +65,7 @@ def _split_writes(
     """
     context, sweep, page = claim.context, claim.page, before.pages[0]
     indexed_parts: list[tuple[Page, PageIndex]] = []
-    for window in page.window.split(parts):
+    for window in parts:
         is_first = window.start == page.window.start
         index = {
             id_: entry

@@ -82,7 +82,8 @@ def _split_around_fault(claim: PageClaim, error: PermanentError) -> bool:
         return True
     is_divisible = len(pages) == 1 and context.limits.may_split(claim.page)
     if is_divisible and not is_damage and (parts := count_suspects(context, window, error)) > 1:
-        split_page(claim, load_input(context.lake, pages), parts, attempts=attempts)
+        before = load_input(context.lake, pages)
+        split_page(claim, before, window.split(parts), attempts=attempts)
         return True
     take_back_count(claim)
     requests = list(context.timeline.sweep_requests(window))

@@ -1,0 +1,90 @@
+"""Cuts a window that overflows where its rows lie, so that each part fits one response.
+
+A survey decides how many calls an export takes, and never what the export holds: whatever the API
+lists, the parts tile the window, and a worker reads each for itself.
+"""
+
+from collections import Counter
+
+from cpd_exporter.errors import ExporterError
+from cpd_exporter.model.row_places import RowPlaces
+from cpd_exporter.model.timestamps import floor_second
+from cpd_exporter.model.window import Window
+from cpd_exporter.ports import EntriesApi, HasTimeLeft
+from cpd_exporter.source.response import SLACK, query_window
+from cpd_exporter.source.window_reader import Overflow
+
+MAX_SPLIT_PARTS = 32
+"""Parts of one split. An absurd total must not shatter a window."""
+
+_FILL = 0.95
+"""The share of a response that a part fills if the rows at its ends were seen."""
+
+_ESTIMATED_FILL = 0.85
+"""The same if its ends are estimated."""
+
+_SECONDS_BESIDE = 3
+"""A response holds more than the part: the slack on both sides, and the second of a cut."""
+
+
+def cut_window(
+    api: EntriesApi, window: Window, overflow: Overflow, has_time_left: HasTimeLeft
+) -> list[Window]:
+    """Cut a window into two parts or more, none of which should overflow.
+
+    A sorted listing shows only one end of the window. Unless its rows seem evenly spread, some more
+    offset pages show the rest.
+    """
+    asked = window.widened(SLACK)
+    seen = len(overflow.dates)
+    if not seen:
+        return window.split(_parts(overflow, _ESTIMATED_FILL))
+    places = RowPlaces(asked, overflow.total, overflow.dates)
+    if not places.is_sorted or places.is_even(seen - 1, overflow.total, beside=seen):
+        parts = _parts(overflow, _ESTIMATED_FILL)
+    else:
+        parts = _parts(overflow, _FILL)
+        size = min(-(-overflow.total // parts), overflow.per_page)
+        _survey(api, asked, places, seen, size, has_time_left)
+    cut = window.cut(places.cuts(-(-overflow.total // parts)))
+    return cut if len(cut) > 1 else window.split(parts)
+
+
+def _parts(overflow: Overflow, fill: float) -> int:
+    densest = max(Counter(map(floor_second, overflow.dates)).values(), default=0)
+    capacity = int(overflow.per_page * fill) - _SECONDS_BESIDE * densest
+    responses = -(-overflow.total // max(capacity, overflow.per_page // 2, 1))
+    # Too many for one split: a part takes several, and never one and a bit.
+    responses_per_part = -(-responses // MAX_SPLIT_PARTS)
+    return max(2, -(-responses // responses_per_part))
+
+
+def _survey(
+    api: EntriesApi,
+    asked: Window,
+    places: RowPlaces,
+    seen: int,
+    size: int,
+    has_time_left: HasTimeLeft,
+) -> None:
+    """Look at offset pages until the rows between those seen are evenly spread, or one page.
+
+    Every other page is enough: each shows the end of the part before it, and its own.
+    """
+    gaps = [(seen - 1, places.total)]
+    while gaps and has_time_left():
+        low, high = gaps.pop()
+        known = round(low / size)
+        pages = -(-high // size) - known
+        if pages < 2 or places.is_even(low, high, beside=size):
+            continue
+        page = known + pages // 4 * 2 + 1
+        try:
+            listing = query_window(api, asked, page=page + 1, per_page=size)
+        except ExporterError:
+            return  # what is wrong meets the worker of the part
+        dates = [record.date for record in listing.records if record.date is not None]
+        if dates:
+            first = page * min(size, listing.per_page)
+            places.add(first, dates)
+            gaps += [(first + len(dates) - 1, high), (low, first)]
