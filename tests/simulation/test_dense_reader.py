@@ -1,6 +1,6 @@
 """A dense reading goes on where the last worker left it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,35 +13,12 @@ from cpd_exporter.source.dense_reader import MAX_STALE_PAGES, DenseReading
 from cpd_exporter.source.reading_progress import decode_progress, encode_progress
 from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from simulator.simulator import Simulator
+from tests.support.checkpoints import MemoryCheckpoint
 from tests.support.fakes import FakeApi
 from tests.support.samples import listing, numbered, text, window
 from tests.support.scripted_api import HOUR, MS, ScriptedApi, read, simulated
 
 ASKED = window(1).widened(SECOND)
-
-
-@dataclass
-class MemoryCheckpoint:
-    """Keeps the last progress; ``pages`` is how many offset pages a worker has time for."""
-
-    pages: int
-    saved: bytes | None = None
-    saves: int = 0
-    is_due: bool = False
-    read: int = field(default=0, init=False)
-
-    def has_time_left(self) -> bool:
-        self.read += 1
-        return self.read < self.pages
-
-    def load(self) -> bytes | None:
-        return self.saved
-
-    def save(self, progress: bytes) -> None:
-        self.saved, self.saves = progress, self.saves + 1
-
-    def drop(self) -> None:
-        self.saved = None
 
 
 def attempt(api: FakeApi, checkpoint: MemoryCheckpoint) -> Reading | Overflow | Unfinished:

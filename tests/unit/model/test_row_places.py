@@ -17,18 +17,18 @@ def at(seconds: Iterable[float]) -> list[datetime]:
     return [START + second * SECOND for second in seconds]
 
 
-def cuts(places: RowPlaces, step: int) -> list[int]:
-    return [(cut - START) // SECOND for cut in places.cuts(step)]
+def bounds(places: RowPlaces, step: int) -> list[int]:
+    return [(bound - START) // SECOND for bound in places.bounds(step)]
 
 
 def test_a_cut_lies_at_a_row_that_was_seen() -> None:
-    assert cuts(RowPlaces(HOUR, 40, at(range(0, 200, 10))), 10) == [100, 191, 1814]
+    assert bounds(RowPlaces(HOUR, 40, at(range(0, 200, 10))), 10) == [100, 191, 1814]
 
 
 def test_a_cut_after_the_last_row_seen_lies_beside_it_however_far_the_next_one_is() -> None:
     places = RowPlaces(HOUR, 30, at(range(10)))
     places.add(20, at(range(3000, 3010)))
-    assert cuts(places, 10) == [10, 3000]
+    assert bounds(places, 10) == [10, 3000]
 
 
 @pytest.mark.parametrize("step", [7, 10, 13])
@@ -36,18 +36,18 @@ def test_a_descending_order_gives_the_same_cuts_but_for_a_row(step: int) -> None
     dates = at(range(0, 3600, 36))
     ascending = RowPlaces(HOUR, 100, dates)
     descending = RowPlaces(HOUR, 100, dates[::-1])
-    mirrored = [3600 - cut for cut in cuts(descending, step)]
-    assert cuts(ascending, step) == pytest.approx(mirrored, abs=36)
+    mirrored = [3600 - bound for bound in bounds(descending, step)]
+    assert bounds(ascending, step) == pytest.approx(mirrored, abs=36)
 
 
 def test_rows_in_no_order_are_a_sample() -> None:
     places = RowPlaces(HOUR, 4000, at([1900, 100, 1000, 2900, 500, 3500, 1500, 2400, 3000, 2100]))
     assert not places.is_sorted
-    assert cuts(places, 1000) == [1000, 2000, 2900]
+    assert bounds(places, 1000) == [1000, 2000, 2900]
 
 
 def test_of_a_dense_second_both_ends_are_cuts() -> None:
-    assert set(cuts(RowPlaces(HOUR, 100, at([7.5] * 100)), 30)) == {7, 8}
+    assert set(bounds(RowPlaces(HOUR, 100, at([7.5] * 100)), 30)) == {7, 8}
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,5 @@ def test_rows_are_even_if_the_rest_is_as_dense(dates: Iterable[int], *, is_even:
 def test_rows_that_contradict_the_total_or_the_window_do_no_harm(total: int) -> None:
     places = RowPlaces(HOUR, total, at([-5, 10, 9999]))
     places.add(total // 2, at([8000, 3]))
-    parts = HOUR.cut(places.cuts(-(-total // 16)))
+    parts = HOUR.split_at(places.bounds(-(-total // 16)))
     assert (parts[0].start, parts[-1].end) == (HOUR.start, HOUR.end)

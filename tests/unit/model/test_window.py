@@ -60,12 +60,12 @@ def test_a_slice_tiles_evenly_and_not_below_the_floor(
     assert len(slices) == 1 or min(lengths) >= floor
 
 
-def test_a_cut_at_some_seconds_leaves_out_those_beyond_and_repeated_ones() -> None:
+def test_a_split_at_some_seconds_leaves_out_those_beyond_and_repeated_ones() -> None:
     window = Window(EVE, EVE + 10 * SECOND)
     inside = [EVE + 7 * SECOND, EVE + 2 * SECOND, EVE + 7 * SECOND]
     outside = [EVE - SECOND, window.start, window.end, window.end + SECOND]
-    assert [part.length // SECOND for part in window.cut([*inside, *outside])] == [2, 5, 3]
-    assert window.cut(outside) == [window]
+    assert [part.length // SECOND for part in window.split_at([*inside, *outside])] == [2, 5, 3]
+    assert window.split_at(outside) == [window]
 
 
 @given(WINDOWS)

@@ -1,9 +1,10 @@
-"""Where an overflowing window is cut: few calls if the API is sound, and always a tiling."""
+"""Where an overflowing window is split: few calls if the API is sound, and always a tiling."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,12 @@ from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.response import MAX_PER_PAGE
-from cpd_exporter.source.survey import MAX_SPLIT_PARTS, cut_window
+from cpd_exporter.source.survey import MAX_SPLIT_PARTS, split_window
 from cpd_exporter.source.window_reader import Overflow, read_window
 from simulator.behaviour import Behaviour, Order
 from simulator.simulator import Simulator
 from simulator.source import EntryStore
+from tests.support.checkpoints import MemoryCheckpoint
 from tests.support.fakes import FakeApi
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -38,7 +40,7 @@ def evenly(rng: Random) -> datetime:
     return MONDAY + rng.random() * 7 * DAY
 
 
-class Source(FakeApi):
+class CrowdedApi(FakeApi):
     """So many entries in a week; ``refused`` are offset pages that raise an error."""
 
     def __init__(
@@ -63,10 +65,11 @@ class Source(FakeApi):
         return sum(one in window.widened(SECOND) for one in self.dates)
 
 
-def cut(api: Source, window: Window = WEEK, *, has_time_left: bool = True) -> list[Window]:
+def split(api: CrowdedApi, window: Window = WEEK, **worker: Any) -> list[Window]:
     overflow = read_window(api, window, may_split=True)
     assert isinstance(overflow, Overflow)
-    parts = cut_window(api, window, overflow, lambda: has_time_left)
+    checkpoint = MemoryCheckpoint(**({"pages": 1000} | worker))
+    parts = split_window(api, window, overflow, checkpoint)
     assert (parts[0].start, parts[-1].end) == (window.start, window.end)
     assert all(one.end == other.start for one, other in pairwise(parts))
     assert 2 <= len(parts) <= MAX_SPLIT_PARTS
@@ -81,8 +84,8 @@ def cut(api: Source, window: Window = WEEK, *, has_time_left: bool = True) -> li
 def test_the_parts_of_a_sorted_listing_fit_and_cost_half_a_call_each(
     date: Callable[[Random], datetime], most_parts: int, most_calls: int, order: Order
 ) -> None:
-    api = Source(10_000, date, order=order)
-    parts = cut(api)
+    api = CrowdedApi(10_000, date, order=order)
+    parts = split(api)
     assert max(map(api.rows, parts)) < MAX_PER_PAGE
     assert len(parts) <= most_parts
     assert api.calls <= most_calls
@@ -92,40 +95,42 @@ def test_the_parts_of_a_sorted_listing_fit_and_cost_half_a_call_each(
 def test_the_rows_of_a_listing_in_no_order_are_a_sample(
     date: Callable[[Random], datetime],
 ) -> None:
-    api = Source(10_000, date, shuffle="all")
-    parts = cut(api)
+    api = CrowdedApi(10_000, date, shuffle="all")
+    parts = split(api)
     assert sum(api.rows(part) >= MAX_PER_PAGE for part in parts) <= 1
     assert len(parts) <= 12
     assert api.calls == 1
 
 
 def test_two_responses_are_cut_at_a_row_that_was_seen() -> None:
-    api = Source(1_800, office_hours)
-    assert [api.rows(part) for part in cut(api)] == pytest.approx([900, 900], abs=5)
+    api = CrowdedApi(1_800, office_hours)
+    assert [api.rows(part) for part in split(api)] == pytest.approx([900, 900], abs=5)
     assert api.calls == 1
 
 
 def test_a_dense_second_is_a_part_of_its_own() -> None:
     instant = MONDAY + 3 * DAY
-    api = Source(3_000, lambda _: instant)
-    assert Window(instant, instant + SECOND) in cut(api)
+    api = CrowdedApi(3_000, lambda _: instant)
+    assert Window(instant, instant + SECOND) in split(api)
 
 
 def test_many_entries_a_second_leave_room_for_the_slack() -> None:
-    api = Source(4_000, lambda rng: MONDAY + DAY + rng.random() * timedelta(seconds=60))
-    assert max(map(api.rows, cut(api))) < MAX_PER_PAGE
+    api = CrowdedApi(4_000, lambda rng: MONDAY + DAY + rng.random() * timedelta(seconds=60))
+    assert max(map(api.rows, split(api))) < MAX_PER_PAGE
 
 
 @pytest.mark.parametrize("error", [PermanentError("400"), TransientError("503")])
 def test_an_offset_page_that_fails_ends_the_survey_and_not_the_split(error: Exception) -> None:
-    api = Source(10_000, office_hours)
+    api = CrowdedApi(10_000, office_hours)
     api.refused = dict.fromkeys(range(2, 20), error)
-    assert len(cut(api)) > 2
+    assert len(split(api)) > 2
 
 
-def test_a_survey_ends_with_its_time() -> None:
-    api = Source(10_000, office_hours)
-    cut(api, has_time_left=False)
+@pytest.mark.parametrize("worker", [{"pages": 1}, {"is_due": True}])
+def test_a_survey_ends_with_the_workers_time(worker: dict[str, Any]) -> None:
+    """It saves nothing, so the split itself is its progress."""
+    api = CrowdedApi(10_000, office_hours)
+    split(api, **worker)
     assert api.calls == 1
 
 
@@ -141,13 +146,13 @@ def test_a_survey_ends_with_its_time() -> None:
     ids=str,
 )
 def test_an_api_that_lies_costs_few_calls(switches: dict[str, object]) -> None:
-    api = Source(3_000, office_hours, **switches)
-    cut(api)
+    api = CrowdedApi(3_000, office_hours, **switches)
+    split(api)
     assert api.calls <= 1 + 2 * MAX_SPLIT_PARTS
 
 
 def test_rows_outside_the_window_leave_even_parts() -> None:
     """The second before a window is dense, and every query of the window holds it."""
-    api = Source(3_000, lambda _: MONDAY - SECOND / 2)
-    parts = cut(api)
+    api = CrowdedApi(3_000, lambda _: MONDAY - SECOND / 2)
+    parts = split(api)
     assert {part.length for part in parts} == {WEEK.length / len(parts)}

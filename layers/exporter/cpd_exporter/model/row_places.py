@@ -56,7 +56,7 @@ class RowPlaces:
         paces = [(self._offset(b) - self._offset(a)) / (b - a) for a, b in pairwise(bounds)]
         return max(paces) <= _EVEN * min(paces)
 
-    def cuts(self, step: int) -> Iterator[datetime]:
+    def bounds(self, step: int) -> Iterator[datetime]:
         """The seconds in which every ``step``-th row lies; of a dense one, both ends."""
         instants = [self._instant(place) for place in range(step, self.total, step)]
         yield from instants

@@ -41,9 +41,11 @@ class Window:
         """Up to ``parts`` even windows, none shorter than ``floor`` unless it is the only one."""
         parts = max(1, min(parts, self.length // floor))
         seconds = self.length // SECOND
-        return self.cut(self.start + (seconds * part // parts) * SECOND for part in range(parts))
+        return self.split_at(
+            self.start + (seconds * part // parts) * SECOND for part in range(parts)
+        )
 
-    def cut(self, instants: Iterable[datetime]) -> list[Self]:
+    def split_at(self, instants: Iterable[datetime]) -> list[Self]:
         """The parts between those of some whole seconds that lie within the window."""
         bounds = [self.start, *sorted({i for i in instants if self.start < i < self.end}), self.end]
         return [type(self)(start, end) for start, end in pairwise(bounds)]

@@ -1,7 +1,7 @@
 """Slices a window into pages of some responses each, by the API's own totals.
 
 A total says how many entries there are, and not where: a worker that finds more than a response
-cuts the page where the rows lie.
+splits the page where the rows lie.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ type NewPage = Callable[[Window, PageState, int | None], Page]
 class SlicePolicy:
     """How fine, and how late, time is sliced.
 
-    A page is planned to hold ``target`` entries at most: as many as a worker cuts at once, with
+    A page is planned to hold ``target`` entries at most: as many as a worker splits at once, with
     room for uneven time. No total slices finer than ``floor``. Time is sliced once it is older than
     the settle time, by this clock and by the API's.
     """

@@ -1,4 +1,4 @@
-"""Cuts a window that overflows where its rows lie, so that each part fits one response.
+"""Splits a window that overflows where its rows lie, so that each part fits one response.
 
 A survey decides how many calls an export takes, and never what the export holds: whatever the API
 lists, the parts tile the window, and a worker reads each for itself.
@@ -10,7 +10,8 @@ from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.row_places import RowPlaces
 from cpd_exporter.model.timestamps import floor_second
 from cpd_exporter.model.window import Window
-from cpd_exporter.ports import EntriesApi, HasTimeLeft
+from cpd_exporter.ports import EntriesApi
+from cpd_exporter.source.dense_reader import Checkpoint
 from cpd_exporter.source.response import SLACK, query_window
 from cpd_exporter.source.window_reader import Overflow
 
@@ -24,13 +25,13 @@ _ESTIMATED_FILL = 0.85
 """The same if its ends are estimated."""
 
 _SECONDS_BESIDE = 3
-"""A response holds more than the part: the slack on both sides, and the second of a cut."""
+"""A response holds more than the part: the slack on both sides, and the second of a bound."""
 
 
-def cut_window(
-    api: EntriesApi, window: Window, overflow: Overflow, has_time_left: HasTimeLeft
+def split_window(
+    api: EntriesApi, window: Window, overflow: Overflow, checkpoint: Checkpoint
 ) -> list[Window]:
-    """Cut a window into two parts or more, none of which should overflow.
+    """Split a window into two parts or more, none of which should overflow.
 
     A sorted listing shows only one end of the window. Unless its rows seem evenly spread, some more
     offset pages show the rest.
@@ -45,9 +46,9 @@ def cut_window(
     else:
         parts = _parts(overflow, _FILL)
         size = min(-(-overflow.total // parts), overflow.per_page)
-        _survey(api, asked, places, seen, size, has_time_left)
-    cut = window.cut(places.cuts(-(-overflow.total // parts)))
-    return cut if len(cut) > 1 else window.split(parts)
+        _survey(api, asked, places, seen, size, checkpoint)
+    windows = window.split_at(places.bounds(-(-overflow.total // parts)))
+    return windows if len(windows) > 1 else window.split(parts)
 
 
 def _parts(overflow: Overflow, fill: float) -> int:
@@ -65,14 +66,15 @@ def _survey(
     places: RowPlaces,
     seen: int,
     size: int,
-    has_time_left: HasTimeLeft,
+    checkpoint: Checkpoint,
 ) -> None:
     """Look at offset pages until the rows between those seen are evenly spread, or one page.
 
-    Every other page is enough: each shows the end of the part before it, and its own.
+    Every other page is enough: each shows the end of the part before it, and its own. The survey
+    saves no progress, so it ends where a save is due.
     """
     gaps = [(seen - 1, places.total)]
-    while gaps and has_time_left():
+    while gaps and checkpoint.has_time_left() and not checkpoint.is_due:
         low, high = gaps.pop()
         known = round(low / size)
         pages = -(-high // size) - known

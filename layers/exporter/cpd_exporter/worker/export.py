@@ -16,7 +16,7 @@ from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.model.row import Change, RowWriter, StoredRows, quarantine
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count
-from cpd_exporter.source.survey import cut_window
+from cpd_exporter.source.survey import split_window
 from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.checkpoint import LakeCheckpoint
@@ -54,15 +54,10 @@ def _read(claim: PageClaim) -> WorkReport:
     context = claim.context
     # A page in ``WRITING`` is never split: an object may be on its way to its key.
     may_split = claim.page.state is PageState.OPEN and context.limits.may_split(claim.page)
-    reading = read_window(
-        context.api,
-        claim.page.window,
-        may_split=may_split,
-        checkpoint=LakeCheckpoint(claim),
-    )
+    window, checkpoint = claim.page.window, LakeCheckpoint(claim)
+    reading = read_window(context.api, window, may_split=may_split, checkpoint=checkpoint)
     if isinstance(reading, Overflow):
-        parts = cut_window(context.api, claim.page.window, reading, lambda: not claim.is_save_due)
-        return _split(claim, parts)
+        return _split(claim, split_window(context.api, window, reading, checkpoint))
     if isinstance(reading, Unfinished):
         return claim.pause()
     if reading.is_blank:

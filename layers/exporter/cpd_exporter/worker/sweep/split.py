@@ -6,9 +6,10 @@ from dataclasses import replace
 from cpd_exporter.model.page import ConditionalWrite, Page, reserving, sweep_of
 from cpd_exporter.model.page_index import PageIndex
 from cpd_exporter.model.window import Window
-from cpd_exporter.source.survey import cut_window
+from cpd_exporter.source.survey import split_window
 from cpd_exporter.source.window_reader import Overflow
 from cpd_exporter.worker.attempt import PageClaim
+from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.sweep.compare import SweepInput
 from cpd_exporter.worker.sweep.deletions import take_back_count
@@ -20,9 +21,8 @@ def split_sweep(claim: PageClaim, before: SweepInput, overflow: Overflow) -> Wor
     if len(before.pages) > 1:
         halve_sweep(claim, before.pages)
     else:
-        window, api = claim.page.window, claim.context.api
-        parts = cut_window(api, window, overflow, lambda: not claim.is_save_due)
-        split_page(claim, before, parts)
+        api, window = claim.context.api, claim.page.window
+        split_page(claim, before, split_window(api, window, overflow, LakeCheckpoint(claim)))
     return WorkReport(Outcome.SPLIT)
 
 
