@@ -14,18 +14,30 @@ from local.places import ROOT
 from tests.lake.athena import READER, columns
 from tests.lake.history import History
 
-SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/lake.md").read_text(), re.DOTALL)
-SHOWN = """
+INSTANT, *SNIPPETS = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs/lake.md").read_text(), re.DOTALL
+)
+READ = """
 import json
+import sys
 import pyarrow as pa
 
-for method in ("to_arrow", "to_arrow_table"):
-    entries = getattr(entries, method)() if hasattr(entries, method) else entries
-if not isinstance(entries, pa.Table):
-    entries = pa.Table.from_pandas(entries, preserve_index=False)
-types = {name: str(entries.schema.field(name).type) for name in entries.column_names}
-print(json.dumps({"types": types, "rows": entries.to_pylist()}))
+def shown(found):
+    for method in ("to_arrow", "to_arrow_table"):
+        found = getattr(found, method)() if hasattr(found, method) else found
+    if not isinstance(found, pa.Table):
+        found = pa.Table.from_pandas(found, preserve_index=False)
+    types = {name: str(found.schema.field(name).type) for name in found.column_names}
+    return {"types": types, "rows": found.to_pylist()}
+
+snippet, *instants = sys.argv[1:]
+for instant in instants:
+    read = {"instant": instant}
+    exec(snippet, read)
+    print(json.dumps([shown(read["entries"]), shown(read["state"])]))
 """
+"""Runs a snippet at each instant; prints what it reads, in Arrow's words, in a line each."""
+
 TYPES = {
     "VARCHAR": "string",
     "BIGINT": "int64",
@@ -40,11 +52,11 @@ def name_of(snippet: str) -> str:
     return next(name for name in ("polars", "pyarrow", "pandas", "duckdb") if name in snippet)
 
 
-def read(snippet: str, history: History, folder: Path) -> dict[str, Any]:
-    """What a snippet reads from the lake: its types, in Arrow's words, and its rows."""
+def read(place: int, history: History, folder: Path, *instants: str) -> list[list[dict[str, Any]]]:
+    """Types and rows of ``entries`` and ``state`` at each instant, as a snippet reads them."""
     (folder / "lake").symlink_to(history.folder)
     done = subprocess.run(
-        [READER, "-c", snippet + SHOWN],
+        [READER, "-c", READ, SNIPPETS[place], *instants],
         cwd=folder,
         env=os.environ | {"HOME": str(folder)},
         capture_output=True,
@@ -52,8 +64,7 @@ def read(snippet: str, history: History, folder: Path) -> dict[str, Any]:
         check=False,
     )
     assert not done.returncode, done.stderr
-    shown: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return shown
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def plain(kind: str) -> str:
@@ -62,11 +73,14 @@ def plain(kind: str) -> str:
 
 
 def test_there_is_a_snippet_of_each_reader() -> None:
+    assert INSTANT.startswith("instant = ")
     assert [name_of(snippet) for snippet in SNIPPETS] == READERS
 
 
 READERS = ["duckdb", "polars", "pyarrow", "pandas"]
 DECLARED = {column["name"]: TYPES[column["physicalType"]] for column in columns()}
+DOCUMENTED = [one["name"] for one in columns() if "From the API" in one["description"]]
+LATEST = "9999-12-31T23:59:59.999Z"
 
 
 def lines(history: History) -> list[dict[str, Any]]:
@@ -86,9 +100,23 @@ def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("place", range(4), ids=READERS)
 def test_readers_give_equal_rows_and_types(history: History, tmp_path: Path, place: int) -> None:
-    shown = read(SNIPPETS[place], history, tmp_path)
+    [[shown, _]] = read(place, history, tmp_path, LATEST)
     types = {name: plain(kind) for name, kind in shown["types"].items()}
     if READERS[place] == "pandas":  # objects have the type of their values, and here are none
         types["fingerprintExclude"] = DECLARED["fingerprintExclude"]
     assert types == DECLARED
     assert ordered(shown["rows"]) == lines(history)
+
+
+@pytest.mark.parametrize("place", range(4), ids=READERS)
+def test_readers_give_the_state_of_the_api_at_each_instant(
+    history: History, tmp_path: Path, place: int
+) -> None:
+    expected = {**history.known, LATEST: history.now}
+    read_at = read(place, history, tmp_path, *expected)
+    for (_, state), known in zip(read_at, expected.values(), strict=True):
+        found = {row["logEntryId"]: row for row in state["rows"]}
+        assert len(found) == len(state["rows"])
+        assert {
+            entry_id: {name: row[name] for name in DOCUMENTED} for entry_id, row in found.items()
+        } == known
