@@ -45,8 +45,8 @@ prove: tools ## Simulate failures and races for some twenty minutes; writes docs
 mutate: tools ## Let the tests kill 300 automatic mutants of the core, in some hours
 	@.venv/bin/python -m tests.mutation $(ARGS)
 
-bench: tools ## Measure a worker's memory for a second of 100,000 entries, in some two minutes
-	@.venv/bin/python -m tests.simulation.dense_memory 100000
+bench: tools ## Measure what the exporter costs, beside other tools; writes bench-report.json
+	@.venv/bin/python -m tests.benchmark $(ARGS)
 
 lint: tools ## Check format, style, types, imports, the template and the contract
 	.venv/bin/ruff format --check
@@ -97,7 +97,7 @@ lock: tools ## Renew the lock files from the .in files
 	$(COMPILE) --python-version 3.9 requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --python-version 3.13 examples/subscriber/subscriber/requirements.in \
 		-c requirements/dev.txt -o examples/subscriber/subscriber/requirements.txt
-	for name in python ministack sam checkov lake datacontract node; do \
+	for name in python ministack sam checkov lake datacontract node bench-loops bench-dlt bench-singer; do \
 		$(COMPILE) --python-version 3.13 requirements/$$name.in \
 			-o requirements/$$name.txt || exit; \
 	done
@@ -107,7 +107,7 @@ lock: tools ## Renew the lock files from the .in files
 		--omit-lockfile-registry-resolved
 
 clean: ## Remove everything that make makes
-	rm -rf .venv .tools .local .aws-sam lake-copy demo-lake .lake-copy.part .demo-lake.part demo-report.json
+	rm -rf .venv .tools .local .aws-sam lake-copy demo-lake .lake-copy.part .demo-lake.part demo-report.json bench-report.json
 
 tools: ## Install the tools into .venv and .tools; all targets that need them do this first
 	@test -n "$(PYTHON)" || { echo "No Python 3.9 or later starts on this machine; name one: make PYTHON=…" >&2; exit 1; }

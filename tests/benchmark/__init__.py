@@ -1,0 +1,13 @@
+"""Measures what the exporter costs: ``make bench``.
+
+Each figure of time is a median of several runs, beside something else that was measured in the
+same rounds: a machine's speed cancels out. Counted figures, such as calls, are exact.
+
+cpu           a worker's CPU per entry, by stage, and that of other tools
+worker_run    the program that one such run is, and stopwatch its stages
+sns_stub      an SNS that accepts everything, as a process of its own
+peers/        other tools on the same entries, each a program in an environment of its own
+environments  those environments
+processes     starts programs and servers
+report        figures, the table and ``bench-report.json``
+"""
