@@ -5,9 +5,12 @@ same rounds: a machine's speed cancels out. Counted figures, such as calls, are 
 
 cpu           a worker's CPU per entry, by stage, and that of other tools
 worker_run    the program that one such run is, and stopwatch its stages
-sns_stub      an SNS that accepts everything, as a process of its own
 peers/        other tools on the same entries, each a program in an environment of its own
 environments  those environments
+calls         API calls of a first export, for several patterns of arrivals
+costs         AWS calls and prices; account is the deployment that is metered for it
+cold_starts   the functions' starts, from the built layer
+aws_stub      an SNS that accepts everything, and a secret, as a process of its own
 processes     starts programs and servers
-report        figures, the table and ``bench-report.json``
+report        figures, tables and bars
 """

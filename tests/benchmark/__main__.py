@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tests.benchmark.calls import measure_calls
+from tests.benchmark.cold_starts import measure_cold_starts
+from tests.benchmark.costs import measure_costs
 from tests.benchmark.cpu import measure_cpu
 from tests.benchmark.processes import ROOT
 from tests.benchmark.report import Section
@@ -20,7 +23,12 @@ def _cpu(quick: bool) -> Section:
     return measure_cpu(rounds=7, entries=20_000, published=4_000)
 
 
-MEASURES: dict[str, Callable[[bool], Section]] = {"cpu": _cpu}
+MEASURES: dict[str, Callable[[bool], Section]] = {
+    "calls": lambda _: measure_calls(),
+    "costs": lambda _: measure_costs(),
+    "cpu": _cpu,
+    "cold-starts": lambda quick: measure_cold_starts(rounds=3 if quick else 9),
+}
 
 
 def main(

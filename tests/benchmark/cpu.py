@@ -45,7 +45,7 @@ def measure_cpu(*, rounds: int, entries: int, published: int) -> Section:
     with (
         TemporaryDirectory() as folder,
         serving("-m", "simulator", "--entries", entries, "--days", DAYS) as api,
-        serving("-m", "tests.benchmark.sns_stub") as topic,
+        serving("-m", "tests.benchmark.aws_stub") as topic,
     ):
         peers = _peers(api)
         measures = _measures(api, topic, Path(folder), published)

@@ -29,7 +29,14 @@ class Spread:
         return Spread(tuple(one + another for one, another in pairs))
 
     def __str__(self) -> str:
-        return f"{self.median:.3g} ({min(self.values):.3g} to {max(self.values):.3g})"
+        return (
+            f"{rounded(self.median)} ({rounded(min(self.values))} to {rounded(max(self.values))})"
+        )
+
+
+def rounded(value: float) -> str:
+    """Three digits, and never a power of ten."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,9 @@ class Section:
         console.print(table)
         for bar in self.bars:
             verdict = "[green]met[/]" if bar.is_met else "[red]missed[/]"
-            console.print(f"  {verdict}: {bar.name}: {bar.value:.3g}, at most {bar.limit:g}")
+            console.print(
+                f"  {verdict}: {bar.name}: {rounded(bar.value)}, at most {rounded(bar.limit)}"
+            )
         for note in self.notes:
             console.print(f"  {note}", style="dim")
         console.print()

@@ -67,7 +67,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoAccount]:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     with mock_aws():
         dynamodb, s3, sns, sqs, secretsmanager = _clients()
-        dynamodb.create_table(TableName=TABLE, **_timeline_table())
+        dynamodb.create_table(TableName=TABLE, **timeline_table())
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         queue_url, subscriber_url = (
             sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("pages", "subscriber")
@@ -123,15 +123,15 @@ def lost_answers(client: Any, operation: str, times: int = 1) -> Iterator[None]:
     assert not left, "not every answer was lost: the operation was called too seldom"
 
 
-class _Template(yaml.SafeLoader):
+class PlainTemplate(yaml.SafeLoader):
     """Reads a template's plain values; what CloudFormation computes is left out."""
 
 
-_Template.add_multi_constructor("!", lambda *_: None)
+PlainTemplate.add_multi_constructor("!", lambda *_: None)
 
 
-def _timeline_table() -> dict[str, Any]:
-    template = yaml.load(_TEMPLATE.read_text(), Loader=_Template)  # noqa: S506  # a SafeLoader
+def timeline_table() -> dict[str, Any]:
+    template = yaml.load(_TEMPLATE.read_text(), Loader=PlainTemplate)  # noqa: S506  # a SafeLoader
     table = template["Resources"]["TimelineTable"]["Properties"]
     wanted = ("AttributeDefinitions", "BillingMode", "KeySchema", "LocalSecondaryIndexes")
     return {name: table[name] for name in wanted}

@@ -1,4 +1,4 @@
-"""An SNS that accepts every ``PublishBatch`` at once, as a process of its own."""
+"""An AWS that accepts every ``PublishBatch`` and holds one secret, as a process of its own."""
 
 import asyncio
 import json
@@ -15,6 +15,9 @@ _BODY = (
 )
 _MEMBER = b"<member><MessageId>00000000-0000-0000-0000-000000000000</MessageId><Id>%s</Id></member>"
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n"
+_SECRET = json.dumps(
+    {"SecretString": json.dumps({"tenantId": "eu-west-2_AbcdEfghI", "apiSecret": "a-secret"})}
+).encode()
 
 
 @lru_cache(maxsize=64)
@@ -39,9 +42,12 @@ class _Connection(asyncio.Protocol):
             start, stop = end + 4, end + 4 + int(length[1])
             if len(self._received) < stop:
                 return
-            ids = tuple(_ID.findall(self._received[start:stop]))
+            if b"secretsmanager.GetSecretValue" in self._received[:end]:
+                answer = _HEAD % len(_SECRET) + _SECRET
+            else:
+                answer = _answer(tuple(_ID.findall(self._received[start:stop])))
             del self._received[:stop]
-            self._transport.write(_answer(ids))
+            self._transport.write(answer)
 
 
 async def _serve() -> None:
