@@ -5,12 +5,11 @@ from random import Random
 
 import yaml
 
-from tests.benchmark.account import LONG_SWEEP, TICK, Meter, metered
+from tests.benchmark.account import API_CALLS, AWS_CALLS, LONG_SWEEP, TICK, Usage, metered
 from tests.benchmark.arrivals import entry_at, span, store_of, uniform
 from tests.benchmark.processes import ROOT
-from tests.benchmark.report import Section
+from tests.benchmark.report import Bar, Section
 from tests.contracts.account import PlainTemplate
-from tests.support.prices import POLLER_REQUESTS_A_DAY
 
 FIRST = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -19,26 +18,26 @@ BULK = 20_000
 TRICKLE_A_DAY = 2740
 """A million a year: some ten in each five minutes."""
 
-HISTORY = 7 * DAY
+HISTORY = 3 * DAY
 LONG_LOOKBACK = 35 * DAY
 LIVE_AT = FIRST + HISTORY + timedelta(hours=6)
 MEASURED = timedelta(hours=2)
 LIVE = MEASURED + timedelta(hours=1)
-FREE_METRICS = 10
-FREE_ALARMS = 10
+POLLER_REQUESTS_A_DAY = 5 * 86_400 / 20
+"""Lambda keeps five pollers; each asks the queue every 20 seconds."""
 
 
-def bulk() -> Meter:
+def bulk() -> Usage:
     """Export a history of a fortnight, all at once."""
     end = FIRST + 14 * DAY
     dates = uniform(Random(7), BULK, *span(FIRST, end - FIRST))
     with metered(store_of(dates), FIRST, end + timedelta(hours=1)) as account:
         account.export_all()
         assert len(account.topic.published) == BULK
-        return account.meter()
+        return account.used()
 
 
-def day_of(entries: int, *, history: int) -> Meter:
+def day_of(entries: int, *, history: int) -> Usage:
     """A day of the default schedule on which so many entries come; ``history`` a day before.
 
     The history is exported at once. Two hours then stand for the day, after one that leads in. The
@@ -53,46 +52,53 @@ def day_of(entries: int, *, history: int) -> Meter:
         account.run(LIVE_AT + LIVE - MEASURED)
         account.forget()
         account.run(LIVE_AT + LIVE)
-        hours = account.meter() * (DAY / MEASURED)
+        hours = account.used() * (DAY / MEASURED)
         account.forget()
         account.invoke_planner(LONG_SWEEP)
         account.export_all()
-        return hours + account.meter() * (LONG_LOOKBACK / HISTORY)
+        return hours + account.used() * (LONG_LOOKBACK / HISTORY)
 
 
-def standing(metrics: float) -> Meter:
+def standing(metrics: int) -> Usage:
     """What a month costs without any call: alarms, secrets, pollers, and so many metrics."""
     text = (ROOT / "template.yaml").read_text()
     resources = yaml.load(text, Loader=PlainTemplate)["Resources"]  # noqa: S506  # a SafeLoader
     types = [resource["Type"] for resource in resources.values()]
-    return Meter(
+    return Usage(
         {
-            "alarms.months": types.count("AWS::CloudWatch::Alarm"),
-            "secrets.months": types.count("AWS::SecretsManager::Secret"),
-            "sqs.requests": POLLER_REQUESTS_A_DAY * MONTH_DAYS,
-            "metrics.months": metrics,
+            "CloudWatch: alarm-month": types.count("AWS::CloudWatch::Alarm"),
+            "CloudWatch: metric-month": metrics,
+            "Secrets Manager: secret-month": types.count("AWS::SecretsManager::Secret"),
+            "SQS: request": POLLER_REQUESTS_A_DAY * MONTH_DAYS,
         }
     )
 
 
-def measure_costs() -> Section:
-    """Meter all three. A million that trickles costs what its days cost beyond idle days."""
-    idle_day = day_of(0, history=20)
-    trickle = (day_of(TRICKLE_A_DAY, history=TRICKLE_A_DAY) - idle_day) * (1e6 / TRICKLE_A_DAY)
-    months = {
+def usages() -> dict[str, Usage]:
+    """A million in bulk, a million that trickles, and an idle month.
+
+    A million that trickles costs what its days cost beyond idle days.
+    """
+    idle = day_of(0, history=20)
+    trickle = day_of(TRICKLE_A_DAY, history=TRICKLE_A_DAY) - idle
+    return {
         "bulk": bulk() * (1e6 / BULK),
-        "trickle": trickle,
-        "idle": idle_day * MONTH_DAYS + standing(idle_day["metrics"]),
+        "trickle": trickle * (1e6 / TRICKLE_A_DAY),
+        "idle": idle * MONTH_DAYS + standing(idle.metrics),
     }
-    totals = {name: sum(meter.dollars.values()) for name, meter in months.items()}
-    free = cost_of_free(months["idle"])
-    services = dict.fromkeys(service for meter in months.values() for service in meter.dollars)
+
+
+def measure_costs() -> Section:
+    """Meter all three."""
+    found = usages()
+    totals = {name: sum(used.dollars.values()) for name, used in found.items()}
+    services = dict.fromkeys(service for used in found.values() for service in used.dollars)
     rows: list[tuple[object, ...]] = [
-        (name, *(f"{meter[unit]:,.0f}" for meter in months.values()))
-        for name, unit in (("API calls", "api.calls"), ("AWS calls", "aws.calls"))
+        (name, *(f"{used.units.get(name, 0):,.0f}" for used in found.values()))
+        for name in (API_CALLS, AWS_CALLS)
     ]
     rows += [
-        (f"$ {service}", *(f"{meter.dollars.get(service, 0):.3f}" for meter in months.values()))
+        (f"$ {service}", *(f"{used.dollars.get(service, 0):.3f}" for used in found.values()))
         for service in services
     ]
     rows.append(("$ in all", *(f"{total:.2f}" for total in totals.values())))
@@ -102,26 +108,14 @@ def measure_costs() -> Section:
         rows=rows,
         members={
             "dollarsPerMillion": {name: round(totals[name], 4) for name in ("bulk", "trickle")},
-            "dollarsIdleMonth": round(totals["idle"], 2),
-            "dollarsIdleMonthWithFreeMetricsAndAlarms": round(totals["idle"] - free, 2),
+            "dollarsIdleMonth": round(totals["idle"], 3),
             "awsCallsPerMillion": {
-                name: round(months[name]["aws.calls"]) for name in ("bulk", "trickle")
+                name: round(found[name].units[AWS_CALLS]) for name in ("bulk", "trickle")
             },
         },
-        notes=[
-            "Trickling: a million a year, beyond the cost of idle days.",
-            f"An account's free {FREE_METRICS} metrics and {FREE_ALARMS} alarms spare ${free:.2f}.",
+        bars=[
+            Bar("a million in bulk, $", totals["bulk"], 0.15),
+            Bar("an idle month, $", totals["idle"], 2.60),
         ],
-    )
-
-
-def cost_of_free(month: Meter) -> float:
-    """The price of the metrics and alarms that each account has for nothing."""
-    return sum(
-        Meter(
-            {
-                "metrics.months": min(FREE_METRICS, month["metrics.months"]),
-                "alarms.months": min(FREE_ALARMS, month["alarms.months"]),
-            }
-        ).dollars.values()
+        notes=["Trickling: a million a year at five-minute ticks, beyond the cost of idle days."],
     )

@@ -5,7 +5,6 @@ are in memory. The planner plans without being measured.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import random
@@ -31,24 +30,13 @@ from cpd_exporter.planner.slicer import SlicePolicy
 from cpd_exporter.ports import Topic
 from cpd_exporter.worker.context import WorkerLimits
 from simulator import Credentials
+from tests.benchmark.functions import Invocation, load_function
 from tests.benchmark.processes import ROOT
 from tests.benchmark.stopwatch import Stopwatch, during
 from tests.support.fakes import FakeLake, FakeQueue, FakeReplayQueue, FakeTimeline
 from tests.support.fakes.credentials import FakeCredentials
 
 TOPIC_ARN = "arn:aws:sns:eu-west-2:123456789012:notifications"
-
-
-class LambdaContext:
-    """What the handler asks Lambda."""
-
-    function_name = "worker"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:eu-west-2:123456789012:function:worker"
-    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e812345678"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 300_000
 
 
 class _Nobody:
@@ -58,7 +46,7 @@ class _Nobody:
         return {}
 
 
-class Run:
+class WorkerRun:
     """The worker's world, and what one run of it does."""
 
     def __init__(self, api_url: str, topic_url: str | None, first: datetime) -> None:
@@ -147,7 +135,7 @@ class Run:
                 event["Records"][0]["body"] = message.model_dump_json(by_alias=True)
                 self.is_tracing = trace and is_warm
                 self.watch.enter("handler" if is_warm else "")
-                handler(event, LambdaContext())
+                handler(event, Invocation())
                 self.watch.enter("")
                 self.is_tracing = False
                 if is_warm:
@@ -165,18 +153,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def worker_handler() -> Callable[[Any, Any], None]:
-    """The handler of the worker's function."""
-    path = ROOT / "functions/worker/app.py"
-    spec = importlib.util.spec_from_file_location("worker_function", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[Any, Any], None] = module.handler
-    return handler
-
-
 def _line(event: Event) -> Mapping[str, object]:
     return {"body": event.body, "attributes": event.attributes}
 
@@ -192,8 +168,10 @@ def main() -> dict[str, Any]:
     parser.add_argument("--events", type=Path, help="a file for the events")
     given = parser.parse_args()
     os.environ |= {"POWERTOOLS_SERVICE_NAME": "worker", "POWERTOOLS_METRICS_NAMESPACE": "bench"}
-    run = Run(given.api, given.topic, given.first)
-    result = run.export(worker_handler(), trace=bool(given.requests), most=given.most)
+    run = WorkerRun(given.api, given.topic, given.first)
+    result = run.export(
+        load_function("worker").handler, trace=bool(given.requests), most=given.most
+    )
     if given.requests:
         given.requests.write_text("\n".join(run.requests))
     if given.events:
