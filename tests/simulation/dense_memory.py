@@ -1,6 +1,6 @@
 """Measures a worker's memory while it exports, then sweeps, many entries of one second.
 
-``make bench`` does so with 100,000 entries. It prints peaks in megabytes and seconds of CPU.
+``make bench`` does so with 100,000 entries. It prints peaks in MiB and seconds of CPU.
 """
 
 import json
