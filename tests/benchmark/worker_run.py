@@ -84,7 +84,7 @@ class WorkerRun:
             ),
             lake=self.lake,
         )
-        http = api._http
+        http = api._http  # noqa: SLF001  # no port shows when a download ends
         http.request = during(watch, "download", http.request)  # type: ignore[method-assign]
         api.query = during(watch, "read", api.query, then="encode")  # type: ignore[method-assign]
         self.lake.put_new = during(  # type: ignore[method-assign]
