@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -72,7 +73,9 @@ def main(
     """Measure what the exporter costs."""
     if unknown := set(only or ()) - set(NAMES):
         raise typer.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(NAMES)}")
-    console, began = Console(), time.monotonic()
+    began = time.monotonic()
+    # Into a file or a pipe, the tables are as wide as they need.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     members = json.loads(REPORT.read_text()) if only and REPORT.exists() else {}
     missed = []
     for section in _sections(only or NAMES, quick=quick):

@@ -20,7 +20,7 @@ from cpd_exporter import bootstrap
 from cpd_exporter.adapters.aws.secret import ApiSecret
 from cpd_exporter.adapters.aws.topic import SnsTopic, topic_client
 from cpd_exporter.adapters.thrive.factory import build_api
-from cpd_exporter.adapters.thrive.http import new_client
+from cpd_exporter.adapters.thrive.http import Http, new_client
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.message import Message
 from cpd_exporter.model.options import Audience, Environment, Scope
@@ -84,8 +84,7 @@ class WorkerRun:
             ),
             lake=self.lake,
         )
-        http = api._http  # noqa: SLF001  # no port shows when a download ends
-        http.request = during(watch, "download", http.request)  # type: ignore[method-assign]
+        Http.request = during(watch, "download", Http.request)  # type: ignore[method-assign]
         api.query = during(watch, "read", api.query, then="encode")  # type: ignore[method-assign]
         self.lake.put_new = during(  # type: ignore[method-assign]
             watch, "handler", self.lake.put_new, then="events"
