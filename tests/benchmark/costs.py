@@ -1,104 +1,69 @@
 """AWS calls and list prices: of a million entries in bulk and trickling, and of an idle month."""
 
-from datetime import UTC, datetime, timedelta
-from random import Random
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 
-import yaml
+import pytest
 
-from tests.benchmark.account import API_CALLS, AWS_CALLS, LONG_SWEEP, TICK, Usage, metered
-from tests.benchmark.arrivals import entry_at, span, store_of, uniform
-from tests.benchmark.processes import ROOT
+from simulator import EntryStore, Simulator, running
 from tests.benchmark.report import Bar, Section
-from tests.contracts.account import PlainTemplate
-
-FIRST = datetime(2026, 3, 2, tzinfo=UTC)
-DAY = timedelta(days=1)
-MONTH_DAYS = 30
-BULK = 20_000
-TRICKLE_A_DAY = 2740
-"""A million a year: some ten in each five minutes."""
-
-HISTORY = 3 * DAY
-LONG_LOOKBACK = 35 * DAY
-LIVE_AT = FIRST + HISTORY + timedelta(hours=6)
-MEASURED = timedelta(hours=2)
-LIVE = MEASURED + timedelta(hours=1)
-POLLER_REQUESTS_A_DAY = 5 * 86_400 / 20
-"""Lambda keeps five pollers; each asks the queue every 20 seconds."""
+from tests.support.bill import bill
+from tests.support.deployment import CREDENTIALS, deployed
+from tests.support.metered import (
+    TRICKLING,
+    Billed,
+    Metered,
+    metered,
+    million_in_bulk,
+    million_trickling,
+    month,
+)
 
 
-def bulk() -> Usage:
-    """Export a history of a fortnight, all at once."""
-    end = FIRST + 14 * DAY
-    dates = uniform(Random(7), BULK, *span(FIRST, end - FIRST))
-    with metered(store_of(dates), FIRST, end + timedelta(hours=1)) as account:
-        account.export_all()
-        assert len(account.topic.published) == BULK
-        return account.used()
+class _Output(io.StringIO):
+    def take(self) -> str:
+        text = self.getvalue()
+        self.seek(0)
+        self.truncate()
+        return text
 
 
-def day_of(entries: int, *, history: int) -> Usage:
-    """A day of the default schedule on which so many entries come; ``history`` a day before.
-
-    The history is exported at once. Two hours then stand for the day, after one that leads in. The
-    long sweep is metered by itself, over a part of its lookback.
-    """
-    rng = Random(7)
-    dates = uniform(rng, HISTORY.days * history, *span(FIRST, HISTORY))
-    coming = uniform(rng, entries * LIVE // DAY, *span(LIVE_AT, LIVE))
-    with metered(store_of(dates), FIRST, LIVE_AT + TICK) as account:
-        account.export_all()
-        account.arrivals.extend(entry_at(rng, at_ms) for at_ms in sorted(coming))
-        account.run(LIVE_AT + LIVE - MEASURED)
-        account.forget()
-        account.run(LIVE_AT + LIVE)
-        hours = account.used() * (DAY / MEASURED)
-        account.forget()
-        account.invoke_planner(LONG_SWEEP)
-        account.export_all()
-        return hours + account.used() * (LONG_LOOKBACK / HISTORY)
+@contextmanager
+def _new_deployment() -> Iterator[Metered]:
+    simulator, output = Simulator(EntryStore(), credentials=CREDENTIALS), _Output()
+    with (
+        running(simulator) as url,
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(output),
+        deployed(simulator, url, patch, output.take) as stack,
+        metered(stack) as meter,
+    ):
+        yield meter
 
 
-def standing(metrics: int) -> Usage:
-    """What a month costs without any call: alarms, secrets, pollers, and so many metrics."""
-    text = (ROOT / "template.yaml").read_text()
-    resources = yaml.load(text, Loader=PlainTemplate)["Resources"]  # noqa: S506  # a SafeLoader
-    types = [resource["Type"] for resource in resources.values()]
-    return Usage(
-        {
-            "CloudWatch: alarm-month": types.count("AWS::CloudWatch::Alarm"),
-            "CloudWatch: metric-month": metrics,
-            "Secrets Manager: secret-month": types.count("AWS::SecretsManager::Secret"),
-            "SQS: request": POLLER_REQUESTS_A_DAY * MONTH_DAYS,
-        }
-    )
-
-
-def usages() -> dict[str, Usage]:
-    """A million in bulk, a million that trickles, and an idle month.
-
-    A million that trickles costs what its days cost beyond idle days.
-    """
-    idle = day_of(0, history=20)
-    trickle = day_of(TRICKLE_A_DAY, history=TRICKLE_A_DAY) - idle
-    return {
-        "bulk": bulk() * (1e6 / BULK),
-        "trickle": trickle * (1e6 / TRICKLE_A_DAY),
-        "idle": idle * MONTH_DAYS + standing(idle.metrics),
-    }
+def usages() -> dict[str, Billed]:
+    """A million in bulk, a million that trickles beyond idle months, and an idle month."""
+    with _new_deployment() as meter:
+        bulk = million_in_bulk(meter)
+    with _new_deployment() as meter:
+        idle = month(meter)
+    with _new_deployment() as meter:
+        trickle = million_trickling(month(meter, trickling=TRICKLING), idle)
+    return {"bulk": bulk, "trickle": trickle, "idle": idle}
 
 
 def measure_costs() -> Section:
     """Meter all three."""
     found = usages()
-    totals = {name: sum(used.dollars.values()) for name, used in found.items()}
-    services = dict.fromkeys(service for used in found.values() for service in used.dollars)
+    bills = {name: bill(used.units) for name, used in found.items()}
+    totals = {name: sum(dollars.values()) for name, dollars in bills.items()}
+    services = dict.fromkeys(service for dollars in bills.values() for service in dollars)
     rows: list[tuple[object, ...]] = [
-        (name, *(f"{used.units.get(name, 0):,.0f}" for used in found.values()))
-        for name in (API_CALLS, AWS_CALLS)
+        ("AWS calls", *(f"{used.calls:,.0f}" for used in found.values()))
     ]
     rows += [
-        (f"$ {service}", *(f"{used.dollars.get(service, 0):.3f}" for used in found.values()))
+        (f"$ {service}", *(f"{dollars.get(service, 0):.3f}" for dollars in bills.values()))
         for service in services
     ]
     rows.append(("$ in all", *(f"{total:.2f}" for total in totals.values())))
@@ -109,13 +74,12 @@ def measure_costs() -> Section:
         members={
             "dollarsPerMillion": {name: round(totals[name], 4) for name in ("bulk", "trickle")},
             "dollarsIdleMonth": round(totals["idle"], 3),
-            "awsCallsPerMillion": {
-                name: round(found[name].units[AWS_CALLS]) for name in ("bulk", "trickle")
-            },
+            "awsCallsPerMillion": {name: round(found[name].calls) for name in ("bulk", "trickle")},
+            "awsCallsIdleMonth": round(found["idle"].calls),
         },
         bars=[
             Bar("a million in bulk, $", totals["bulk"], 0.15),
             Bar("an idle month, $", totals["idle"], 2.60),
         ],
-        notes=["Trickling: a million a year at five-minute ticks, beyond the cost of idle days."],
+        notes=["Trickling: a million a year at five-minute ticks, beyond the cost of idle months."],
     )

@@ -22,6 +22,8 @@ class EvenApi:
 
     def __init__(self, first: datetime, gap: timedelta, clock: Clock) -> None:
         self.calls = 0
+        self.may_ask = True
+        self.notice: str | None = None
         self._first = first
         self._gap = gap
         self._clock = clock

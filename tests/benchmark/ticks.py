@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from cpd_exporter.model.page import PageState
+from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.planner.status import read_status
+from cpd_exporter.source.response import MAX_PER_PAGE
 from tests.benchmark.even_api import EvenApi
 from tests.benchmark.long_timeline import HELD_PAGES, LongTimeline
 from tests.benchmark.report import Section
@@ -18,6 +19,8 @@ END = datetime(2026, 1, 1, tzinfo=UTC)
 TEN_YEARS = timedelta(days=3652)
 FIVE_MINUTES = timedelta(minutes=5)
 FEW, MANY = 1_000, 100_000
+FILLED = 850
+"""Entries of a page that a worker made of a larger one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ def long_world(pages: int, *, gap: timedelta = timedelta(seconds=37)) -> World:
 
 
 def backfill() -> BackfillTicks:
-    """Plan ten years of ten million entries, while workers finish each page within a tick."""
-    world = long_world(1000, gap=TEN_YEARS / ENTRIES)
+    """Plan ten years of ten million entries, while workers finish or split each page at once."""
+    gap = TEN_YEARS / ENTRIES
+    world, pages = long_world(1000, gap=gap), 0
     start = world.origin - TEN_YEARS
     world.command({"command": "backfill", "from": f"{start:%Y-%m-%dT%H:%M:%SZ}"})
     planned, calls, sent, millis = [0], [0], [0], [0.0]
@@ -57,10 +61,10 @@ def backfill() -> BackfillTicks:
         calls.append(world.api.calls - before)
         planned.append(report.planned)
         sent.append(report.sent)
-        _finish(world)
+        pages += _finish(world, gap)
     return BackfillTicks(
         ticks=len(planned) - 1,
-        pages=sum(planned),
+        pages=pages,
         most_planned=max(planned),
         most_calls=max(calls),
         most_sent=max(sent),
@@ -69,14 +73,22 @@ def backfill() -> BackfillTicks:
     )
 
 
-def _finish(world: World) -> None:
-    """What the workers do with all that is in the queue."""
+def _finish(world: World, gap: timedelta | None = None) -> int:
+    """What the workers do with all in the queue, an entry each ``gap``; counts finished pages."""
+    finished = 0
     for message in world.queue.messages:
         page = world.timeline.page(message.start)  # type: ignore[union-attr]  # no jobs here
         assert page is not None
+        if gap is not None and page.window.length // gap >= MAX_PER_PAGE:
+            windows = page.window.split(-(-page.window.length // (gap * FILLED)))
+            writes = replacing(page, parts_of(page, windows, revision="parts"))
+            assert world.timeline.commit(writes)
+            continue
         done = replace(page, state=PageState.DONE, revision="done", read_at=world.now)
         assert world.timeline.update(page, done)
+        finished += 1
     world.queue.messages.clear()
+    return finished
 
 
 def _measured(pages: int, runs: int) -> dict[str, tuple[float, int]]:

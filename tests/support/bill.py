@@ -72,10 +72,11 @@ def bill(units: Mapping[str, float]) -> dict[str, float]:
 class Meter:
     """Counts the billed units of every client that ``boto3.client`` makes from now on.
 
-    Calls that botocore repeats count once.
+    ``calls`` counts them. Calls that botocore repeats count once.
     """
 
     def __init__(self, table: str) -> None:
+        self.calls = 0
         self._units: defaultdict[str, float] = defaultdict(float)
         self._table = table
         self._before: dict[tuple[str, str], dict[str, Any]] = {}
@@ -100,6 +101,7 @@ class Meter:
     def _end(  # noqa: C901  # one case a kind of call
         self, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any
     ) -> None:
+        self.calls += 1
         name, params, units = model.name, context["sent"], self._units
         match model.service_model.service_name, name:
             case "dynamodb", "GetItem":

@@ -8,6 +8,8 @@ import itertools
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +20,9 @@ import simplejson
 from moto.sqs.models import sqs_backends
 
 from cpd_exporter import bootstrap
+from cpd_exporter.adapters.thrive.http import new_client
 from simulator import Credentials, EntryStore, Profile, Simulator, seeded
-from tests.contracts.account import BUCKET, REGION, MotoAccount
+from tests.contracts.account import BUCKET, REGION, TABLE, MotoAccount, opened
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,7 +80,8 @@ class LambdaContext:
 class Deployment:
     """The deployed functions, the account they run in and the API that they read.
 
-    Each invocation is a cold start, unless ``is_warm`` and no setting has changed.
+    Each invocation is a cold start, unless ``is_warm`` and no setting has changed. ``read_output``
+    gives what was written to the standard output since it was last asked.
     """
 
     def __init__(
@@ -85,12 +89,12 @@ class Deployment:
         account: MotoAccount,
         simulator: Simulator,
         monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
+        read_output: Callable[[], str],
     ) -> None:
         self.account = account
         self.simulator = simulator
         self.monkeypatch = monkeypatch
-        self._capsys = capsys
+        self._read_output = read_output
         self.output = ""
         self.is_warm = False
         self._ahead = timedelta()
@@ -178,7 +182,7 @@ class Deployment:
 
     def logged(self, level: str) -> list[dict[str, Any]]:
         """The lines logged so far at a level."""
-        self.output += self._capsys.readouterr().out
+        self.output += self._read_output()
         lines = (json.loads(line) for line in self.output.splitlines() if line.startswith("{"))
         return [line for line in lines if line.get("level") == level]
 
@@ -188,7 +192,7 @@ class Deployment:
 
     def metrics(self) -> dict[str, float]:
         """The last value of each metric that was published so far."""
-        self.output += self._capsys.readouterr().out
+        self.output += self._read_output()
         lines = [json.loads(line) for line in self.output.splitlines() if '"_aws"' in line]
         return {
             metric["Name"]: line[metric["Name"]][-1]
@@ -246,6 +250,45 @@ class Deployment:
         spec.loader.exec_module(module)
         self._loaded[name] = settings, module
         return module
+
+
+@contextmanager
+def deployed(
+    simulator: Simulator,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    read_output: Callable[[], str],
+) -> Iterator[Deployment]:
+    """Deploy both functions with a new account, for the API at ``url``."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "CpdExporter")
+    with opened(monkeypatch) as account, ExitStack() as clients:
+        # A function's client lives as long as its environment: here, as long as a test.
+        monkeypatch.setattr(
+            bootstrap, "new_client", lambda **own: clients.enter_context(new_client(**own))
+        )
+        stack = Deployment(account, simulator, monkeypatch, read_output)
+        arn = account.secretsmanager.create_secret(Name="credentials")["ARN"]
+        stack.keep_secret(json.dumps(BASIC))
+        stack.say(
+            ENVIRONMENT="production",
+            API_URL=url,
+            AUTHENTICATION="basic",
+            SCOPE="api/read",
+            TOKEN_AUDIENCE="public",
+            FILTER_TIME_ZONE="UTC",
+            FIRST_DATE=f"{datetime.now(UTC) - timedelta(days=4):%Y-%m-%d}",
+            SETTLE_SECONDS="120",
+            SECRET_ARN=arn,
+            TIMELINE_TABLE=TABLE,
+            LAKE_BUCKET=BUCKET,
+            TOPIC_ARN=account.topic_arn,
+            QUEUE_URL=account.queue_url,
+            WORKER_TIMEOUT_SECONDS="120",
+            WORKER_CONCURRENCY="4",
+        )
+        yield stack
 
 
 def _loads(text: str | bytes) -> Any:
