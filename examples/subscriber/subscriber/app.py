@@ -106,12 +106,14 @@ def read_from_lake(uri: str, entry_id: str) -> dict[str, Any]:
     for line in gzip.decompress(body).splitlines():
         row: dict[str, Any] = simplejson.loads(line, use_decimal=True)
         if row["logEntryId"] == entry_id:
-            own = row.pop("shadowed", {})
+            own: dict[str, Any] = row.pop("shadowed", {})
             return {name: row[name] for name in row if name not in ROW_MEMBERS} | own
     raise LookupError(f"{uri} has no row of entry {entry_id}")
 
 
-@idempotent_function(data_keyword_argument="event", config=once, persistence_store=acted_on)
+@idempotent_function(  # type: ignore[untyped-decorator]  # by Powertools
+    data_keyword_argument="event", config=once, persistence_store=acted_on
+)
 def act(*, event: dict[str, str]) -> None:
     """What happens once for each event, such as a call of another system: put it here."""
     logger.info("applied", type=event["type"], id=event["id"])

@@ -21,18 +21,18 @@ def bounds(places: RowPlaces, step: int) -> list[int]:
     return [(bound - START) // SECOND for bound in places.bounds(step)]
 
 
-def test_a_cut_lies_at_a_row_that_was_seen() -> None:
+def test_a_bound_lies_at_a_row_that_was_seen() -> None:
     assert bounds(RowPlaces(HOUR, 40, at(range(0, 200, 10))), 10) == [100, 191, 1814]
 
 
-def test_a_cut_after_the_last_row_seen_lies_beside_it_however_far_the_next_one_is() -> None:
+def test_a_bound_after_the_last_row_seen_lies_beside_it_however_far_the_next_one_is() -> None:
     places = RowPlaces(HOUR, 30, at(range(10)))
     places.add(20, at(range(3000, 3010)))
     assert bounds(places, 10) == [10, 3000]
 
 
 @pytest.mark.parametrize("step", [7, 10, 13])
-def test_a_descending_order_gives_the_same_cuts_but_for_a_row(step: int) -> None:
+def test_a_descending_order_gives_the_same_bounds_but_for_a_row(step: int) -> None:
     dates = at(range(0, 3600, 36))
     ascending = RowPlaces(HOUR, 100, dates)
     descending = RowPlaces(HOUR, 100, dates[::-1])

@@ -102,7 +102,7 @@ def test_the_rows_of_a_listing_in_no_order_are_a_sample(
     assert api.calls == 1
 
 
-def test_two_responses_are_cut_at_a_row_that_was_seen() -> None:
+def test_two_responses_are_split_at_a_row_that_was_seen() -> None:
     api = CrowdedApi(1_800, office_hours)
     assert [api.rows(part) for part in split(api)] == pytest.approx([900, 900], abs=5)
     assert api.calls == 1
