@@ -210,20 +210,6 @@ class RefusalStore(Protocol):
         """Store that an event was tried again (``None``: it was accepted), if it is recorded."""
 
 
-class PlannerTimeline(
-    PageStore,
-    PlanStore,
-    WorkStore,
-    SweepRequestStore,
-    JobStore,
-    RefusalStore,
-    BreakerStore,
-    GarbageStore,
-    Protocol,
-):
-    """The timeline as the planner, its commands and ``status`` use it."""
-
-
 class WorkerTimeline(
     PageStore,
     WorkStore,
@@ -237,11 +223,15 @@ class WorkerTimeline(
     """The timeline as the worker uses it."""
 
 
+class PlannerTimeline(WorkerTimeline, PlanStore, Protocol):
+    """The timeline as the planner, its commands and ``status`` use it."""
+
+
 class StatusTimeline(PageStore, JobStore, RefusalStore, BreakerStore, Protocol):
     """The timeline as ``status`` reads it."""
 
 
-class Timeline(PlannerTimeline, WorkerTimeline, Protocol):
+class Timeline(PlannerTimeline, Protocol):
     """One tenant's whole timeline: what an adapter implements."""
 
 
