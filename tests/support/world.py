@@ -61,7 +61,7 @@ class World:
     behaviour: Behaviour = field(default_factory=Behaviour)
     origin: datetime = ORIGIN
     fingerprint_exclude: frozenset[str] = frozenset()
-    slice_target: int = 16_000
+    slice_target: int = 13_000
     slice_floor: timedelta = timedelta(minutes=15)
     deletion_delay: timedelta = timedelta(hours=1)
     full_sweep: timedelta = timedelta(days=30)

@@ -33,7 +33,7 @@ class SlicePolicy:
     """
 
     settle: timedelta
-    target: int = MAX_PER_PAGE * 16
+    target: int = MAX_PER_PAGE * 13
     floor: timedelta = timedelta(minutes=15)
 
 

@@ -15,8 +15,10 @@ from cpd_exporter.source.dense_reader import Checkpoint
 from cpd_exporter.source.response import SLACK, query_window
 from cpd_exporter.source.window_reader import Overflow
 
-MAX_SPLIT_PARTS = 32
-"""Parts of one split. An absurd total must not shatter a window."""
+MAX_SPLIT_PARTS = 16
+"""Parts of one split. A window that seems to take more is split evenly: such a total may be absurd,
+and even parts come down to a second in the fewest splits.
+"""
 
 _FILL = 0.95
 """The share of a response that a part fills if the rows at its ends were seen."""
@@ -36,14 +38,12 @@ def split_window(
     A sorted listing shows only one end of the window. Unless its rows seem evenly spread, some more
     offset pages show the rest.
     """
-    asked = window.widened(SLACK)
-    seen = len(overflow.dates)
-    if not seen:
-        return window.split(_parts(overflow, _ESTIMATED_FILL))
+    parts = _parts(overflow, _ESTIMATED_FILL)
+    if not overflow.dates or parts > MAX_SPLIT_PARTS:
+        return window.split(min(parts, MAX_SPLIT_PARTS))
+    asked, seen = window.widened(SLACK), len(overflow.dates)
     places = RowPlaces(asked, overflow.total, overflow.dates)
-    if not places.is_sorted or places.is_even(seen - 1, overflow.total, beside=seen):
-        parts = _parts(overflow, _ESTIMATED_FILL)
-    else:
+    if places.is_sorted and not places.is_even(seen - 1, overflow.total, beside=seen):
         parts = _parts(overflow, _FILL)
         size = min(-(-overflow.total // parts), overflow.per_page)
         _survey(api, asked, places, seen, size, checkpoint)
@@ -54,10 +54,7 @@ def split_window(
 def _parts(overflow: Overflow, fill: float) -> int:
     densest = max(Counter(map(floor_second, overflow.dates)).values(), default=0)
     capacity = int(overflow.per_page * fill) - _SECONDS_BESIDE * densest
-    responses = -(-overflow.total // max(capacity, overflow.per_page // 2, 1))
-    # Too many for one split: a part takes several, and never one and a bit.
-    responses_per_part = -(-responses // MAX_SPLIT_PARTS)
-    return max(2, -(-responses // responses_per_part))
+    return max(2, -(-overflow.total // max(capacity, overflow.per_page // 2, 1)))
 
 
 def _survey(
