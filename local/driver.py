@@ -59,7 +59,7 @@ class Progress:
     @classmethod
     def of(cls, status: dict[str, Any]) -> "Progress":
         """Read one tenant's part of the planner's status."""
-        pages, holes = status["pages"], status["holes"]
+        pages, past, holes = status["pages"], status["backfillPages"], status["holes"]
         # The status lists a refused event as a hole too, but its page is done.
         pages_failed = sum("attempts" in hole for hole in holes)
         return cls(
@@ -67,7 +67,7 @@ class Progress:
             exported_from=datetime.fromisoformat(status["exportedFrom"]),
             exported_through=datetime.fromisoformat(status["exportedThrough"]),
             planned_through=datetime.fromisoformat(status["plannedThrough"]),
-            waiting=sum(pages.values()) - pages_failed,
+            waiting=sum(pages.values()) + sum(past.values()) - pages_failed,
             quarantined=status["quarantined"],
             holes=tuple(f"[{h['start']}, {h['end']}): {h['error']}" for h in holes),
         )

@@ -15,9 +15,11 @@ from cpd_exporter.errors import (
     MalformedInputError,
     NotSetUpError,
 )
-from cpd_exporter.model.command import Status, read_command
+from cpd_exporter.model.command import Command, Status, read_command
+from cpd_exporter.planner.planner import Planner
 from cpd_exporter.planner.report import Answer
 from cpd_exporter.planner.status import answer_json, read_status, tick_fields, tick_metrics
+from cpd_exporter.planner.summary import summarise
 
 # The client of `sam remote invoke` waits for a minute and then invokes again, so a tick ends within
 # 45 seconds of its 50: it calls the API for 15, waits for the last answer until 30, and begins
@@ -31,6 +33,9 @@ SECONDS_LEFT_AFTER_ANSWER = 20
 
 # Each metric costs, so most invocations emit none or one.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
+
+_unstored_error: list[str] = []
+"""Why this environment's last tick ended before it could store its own end, if it did."""
 
 logger = Logger(use_rfc3339=True, utc=True)
 metrics = Metrics()
@@ -46,11 +51,12 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     answer, so nothing counts it.
     """
     logger.append_keys(tick=context.aws_request_id)
+    command: Command | None = None
     try:
         command = read_command(event)
         planner = bootstrap.planner()
         if isinstance(command, Status):
-            return {"tenants": [read_status(planner.timeline, planner.clock)]}
+            return _status(planner)
         seconds = context.get_remaining_time_in_millis() / 1000
         bootstrap.planner_pace().limit(
             closes_in=seconds - SECONDS_LEFT_TO_ASK, ends_in=seconds - SECONDS_LEFT_AFTER_ANSWER
@@ -59,7 +65,10 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     except NotSetUpError as error:
         return _wait_for_secret(str(error))
     except ExporterError as error:
+        if isinstance(command, Status):
+            return _answer_blind(error)
         return _answer(Answer(error=error))
+    _unstored_error[:] = [] if answer.tick else [str(answer.error)]
     logger.append_keys(apiCalls=answer.api_calls)
     if answer.tick is not None:
         now = planner.clock()
@@ -70,6 +79,22 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     return _answer(answer)
 
 
+def _status(planner: Planner) -> dict[str, Any]:
+    """Answer with the state. Looking raises no alarm: it emits no metric."""
+    status, now = read_status(planner.timeline, planner.queue, planner.clock), planner.clock()
+    if _unstored_error and status["lastTick"]:
+        status["lastTick"]["error"] = _unstored_error[0]
+    return {"summary": summarise(status, now), "tenants": [status]}
+
+
+def _answer_blind(error: ExporterError) -> dict[str, Any]:
+    """Answer to a look that failed: the reason is what there is to see."""
+    logger.warning(str(error), error=type(error).__name__)
+    if isinstance(error, ConfigurationError):
+        bootstrap.discard()
+    return {"summary": f"attention: {error}"} | answer_json(Answer(error=error))
+
+
 def _has_time_left(context: LambdaContext) -> bool:
     return context.get_remaining_time_in_millis() > TIME_TO_FINISH_MS
 
@@ -78,7 +103,7 @@ def _wait_for_secret(remedy: str) -> dict[str, Any]:
     """Answer for a new stack, which lags behind nothing: nobody has to be called at night."""
     _say_once(remedy)
     metrics.add_metric("LagSeconds", MetricUnit.Seconds, 0)
-    return {"tenants": [], "notSetUp": remedy}
+    return {"summary": remedy, "tenants": [], "notSetUp": remedy}
 
 
 @cache

@@ -116,7 +116,7 @@ def laps(world: World) -> Iterator[tuple[str, tuple[float, int]]]:
 
     most = lap(planner.tick)  # the first one of the day checks the filter too
     world.now += FIVE_MINUTES
-    yield "status", lap(lambda: read_status(timeline, world.clock))
+    yield "status", lap(lambda: read_status(timeline, world.queue, world.clock))
     planned = timeline.stored_watermark
     while planned and planned.reconciliation and planned.reconciliation.step != "done":
         most = max(most, lap(planner.tick))

@@ -105,7 +105,7 @@ def test_sweeps_publish_exactly_what_changed(stack: DeployedStack, simulator: Si
     assert receive(stack, queue_url, expected=0) == []
 
     # The same events again, byte for byte, for whoever lost them.
-    command(stack, "replay", **EVERYTHING)
+    command(stack, "replay", subscribers="all", **EVERYTHING)
     again = receive(stack, queue_url, expected=ENTRIES)
     latest = {event["subject"]: event for event in [*first, *published]}
     for entry in deleted:

@@ -83,6 +83,7 @@ WRITES = frozenset(
         "timeline.drop_sweep_request",
         "timeline.add_job",
         "timeline.update_job",
+        "timeline.end_job",
         "timeline.mark_job_sent",
         "timeline.update_breaker",
         "timeline.note_garbage",

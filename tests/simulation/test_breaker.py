@@ -30,7 +30,7 @@ def deleted(world: World) -> set[str]:
 
 
 def held(world: World) -> int:
-    count = read_status(world.timeline, world.clock)["deletionsHeld"]
+    count = read_status(world.timeline, world.queue, world.clock)["deletionsHeld"]
     assert isinstance(count, int)
     return count
 
@@ -127,7 +127,7 @@ def test_status_shows_since_when_and_where() -> None:
     delete(world, list(world.store)[:5])
     for _ in range(2):
         swept(world)
-    status = read_status(world.timeline, world.clock)
+    status = read_status(world.timeline, world.queue, world.clock)
     assert status["deletionsHeldSince"] is not None
     assert [page["deletions"] for page in status["heldDeletions"]] == [5]
 

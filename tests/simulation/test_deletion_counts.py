@@ -112,7 +112,7 @@ def test_a_confirmations_answer_counts_all_that_it_releases(
     delete(world, [*few[2:5], *few[60:63]])
     swept(world)
     swept(world)
-    assert read_status(world.timeline, world.clock)["deletionsHeld"] == 6
+    assert read_status(world.timeline, world.queue, world.clock)["deletionsHeld"] == 6
     assert len(list(world.timeline.flagged(PageFlag.HELD))) > 1
     world.slice_target = 800
     world.now += timedelta(hours=2)
@@ -128,7 +128,7 @@ def test_a_confirmations_answer_counts_all_that_it_releases(
     with monkeypatch.context() as patch:
         patch.setattr(world.timeline, "flagged", merging_amid)
         answer = world.command({"command": "confirm-deletions"})
-    left = read_status(world.timeline, world.clock)["deletionsHeld"]
+    left = read_status(world.timeline, world.queue, world.clock)["deletionsHeld"]
     assert answer["confirmed"] + left == 6
 
 

@@ -74,6 +74,17 @@ def test_a_faulty_entry_is_present() -> None:
     assert len(world.quarantined) == 1
 
 
+def test_a_faulty_entry_that_no_window_lists_is_named() -> None:
+    world = exported(50)
+    [entry] = spread(world, 1)
+    world.store.edit(entry.log_entry_id, durationMinutes="seven")
+    world.store.move(entry.log_entry_id, ORIGIN - timedelta(days=90))
+    for _ in range(3):
+        assert swept(world) == []
+    assert len(world.quarantined) == 1
+    assert [key for page in world.pages for key in page.faults] == world.quarantined
+
+
 class TestPoison:
     def test_faulty_entries_ahead_of_all_others_keep_no_deletion_back(self) -> None:
         world = exported(100)

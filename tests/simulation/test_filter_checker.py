@@ -48,7 +48,7 @@ def test_a_warning_reaches_status_and_a_metric() -> None:
     failing(world, lambda window, _: window is None, TIMED_OUT)
     report = world.planner.tick()
     assert tick_metrics(report, world.now)["ApiWarnings"] == 1
-    status = read_status(world.timeline, world.clock)
+    status = read_status(world.timeline, world.queue, world.clock)
     assert "timed out" in status["filterWarning"]["message"]
     assert status["filterCheckedAt"] is None
 

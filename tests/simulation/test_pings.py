@@ -8,6 +8,7 @@ import pytest
 from cpd_exporter.errors import MalformedInputError, PermanentError
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.message import JobMessage
+from cpd_exporter.planner.status import read_status
 from cpd_exporter.worker.context import Outcome
 from tests.support.fakes import FakeReplayQueue
 from tests.support.world import TENANT, World, entries
@@ -19,6 +20,9 @@ ATTRIBUTES = {"change": "created", "activityType": "article"}
 def test_a_new_stack_pings_all_subscribers_before_its_first_export() -> None:
     world = World(store=entries(20))
     answer = world.command({"command": "ping", "attributes": ATTRIBUTES})
+    [listed] = read_status(world.timeline, world.queue, world.clock)["jobs"]
+    assert (listed["queueArn"], listed["attributes"]) == (None, ATTRIBUTES)
+    assert (listed["percent"], listed["secondsLeft"]) == (None, None)
     world.planner.tick()
     world.drain()
     [event] = [event for event in world.topic.published if not event.entry_id]
@@ -28,6 +32,8 @@ def test_a_new_stack_pings_all_subscribers_before_its_first_export() -> None:
     assert "subject" not in body
     assert event.attributes == ATTRIBUTES
     assert not list(world.timeline.jobs())
+    [ended] = read_status(world.timeline, world.queue, world.clock)["endedJobs"]
+    assert (ended["name"], ended["outcome"]) == (answer["requested"], "done")
 
 
 def test_a_ping_to_one_queue_reaches_nobody_else() -> None:
@@ -66,6 +72,8 @@ def test_a_queue_that_refuses_is_reported_and_given_up() -> None:
     assert report.outcome is Outcome.GIVEN_UP
     assert QUEUE in str(report.error)
     assert not list(world.timeline.jobs())
+    [ended] = read_status(world.timeline, world.queue, world.clock)["endedJobs"]
+    assert (ended["outcome"], ended["error"]) == ("given up", str(report.error))
 
 
 @pytest.mark.parametrize(

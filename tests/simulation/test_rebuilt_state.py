@@ -67,9 +67,8 @@ def changed_world(seed: int) -> World:
             world.simulator.insert(ORIGIN + timedelta(seconds=chance.randrange(5_000_000)))
         swept(world)
         swept(world)  # a deletion counts once two sweeps missed the entry
-    world.command(
-        {"command": "replay", "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
-    )
+    span = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
+    world.command({"command": "replay", "subscribers": "all"} | span)
     world.export()
     return world
 

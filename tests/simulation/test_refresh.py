@@ -6,7 +6,7 @@ import pytest
 
 from cpd_exporter.errors import MalformedInputError, TransientError
 from cpd_exporter.model.command import read_command
-from cpd_exporter.model.job import Job
+from cpd_exporter.model.job import EndedJob, Job
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.planner.status import read_status
 from cpd_exporter.worker.context import Outcome
@@ -31,7 +31,7 @@ class TestRefresh:
         assert world.api.calls == calls
         [job] = world.timeline.jobs()
         assert answer == {"requested": job.name}
-        [listed] = read_status(world.timeline, world.clock)["jobs"]
+        [listed] = read_status(world.timeline, world.queue, world.clock)["jobs"]
         assert (listed["position"], listed["entries"]) == (0, 1000)
 
     def test_stops_when_its_time_is_over_and_goes_on_from_its_position(self) -> None:
@@ -83,7 +83,7 @@ class TestRefresh:
         world = exported()
         for month in ("01", "02", "03"):
             span = {"from": f"2026-{month}-01T00:00:00Z", "to": f"2026-{month}-09T00:00:00Z"}
-            world.command({"command": "replay"} | span)
+            world.command({"command": "replay", "subscribers": "all"} | span)
         world.planner.tick()
         world.command({"command": "refresh", "logEntryIds": ids_of(world)[:1]})
         world.now += timedelta(seconds=1)
@@ -107,12 +107,15 @@ class TestCancel:
         name = world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})["requested"]
         assert world.command({"command": "cancel", "name": "backfill"}) == {"cancelled": True}
         assert [job.name for job in world.timeline.jobs()] == [name]
-        assert world.command({"command": "cancel", "name": "backfill"}) == {"cancelled": False}
+        assert world.command({"command": "cancel", "name": "backfill"}) == {
+            "cancelled": False,
+            "note": "no job has that name: see jobs in status",
+        }
 
     def test_a_worker_that_has_the_job_stops(self) -> None:
         world = exported()
         span = {"from": "2026-01-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
-        name = world.command({"command": "replay"} | span)["requested"]
+        name = world.command({"command": "replay", "subscribers": "all"} | span)["requested"]
         world.planner.tick()
         [message] = world.queue.messages
         world.queue.messages.clear()
@@ -132,12 +135,12 @@ class TestCancel:
     ) -> None:
         world = exported()
         name = world.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})["requested"]
-        update, misses = world.timeline.update_job, [1, 1]
+        end, misses = world.timeline.end_job, [1, 1]
 
-        def overtaken(job: Job, changed: Job | None) -> bool:
-            return False if misses and misses.pop() else update(job, changed)
+        def overtaken(job: Job, ended: EndedJob) -> bool:
+            return False if misses and misses.pop() else end(job, ended)
 
-        monkeypatch.setattr(world.timeline, "update_job", overtaken)
+        monkeypatch.setattr(world.timeline, "end_job", overtaken)
         assert world.command({"command": "cancel", "name": name}) == {"cancelled": True}
         assert not list(world.timeline.jobs())
 

@@ -156,7 +156,7 @@ def test_a_worker_that_dies_on_an_event_is_no_obstacle_to_the_others() -> None:
 
 def test_the_status_lists_twenty_refusals_and_counts_the_rest() -> None:
     world = refusing()
-    status = read_status(world.timeline, world.clock)
+    status = read_status(world.timeline, world.queue, world.clock)
     assert MAX_LISTED_REFUSALS == 20
     assert len(status["holes"]) == 20
     assert status["refusedEvents"] == 120

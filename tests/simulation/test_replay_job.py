@@ -1,7 +1,7 @@
 """Replays over fakes: the first events again, byte for byte, whoever dies or comes twice."""
 
-import json
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,6 @@ from cpd_exporter.errors import PermanentError, TransientError
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.job import Job
 from cpd_exporter.model.message import JobMessage
-from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.worker.context import Outcome
 from tests.support import sweeps
 from tests.support.fakes import FakeReplayQueue, FakeTopic
@@ -29,7 +28,8 @@ def exported(count: int = 300, **settings: Any) -> World:
 
 def ask(world: World, **more: str) -> str:
     span = {"from": "2026-01-20T00:00:00Z", "to": "2026-02-10T12:00:00Z"}
-    return str(world.command({"command": "replay", **span, **more})["requested"])
+    whom = more or {"subscribers": "all"}
+    return str(world.command({"command": "replay", **span, **whom})["requested"])
 
 
 def replayed(world: World, **more: str) -> list[Event]:
@@ -47,6 +47,11 @@ def work(name: str = NAME) -> JobMessage:
 def request(world: World) -> Job:
     [found] = world.timeline.jobs()
     return found
+
+
+def counts_of(world: World, name: str) -> Mapping[str, int]:
+    [ended] = [one for one in world.timeline.ended_jobs() if one.name == name]
+    return ended.counts
 
 
 def expected(world: World) -> set[str]:
@@ -85,83 +90,6 @@ def test_the_last_version_is_published_and_what_is_deleted_is_not() -> None:
     assert '"cpd.entry.updated"' in next(e.body for e in again if e.entry_id == edited)
 
 
-class TestRowsOfASpan:
-    """All that was stored in it, whatever became of it since."""
-
-    @pytest.fixture
-    def world(self) -> World:
-        """An edit, a deletion and a back-dated entry, then another edit of the same entry."""
-        world = exported(80, full_sweep=timedelta(0))
-        one, other = sorted(expected(world))[:2]
-        for minutes in (7, 8):
-            world.store.edit(one, durationMinutes=minutes)
-            sweeps.swept(world)
-        world.store.delete(other)
-        for _ in range(3):
-            sweeps.swept(world)
-        return world
-
-    @staticmethod
-    def events_of(world: World, start: datetime, end: datetime) -> list[Event]:
-        events = []
-        for event in world.topic.published:
-            stored_at = datetime.fromisoformat(json.loads(event.body)["time"])
-            events += [event] if start <= stored_at < end else []
-        return events
-
-    @staticmethod
-    def command(world: World, start: datetime, end: datetime, **more: str) -> str:
-        span = {"storedFrom": format_instant(start), "storedTo": format_instant(end)}
-        return str(world.command({"command": "replay", **span, **more})["requested"])
-
-    def spans(self, world: World) -> list[tuple[datetime, datetime]]:
-        instants = sorted({row.exported_at.replace(microsecond=0) for row in world.rows})
-        assert len(instants) > 3
-        later = [instant + timedelta(seconds=1) for instant in instants]
-        return [*zip(instants, later, strict=True), (instants[1], instants[-1])]
-
-    def test_are_published_again_in_the_order_of_their_storing(self, world: World) -> None:
-        for start, end in self.spans(world):
-            before = self.events_of(world, start, end)
-            published = len(world.topic.published)
-            world.now += timedelta(hours=1)
-            self.command(world, start, end)
-            world.export()
-            again = world.topic.published[published:]
-            assert Counter(e.body for e in again) == Counter({e.body: 1 for e in before})
-            for entry_id in {event.entry_id for event in before}:
-                bodies = [e.body for e in before if e.entry_id == entry_id]
-                assert [e.body for e in again if e.entry_id == entry_id] == list(
-                    dict.fromkeys(bodies)
-                )
-
-    def test_deletions_and_superseded_versions_are_among_them(self, world: World) -> None:
-        world.replay_queue = FakeReplayQueue(QUEUE)
-        published = len(world.topic.published)
-        self.command(world, START - timedelta(days=30), world.now, queueArn=QUEUE)
-        world.export()
-        again = world.replay_queue.delivered[QUEUE]
-        changes = Counter(event.attributes["change"] for event in again)
-        assert changes == {"created": 80, "updated": 2, "deleted": 1}
-        assert world.topic.published[published:] == []
-
-    def test_a_worker_that_has_no_time_goes_on_where_it_was(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("cpd_exporter.worker.replay.MAX_ROWS_AT_ONCE", 3)
-        published = len(world.topic.published)
-        name = self.command(world, START - timedelta(days=30), world.now)
-        reports = [
-            world.worker.handle(work(name), has_time_left=lambda: False)
-            for _ in range(200)
-            if list(world.timeline.jobs())
-        ]
-        assert reports[-1].outcome is Outcome.DONE
-        again = world.topic.published[published:]
-        assert len(again) == len({event.id for event in again}) == 83
-        assert len(reports) > 30
-
-
 def test_a_large_page_makes_progress_between_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that takes longer than a worker lives, while sweeps replace it."""
     monkeypatch.setattr("cpd_exporter.worker.replay.MAX_ROWS_AT_ONCE", 7)
@@ -187,9 +115,8 @@ def test_an_entry_that_left_the_exported_time_is_published_again() -> None:
     for _ in range(3):
         sweeps.swept(world)
     last = {event.entry_id: event for event in world.topic.published}
-    world.command(
-        {"command": "replay", "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
-    )
+    span = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
+    world.command({"command": "replay", "subscribers": "all"} | span)
     before = len(world.topic.published)
     world.export()
     again = world.topic.published[before:]
@@ -238,6 +165,7 @@ def test_a_worker_stops_in_time_and_the_next_tick_sends_the_rest() -> None:
     assert sum(report.replayed for report in reports) == len(expected(world))
     again = world.topic.published[published:]
     assert Counter(e.entry_id for e in again) == Counter(expected(world))
+    assert counts_of(world, name) == {"replayed": len(expected(world))}
     assert world.worker.handle(work(name)).outcome is Outcome.GONE
 
 
@@ -353,6 +281,7 @@ def test_what_is_refused_is_reported_and_the_rest_goes_out() -> None:
     assert poisoned in str(report.error)
     again = {event.entry_id for event in world.topic.published[published:]}
     assert again == expected(world) - {poisoned}
+    assert counts_of(world, NAME) == {"replayed": len(again), "refused": 1}
 
 
 def test_a_page_that_is_not_done_is_left_to_whoever_ends_it() -> None:
@@ -361,7 +290,7 @@ def test_a_page_that_is_not_done_is_left_to_whoever_ends_it() -> None:
     world.planner.tick()
     published = len(world.topic.published)
     span = {"from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z"}
-    name = world.command({"command": "replay", **span})["requested"]
+    name = world.command({"command": "replay", "subscribers": "all", **span})["requested"]
     assert world.worker.handle(work(name)).replayed == 100
     assert len(world.topic.published) == published + 100
 

@@ -34,7 +34,7 @@ def replayed(
     before = list(simulation.topic.published)
     command: dict[str, Any] = {"command": "replay"}
     command |= {"from": format_instant(window.start), "to": format_instant(window.end)}
-    command |= {"queueArn": queue_arn} if queue_arn else {}
+    command |= {"queueArn": queue_arn} if queue_arn else {"subscribers": "all"}
     schedule.run(simulation.command(command))
     begun = len(schedule.met)
     schedule.faults = {begun + point: fault for point, fault in faults.items()}
@@ -70,7 +70,7 @@ def test_a_replay_of_many_messages() -> None:
     window = exported(simulation)
     published = len(simulation.topic.published)
     span = {"from": format_instant(window.start), "to": format_instant(window.end)}
-    schedule.command({"command": "replay", **span})
+    schedule.command({"command": "replay", "subscribers": "all", **span})
     assert places(simulation.topic.published[published:]) == last_rows(simulation, window)
 
 
@@ -79,7 +79,7 @@ def test_a_replay_whose_message_is_lost() -> None:
     window = exported(simulation)
     published = len(simulation.topic.published)
     span = {"from": format_instant(window.start), "to": format_instant(window.end)}
-    simulation.finish(simulation.command({"command": "replay", **span}))
+    simulation.finish(simulation.command({"command": "replay", "subscribers": "all", **span}))
     tick(simulation)
     simulation.messages.clear()
     OneByOne(simulation).come_to_rest()

@@ -259,7 +259,7 @@ def _command(work: str, simulation: Simulation) -> dict[str, Any] | None:
     commands: dict[str, dict[str, Any]] = {
         "backfill": {"command": "backfill", "from": format_instant(LONG_AGO)},
         "sweep": {"command": "sweep", "from": start},
-        "replay": {"command": "replay", **span},
+        "replay": {"command": "replay", "subscribers": "all", **span},
         "verify": {"command": "verify", **span},
         "refresh": {"command": "refresh", "logEntryIds": ids},
     }

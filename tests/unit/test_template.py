@@ -238,6 +238,7 @@ def test_the_planner_may_do_what_it_does_and_no_more() -> None:
         "s3:DeleteObject",
         "s3:PutObject",
         "secretsmanager:GetSecretValue",
+        "sqs:GetQueueAttributes",
         "sqs:SendMessage",
         "xray:PutTelemetryRecords",  # with Tracing=Active
         "xray:PutTraceSegments",

@@ -8,8 +8,8 @@ from cpd_exporter.model.breaker import Breaker, BreakerChange
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.garbage import IndexGarbage
-from cpd_exporter.model.job import Job
-from cpd_exporter.model.message import Message
+from cpd_exporter.model.job import EndedJob, Job
+from cpd_exporter.model.message import Message, QueueDepth
 from cpd_exporter.model.minutes import Summaries
 from cpd_exporter.model.page import ConditionalWrite, Page, PageFlag, WorkKind
 from cpd_exporter.model.refusal import Refusal
@@ -190,8 +190,14 @@ class JobStore(Protocol):
     def jobs(self) -> Iterator[Job]:
         """All jobs that are not done, by name."""
 
-    def update_job(self, job: Job, changed: Job | None) -> bool:
-        """Store how far a job is (``None``: it is done), if nobody did since."""
+    def update_job(self, job: Job, changed: Job) -> bool:
+        """Store how far a job is, if nobody did since."""
+
+    def end_job(self, job: Job, ended: EndedJob) -> bool:
+        """Remove a job and keep its end, if nobody wrote it since. The last ten ends stay."""
+
+    def ended_jobs(self) -> Iterator[EndedJob]:
+        """The last ended jobs, the latest first."""
 
     def mark_job_sent(self, job: Job, at: datetime) -> None:
         """Note that a job is in the queue; no revision changes."""
@@ -241,6 +247,9 @@ class Queue(Protocol):
     def send(self, work: Sequence[Message]) -> list[Message]:
         """Send any number of messages; returns those that are surely in the queue."""
 
+    def depth(self) -> QueueDepth:
+        """About how many messages the queue holds."""
+
 
 class PlannerLake(Protocol):
     """The lake as the planner uses it."""
@@ -276,8 +285,7 @@ class Topic(Protocol):
     def publish(self, events: Sequence[Event]) -> dict[str, str]:
         """Publish any number of events.
 
-        Returns the IDs of events that the topic refuses for good, each with the reason; it has
-        accepted all others.
+        Returns the IDs of events that it refuses for good, with the reasons; all others are in.
         """
 
 
@@ -287,7 +295,6 @@ class ReplayQueue(Protocol):
     def deliver(self, queue_arn: str, events: Sequence[Event]) -> dict[str, str]:
         """Send any number of events to one queue, as the topic delivers them without an envelope.
 
-        The message body is the event, and the message attributes are the event's. Returns the IDs
-        of events that the topic would refuse too, each with the reason; all others are in the
-        queue. Raises ``PermanentError`` where the queue cannot be sent to.
+        Body and attributes are the event's. Returns the IDs of events that the topic would refuse
+        too, with the reasons. Raises ``PermanentError`` where the queue cannot be sent to.
         """

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from cpd_exporter.model.job import Job, JobKind
+from cpd_exporter.model.job import EndedJob, Job, JobKind, JobOutcome, LookUp
 from cpd_exporter.model.page import (
     Page,
 )
@@ -121,7 +121,7 @@ class TestJobs:
         first, second = (replace(self.SWEEP, revision=name, attempts=1) for name in ("1", "2"))
         assert timeline.update_job(self.SWEEP, first)
         assert not timeline.update_job(self.SWEEP, second)
-        assert not timeline.update_job(self.SWEEP, None)
+        assert not timeline.end_job(self.SWEEP, EndedJob.of(self.SWEEP, LATER))
         assert list(timeline.jobs()) == [first]
 
     def test_the_same_again_is_a_lost_answer(self, timeline: Timeline) -> None:
@@ -134,16 +134,56 @@ class TestJobs:
     def test_end(self, timeline: Timeline) -> None:
         timeline.add_job(self.SWEEP)
         timeline.add_job(self.FULL)
-        assert timeline.update_job(self.SWEEP, None)
+        assert timeline.end_job(self.SWEEP, EndedJob.of(self.SWEEP, LATER))
         assert list(timeline.jobs()) == [self.FULL]
 
     def test_what_has_ended_does_not_go_on(self, timeline: Timeline) -> None:
         timeline.add_job(self.SWEEP)
-        timeline.update_job(self.SWEEP, None)
+        timeline.end_job(self.SWEEP, EndedJob.of(self.SWEEP, LATER))
         assert not timeline.update_job(self.SWEEP, replace(self.SWEEP, revision="2"))
-        assert not timeline.update_job(self.SWEEP, None)
+        assert not timeline.end_job(self.SWEEP, EndedJob.of(self.SWEEP, LATER))
         timeline.mark_job_sent(self.SWEEP, NOW)
         assert list(timeline.jobs()) == []
+
+    def test_leave_a_trace_at_their_end(self, timeline: Timeline) -> None:
+        refresh = replace(
+            self.FULL,
+            name="refresh:1",
+            kind=JobKind.REFRESH,
+            entry_ids=("安", "b", "c", "d"),
+            found=tuple(LookUp),
+            counts={"unknown": 1, "requested": 1},
+        )
+        timeline.add_job(refresh)
+        assert list(timeline.ended_jobs()) == []
+        ended = EndedJob.of(refresh, LATER, JobOutcome.GIVEN_UP, report="reports/1", error="why")
+        assert timeline.end_job(refresh, ended)
+        assert list(timeline.jobs()) == []
+        assert list(timeline.ended_jobs()) == [ended]
+
+    def test_the_last_ten_ends_are_kept_the_latest_first(self, timeline: Timeline) -> None:
+        for seconds, number in enumerate([*range(12), 5]):
+            job = replace(self.SWEEP, name=f"sweep:{number}")
+            timeline.add_job(job)
+            at = LATER + timedelta(seconds=seconds)
+            assert timeline.end_job(job, EndedJob.of(job, at))
+        names = [one.name for one in timeline.ended_jobs()]
+        assert names == [f"sweep:{number}" for number in (5, 11, 10, 9, 8, 7, 6, 4, 3, 2)]
+
+    def test_one_that_somebody_wrote_leaves_no_trace(self, timeline: Timeline) -> None:
+        timeline.add_job(self.SWEEP)
+        stale = replace(self.SWEEP, revision="older")
+        assert not timeline.end_job(stale, EndedJob.of(stale, LATER))
+        assert list(timeline.ended_jobs()) == []
+        assert list(timeline.jobs()) == [self.SWEEP]
+
+    def test_go_on_with_what_they_counted_and_found(self, timeline: Timeline) -> None:
+        timeline.add_job(self.FULL)
+        further = replace(
+            self.FULL, revision="2", counts={"replayed": 7}, found=(LookUp.UNKNOWN,), position=1
+        )
+        assert timeline.update_job(self.FULL, further)
+        assert list(timeline.jobs()) == [further]
 
     def test_sending_is_no_write_that_a_worker_loses_to(self, timeline: Timeline) -> None:
         timeline.add_job(self.SWEEP)

@@ -87,7 +87,10 @@ def test_an_environment_says_only_once_that_the_secret_is_empty(stack: Deploymen
     ]
     [warning] = stack.logged("WARNING")
     assert "put-secret-value" in warning["message"]
-    assert answers == [{"tenants": [], "notSetUp": warning["message"]}] * 3
+    assert (
+        answers
+        == [{"summary": warning["message"], "tenants": [], "notSetUp": warning["message"]}] * 3
+    )
 
 
 def test_a_new_stack_whose_secret_is_wrong_is_heard(stack: Deployment) -> None:

@@ -198,7 +198,10 @@ WORKER_MUTANTS = (
         "the state can wait",
         (
             "worker/export.py",
-            "        claim.update(state=PageState.WRITING, quarantined=len(reading.faulty))\n",
+            (
+                "        claim.update(state=PageState.WRITING, "
+                "quarantined=len(reading.faulty), faults=faults)\n"
+            ),
             "",
         ),
     ),
@@ -236,10 +239,10 @@ WORKER_MUTANTS = (
             "worker/export.py",
             """    if claim.page.state is PageState.OPEN:
         if not reading.entries:
-            return _finish(claim, quarantined=len(reading.faulty))
+            return _finish(claim, quarantined=len(reading.faulty), faults=faults)
         claim""",
             """    if not reading.entries:
-        return _finish(claim, quarantined=len(reading.faulty))
+        return _finish(claim, quarantined=len(reading.faulty), faults=faults)
     if claim.page.state is PageState.OPEN:
         claim""",
         ),

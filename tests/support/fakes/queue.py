@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cpd_exporter.model.message import Message
+from cpd_exporter.model.message import Message, QueueDepth
 
 
 class FakeQueue:
@@ -14,3 +14,6 @@ class FakeQueue:
     def send(self, work: Sequence[Message]) -> list[Message]:
         self.messages.extend(work)
         return list(work)
+
+    def depth(self) -> QueueDepth:
+        return QueueDepth(waiting=len(self.messages), in_flight=0)

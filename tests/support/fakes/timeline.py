@@ -8,7 +8,7 @@ from typing import Any
 
 from cpd_exporter.model.breaker import Breaker, BreakerChange
 from cpd_exporter.model.garbage import IndexGarbage
-from cpd_exporter.model.job import Job
+from cpd_exporter.model.job import EndedJob, Job
 from cpd_exporter.model.page import (
     MAX_PAGES_PER_TRANSACTION,
     ConditionalWrite,
@@ -23,6 +23,7 @@ from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
 
 MAX_TRANSACTION_ITEMS = 100
+MAX_ENDED_JOBS = 10
 _TICK = timedelta(microseconds=1)
 
 
@@ -39,6 +40,7 @@ class FakeTimeline:
         self.stored_sweeps: dict[datetime, Page] = {}
         self.requested_sweeps: dict[datetime, SweepRequest] = {}
         self.added_jobs: dict[str, Job] = {}
+        self.ended: dict[str, EndedJob] = {}
         self.refused: dict[tuple[datetime, str, str], Refusal] = {}
         self.stored_breaker: Breaker | None = None
         self.noted_garbage: dict[tuple[datetime, str], IndexGarbage] = {}
@@ -188,17 +190,25 @@ class FakeTimeline:
     def jobs(self) -> Iterator[Job]:
         yield from [self.added_jobs[name] for name in sorted(self.added_jobs)]
 
-    def update_job(self, job: Job, continued: Job | None) -> bool:
+    def update_job(self, job: Job, changed: Job) -> bool:
         stored = self.added_jobs.get(job.name)
         if stored is not None and stored.revision == job.revision:
-            if continued is None:
-                del self.added_jobs[job.name]
-            else:
-                self.added_jobs[job.name] = replace(continued, sent_at=stored.sent_at)
+            self.added_jobs[job.name] = replace(changed, sent_at=stored.sent_at)
             return True
-        return (
-            continued is not None and stored is not None and stored.revision == (continued.revision)
-        )
+        return stored is not None and stored.revision == changed.revision
+
+    def end_job(self, job: Job, ended: EndedJob) -> bool:
+        stored = self.added_jobs.get(job.name)
+        if stored is None or stored.revision != job.revision:
+            return False
+        del self.added_jobs[job.name]
+        self.ended[ended.name] = ended
+        for old in list(self.ended_jobs())[MAX_ENDED_JOBS:]:
+            del self.ended[old.name]
+        return True
+
+    def ended_jobs(self) -> Iterator[EndedJob]:
+        yield from sorted(self.ended.values(), key=lambda one: one.ended_at, reverse=True)
 
     def mark_job_sent(self, job: Job, at: datetime) -> None:
         stored = self.added_jobs.get(job.name)

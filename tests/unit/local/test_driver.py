@@ -45,6 +45,7 @@ def status(
                 "exportedThrough": (ORIGIN + exported).isoformat(),
                 "plannedThrough": (ORIGIN + planned).isoformat(),
                 "pages": {"open": waiting + len(holes), "writing": 0, "stored": 0},
+                "backfillPages": {"open": 0, "writing": 0, "stored": 0},
                 "quarantined": 0,
                 "holes": list(holes),
             }

@@ -23,7 +23,7 @@ def test_the_longest_command_that_is_allowed_still_fits_into_a_message() -> None
     arn = queue_arn("q" * 80, partition="a" * 20, region="r" * 30)
     world = World()
     world.planner.tick()
-    name = world.command(REPLAY | {"queueArn": arn})["requested"]
+    name = world.command(REPLAY | {"subscribers": None, "queueArn": arn})["requested"]
     work = JobMessage(tenant_id=TENANT, name=name)
     assert read_message(work.model_dump_json(by_alias=True)) == work
 

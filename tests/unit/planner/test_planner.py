@@ -13,6 +13,7 @@ from cpd_exporter.model.page import PageState
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.planner import Planner
 from simulator.behaviour import InjectedFault
+from tests.support.fakes import FakeQueue
 from tests.support.planning_worlds import HORIZON, SETTLE, assert_tiles, planned_through, world
 from tests.support.samples import works
 from tests.support.world import NOW, ORIGIN, TENANT, World, entries
@@ -158,7 +159,7 @@ def test_a_lost_message_is_sent_again_once_the_queue_had_its_time() -> None:
 def test_what_the_queue_does_not_take_is_sent_by_the_next_tick() -> None:
     it = world(300)
 
-    class FullQueue:
+    class FullQueue(FakeQueue):
         def send(self, work: Sequence[Message]) -> list[Message]:
             return []
 

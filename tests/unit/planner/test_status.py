@@ -12,7 +12,7 @@ from cpd_exporter.model.page import MissingEntry, Page, PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.watermark import FilterWarning, Tick, Watermark
 from cpd_exporter.planner import status as reporting
-from tests.support.fakes import FakeTimeline
+from tests.support.fakes import FakeQueue, FakeTimeline
 from tests.support.samples import START, TENANT, page
 
 HOUR = timedelta(hours=1)
@@ -21,7 +21,7 @@ NOW = START + 10 * HOUR
 
 
 def test_before_the_first_tick_there_is_nothing_to_report() -> None:
-    published = reporting.read_status(FakeTimeline(TENANT), lambda: NOW)
+    published = reporting.read_status(FakeTimeline(TENANT), FakeQueue(), lambda: NOW)
     assert published == {
         "tenantId": TENANT,
         "exportedFrom": None,
@@ -32,6 +32,14 @@ def test_before_the_first_tick_there_is_nothing_to_report() -> None:
         "morePages": False,
         "sweeps": {"open": 0, "writing": 0, "stored": 0},
         "jobs": [],
+        "endedJobs": [],
+        "backfillPages": {"open": 0, "writing": 0, "stored": 0},
+        "lastWorkAt": None,
+        "oldestPage": None,
+        "queue": {"waiting": 0, "inFlight": 0},
+        "untouched": 0,
+        "failing": [],
+        "quarantinedRecords": [],
         "deletionsHeld": 0,
         "deletionsHeldSince": None,
         "heldDeletions": [],
@@ -72,7 +80,7 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
         filter_warning=FilterWarning(START + 9 * HOUR, "timed out"),
     )  # fmt: skip
     timeline.record_refusal(Refusal(pages[0].window, "abc", "too large", START + 9 * HOUR, "k"))
-    published = reporting.read_status(timeline, lambda: NOW)
+    published = reporting.read_status(timeline, FakeQueue(), lambda: NOW)
     assert published == {
         "tenantId": TENANT,
         "exportedFrom": "2026-03-01T12:00:00Z",
@@ -83,6 +91,14 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
         "morePages": False,
         "sweeps": {"open": 0, "writing": 0, "stored": 0},
         "jobs": [],
+        "endedJobs": [],
+        "backfillPages": {"open": 0, "writing": 0, "stored": 0},
+        "lastWorkAt": None,
+        "oldestPage": None,
+        "queue": {"waiting": 0, "inFlight": 0},
+        "untouched": 0,
+        "failing": [],
+        "quarantinedRecords": [],
         "deletionsHeld": 0,
         "deletionsHeldSince": None,
         "heldDeletions": [],
@@ -100,6 +116,7 @@ def test_the_status_reports_watermark_lag_states_holes_and_last_tick() -> None:
                 "end": "2026-03-01T13:00:00Z",
                 "error": "entry abc: too large",
                 "since": "2026-03-01T21:00:00Z",
+                "object": "k",
             },
         ],
         "refusedEvents": 1,
@@ -135,7 +152,7 @@ def test_the_status_reads_no_page_that_is_done_and_has_no_flag() -> None:
     timeline.stored_breaker = Breaker("1", opened_at=NOW)
     end = pages[-1].window.end
     timeline.stored_watermark = Watermark("e" * 16, START, end, START, end)
-    published = reporting.read_status(timeline, lambda: end)
+    published = reporting.read_status(timeline, FakeQueue(), lambda: end)
     assert published["pages"] == {"open": 1, "writing": 0, "stored": 0}
     assert published["quarantined"] == 5
     assert (published["deletionsHeld"], len(published["heldDeletions"])) == (1, 1)
@@ -156,6 +173,6 @@ def test_the_status_reads_a_bounded_number_of_flagged_pages(
         timeline.stored_pages |= {one.window.start: one for one in (faulty, holding)}
     timeline.stored_breaker = Breaker("1", opened_at=NOW)
     timeline.stored_watermark = Watermark("e" * 16, START, NOW, START, NOW)
-    published = reporting.read_status(timeline, lambda: NOW)
+    published = reporting.read_status(timeline, FakeQueue(), lambda: NOW)
     assert (published["quarantined"], published["deletionsHeld"]) == (2, 2)
     assert len(published["heldDeletions"]) == 1

@@ -18,8 +18,9 @@ from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.window import Window
-from cpd_exporter.worker.attempt import JobClaim, PageClaim
+from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.job_claim import JobClaim
 from simulator.behaviour import Behaviour, InjectedFault
 from tests.support.fakes import FakeTimeline
 from tests.support.pages import (
@@ -338,7 +339,7 @@ class TestProgress:
 
     def test_a_job_renews_its_lease_in_time(self) -> None:
         world, _ = planned(20)
-        world.command({"command": "replay", **SPAN})
+        world.command({"command": "replay", "subscribers": "all", **SPAN})
         [job] = world.timeline.jobs()
         claim = JobClaim(job, world.worker.context)
         claim.renew_lease()

@@ -1,6 +1,7 @@
 """Commands that an operator or a schedule sends to the planner."""
 
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -11,10 +12,12 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from cpd_exporter.errors import MalformedInputError
 from cpd_exporter.model.event import ATTRIBUTES, is_attribute
-from cpd_exporter.model.schema import Instant, StrictModel, faults_of
+from cpd_exporter.model.schema import Instant, StrictModel
 from cpd_exporter.model.timestamps import EARLIEST
 
 type QueueArn = Annotated[
@@ -64,7 +67,7 @@ class Sweep(StrictModel):
     @model_validator(mode="after")
     def _either(self) -> Self:
         if (self.start is None) == (self.lookback is None) or (self.lookback and self.to):
-            raise ValueError("either from (and perhaps to), or lookback")
+            raise ValueError('either "from" (and perhaps "to"), or "lookback"')
         return _in_order(self, self.start, self.to)
 
 
@@ -91,7 +94,8 @@ class Refresh(StrictModel):
 class Replay(StrictModel):
     """Publish again from the lake, to all subscribers or to one queue.
 
-    Either the entries of ``[from, to)``, or all rows stored in ``[storedFrom, storedTo)``.
+    Either the entries of ``[from, to)``, or all rows stored in ``[storedFrom, storedTo)``. Whoever
+    means all subscribers says so: a forgotten ``queueArn`` would reach everybody.
     """
 
     command: Literal["replay"]
@@ -100,6 +104,7 @@ class Replay(StrictModel):
     stored_from: Instant | None = None
     stored_to: Instant | None = None
     queue_arn: QueueArn | None = None
+    subscribers: Literal["all"] | None = None
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -112,8 +117,15 @@ class Replay(StrictModel):
     def _either(self) -> Self:
         pairs = {(self.start, self.to), (self.stored_from, self.stored_to)} - {(None, None)}
         if len(pairs) != 1 or None in pairs.pop():
-            raise ValueError("either from and to, or storedFrom and storedTo")
-        return _in_order(self, *self.span)
+            raise ValueError('either "from" and "to", or "storedFrom" and "storedTo"')
+        names = ("from", "to") if self.start else ("storedFrom", "storedTo")
+        return _in_order(self, *self.span, names=names)
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        if (self.queue_arn is None) == (self.subscribers is None):
+            raise ValueError('say to whom: either "subscribers": "all" or a "queueArn"')
+        return self
 
 
 class Verify(StrictModel):
@@ -168,40 +180,97 @@ type Command = (
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
 
-_ALLOWED = "; ".join(  # noqa: FLY002  # a command a line
-    (
-        '{"command": "export"}',
-        '{"command": "status"}',
-        '{"command": "sweep", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}',
-        '{"command": "sweep", "lookback": "P35D"}',
-        '{"command": "backfill", "from": "2015-01-01T00:00:00Z"}',
-        '{"command": "refresh", "logEntryIds": ["…"]}',
-        '{"command": "replay", "from": …, "to": …} (perhaps with "queueArn": "arn:aws:sqs:…")',
-        '{"command": "replay", "storedFrom": …, "storedTo": …} (perhaps with "queueArn")',
-        '{"command": "verify", "from": …, "to": …}',
-        '{"command": "ping"} (perhaps with "queueArn" and "attributes")',
-        '{"command": "cancel", "name": "…"}',
-        '{"command": "confirm-deletions"}',
-    )
-)
+_SPAN = '"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"'
+
+_FORMS = {
+    "export": '{"command": "export"}',
+    "status": '{"command": "status"}',
+    "sweep": f'{{"command": "sweep", {_SPAN}}} or {{"command": "sweep", "lookback": "P35D"}}',
+    "backfill": '{"command": "backfill", "from": "2015-01-01T00:00:00Z"}',
+    "refresh": '{"command": "refresh", "logEntryIds": ["65f1c0ffee65f1c0ffee65f1"]}',
+    "replay": f'{{"command": "replay", {_SPAN}, "subscribers": "all"}}. For what was '
+    'stored in a span of time, "storedFrom" and "storedTo" take the place of "from" and "to"; to '
+    'one queue, "queueArn" that of "subscribers"',
+    "verify": f'{{"command": "verify", {_SPAN}}}',
+    "ping": '{"command": "ping"}, perhaps with "queueArn", and with "attributes" such as '
+    '{"change": "created"}',
+    "cancel": '{"command": "cancel", "name": "backfill"}, a name of the jobs in status',
+    "confirm-deletions": '{"command": "confirm-deletions"}',
+}
+"""How each command is written, as a refusal shows it."""
+
+_INSTANT = "a date and time on a whole second with its zone, such as 2026-01-01T00:00:00Z"
+
+_MEMBERS = {
+    "from": f"{_INSTANT}, not before 1970",
+    "to": _INSTANT,
+    "storedFrom": _INSTANT,
+    "storedTo": _INSTANT,
+    "lookback": "days or hours of at most 100 years, such as P35D or PT36H",
+    "logEntryIds": "a list of 1 to 1,000 IDs of at most 256 characters",
+    "queueArn": "the ARN of a standard SQS queue",
+    "subscribers": '"all"',
+    "attributes": f"texts of 1 to 256 characters by name, of the names {', '.join(ATTRIBUTES)}",
+    "name": "the name of a job in status",
+}
+"""What each member must be, in the operator's words."""
 
 
 def read_command(event: Any) -> Command:
-    """The command in an event. A schedule's event names none, which means an export.
+    """The command in an event. EventBridge's own event names none, which means an export.
 
-    Raises ``MalformedInputError``, whose message lists the allowed commands.
+    Raises ``MalformedInputError``, whose message is one line and shows the form that was meant.
     """
     if not isinstance(event, dict):
-        raise MalformedInputError(f"a command is a JSON object. Allowed: {_ALLOWED}")
+        raise MalformedInputError(f"a command is a JSON object, such as {_FORMS['status']}")
     if "command" not in event:
-        return Export()
+        if event.get("detail-type") == "Scheduled Event":
+            return Export()
+        hint = " This is an event of the worker's: send it to the worker." * ("Records" in event)
+        raise MalformedInputError(f"no command is named: {_choices()}.{hint}")
+    name = event["command"]
+    if not isinstance(name, str) or name not in _FORMS:
+        meant = (
+            get_close_matches(str(name).lower(), _FORMS, n=1, cutoff=0.7)
+            if isinstance(name, str)
+            else []
+        )
+        what = f"did you mean {_FORMS[meant[0]]}?" if meant else _choices()
+        raise MalformedInputError(f"there is no such command: {what}")
     try:
         return _COMMANDS.validate_python(event)
     except ValidationError as error:
-        raise MalformedInputError(f"{faults_of(error)}. Allowed: {_ALLOWED}") from None
+        faults = "; ".join(dict.fromkeys(map(_fault, error.errors(include_url=False))))
+        raise MalformedInputError(
+            f"{name} is refused: {faults}. Write it as {_FORMS[name]}"
+        ) from None
 
 
-def _in_order[Model: BaseModel](model: Model, start: datetime | None, to: datetime | None) -> Model:
+def _choices() -> str:
+    return f"name one of {', '.join(_FORMS)}, such as {_FORMS['status']}"
+
+
+def _fault(fault: ErrorDetails) -> str:
+    """One fault in the operator's words. It shows nothing of the input but the member's name."""
+    members = [part for part in fault["loc"][1:] if isinstance(part, str)]
+    if not members:
+        return str(fault.get("ctx", {}).get("error", "its members do not fit together"))
+    member = to_camel(members[0]) if members[0] != "start" else "from"
+    if fault["type"] == "missing":
+        return f'"{member}" is missing'
+    if member not in _MEMBERS:
+        return "it has a member that it does not take"
+    if fault["type"] == "extra_forbidden":
+        return f'it takes no "{member}"'
+    return f'"{member}" must be {_MEMBERS[member]}'
+
+
+def _in_order[Model: BaseModel](
+    model: Model,
+    start: datetime | None,
+    to: datetime | None,
+    names: tuple[str, str] = ("from", "to"),
+) -> Model:
     if start and to and start >= to:
-        raise ValueError("to must be after from")
+        raise ValueError(f'"{names[1]}" must be after "{names[0]}"')
     return model

@@ -1,5 +1,6 @@
 """Messages of the work queue. Each names one piece of work."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -43,6 +44,14 @@ class JobMessage(StrictModel):
     kind: Literal["job"] = "job"
     tenant_id: Annotated[str, Field(pattern=f"^{SAFE_TENANT}$")]
     name: Annotated[str, Field(min_length=1, max_length=512)]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """About how many messages wait for a worker, and how many a worker has."""
+
+    waiting: int
+    in_flight: int
 
 
 type Message = Annotated[PageMessage | JobMessage, Field(discriminator="kind")]

@@ -65,6 +65,7 @@ class Page:
     timeline_id: str
     revision: str
     kind: WorkKind = WorkKind.PAGE
+    planned_at: datetime | None = None
 
     # How far it is. From ``hole_since`` on, the page is a hole that the watermark may pass.
     # ``attempts`` counts claims, except those that an outage ended.
@@ -81,12 +82,13 @@ class Page:
 
     # The lake. ``object`` is the key of its rows, if it has any. ``index_key`` is the key of its
     # page index; without one, the rows of ``object`` give the index. No row is stored after
-    # ``stored_at``.
+    # ``stored_at``. ``faults`` are those of the first quarantined records, by lake key.
     object: str | None = None
     index_key: str | None = None
     stored_at: datetime | None = None
     entries: int = 0
     quarantined: int = 0
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     # Deletions. ``missing`` is by entry ID. ``deletions_counted`` is what this sweep added to the
     # breaker's count, so that a sweep that is repeated counts once.
@@ -191,6 +193,7 @@ def parts_of(
             attempts=attempts,
             error=page.error,
             hole_since=page.hole_since,
+            planned_at=page.planned_at,
         )
         for window in windows
     ]
@@ -214,7 +217,7 @@ def reserving(
     ]
 
 
-def sweep_of(pages: Sequence[Page], *, revision: str) -> Page:
+def sweep_of(pages: Sequence[Page], *, revision: str, at: datetime | None = None) -> Page:
     """The sweep of neighbouring pages. Its generation is higher than all of theirs, so that no lake
     key serves both the sweep and one of its pages. The page that it becomes keeps the generation.
     """
@@ -224,4 +227,5 @@ def sweep_of(pages: Sequence[Page], *, revision: str) -> Page:
         generation=1 + max(page.generation for page in pages),
         timeline_id=pages[0].timeline_id,
         revision=revision,
+        planned_at=at,
     )

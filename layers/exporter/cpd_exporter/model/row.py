@@ -16,6 +16,9 @@ from cpd_exporter.model.timestamps import format_timestamp, parse_instant
 
 SCHEMA_VERSION = 1
 
+MAX_NAMED_FAULTS = 3
+"""Quarantined records of one page whose keys and faults ``status`` shows."""
+
 
 class Change(StrEnum):
     """What happened to the row's entry."""
@@ -224,3 +227,8 @@ def quarantine(tenant_id: str, faulty: FaultyEntry) -> tuple[str, bytes]:
     digest = hashlib.sha256(faulty.source).hexdigest()
     reason = exact_json.dump({"tenantId": tenant_id, "fault": faulty.fault, "sha256": digest})
     return f"quarantine/{digest}", reason + b"\n" + faulty.source
+
+
+def quarantined_faults(tenant_id: str, faulty: Sequence[FaultyEntry]) -> dict[str, str]:
+    """The faults of the first quarantined records, by lake key."""
+    return {quarantine(tenant_id, one)[0]: one.fault for one in faulty[:MAX_NAMED_FAULTS]}

@@ -45,3 +45,8 @@ def _format(instant: datetime, precision: str) -> str:
 def floor_second(instant: datetime) -> datetime:
     """The start of the second that ``instant`` is in."""
     return instant.replace(microsecond=0)
+
+
+def age_seconds(since: datetime, now: datetime) -> int:
+    """The whole seconds between two instants."""
+    return int((now - since).total_seconds())

@@ -19,7 +19,7 @@ from cpd_exporter.model.command import (
     Sweep,
     Verify,
 )
-from cpd_exporter.model.job import Job, JobKind
+from cpd_exporter.model.job import EndedJob, Job, JobKind, JobOutcome
 from cpd_exporter.model.timestamps import SECOND, floor_second, format_instant
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.held_deletions import Confirmation
@@ -61,40 +61,52 @@ class CommandHandler:
             case Cancel():
                 return self._cancel(command)
             case Replay():
-                return self._replay(command)
+                return self._replay(command, exported)
             case Verify():
-                span = _span_text(command.start, command.to)
-                return self._add_job(f"verify:{span}", JobKind.VERIFY, command.start, command.to)
+                start, end = command.start, command.to
+                name = f"verify:{_span_text(start, end)}"
+                added = self._add_job(name, JobKind.VERIFY, start, end)
+                return added | _note(start, end, exported)
             case ConfirmDeletions():
                 confirmation = Confirmation(self.timeline, self.clock, self.new_token)
                 return {"confirmed": confirmation.confirm()}
 
     def _sweep(self, command: Sweep, exported: Watermark) -> dict[str, Any]:
+        note: dict[str, Any] = {}
         if command.lookback:
             # One look-back at a time: if the last one is not done, it goes on.
             name = f"sweep:lookback={command.lookback // SECOND}s"
             start = floor_second(self.clock() - command.lookback)
         else:
             start = command.start or exported.exported_from
+            note = _note(start, command.to or exported.exported_through, exported)
             name = f"sweep:{_span_text(start, command.to or self.clock())}"
-        return self._add_job(name, JobKind.SWEEP, start, command.to or exported.exported_through)
+        end = command.to or exported.exported_through
+        return self._add_job(name, JobKind.SWEEP, start, end) | note
 
     def _backfill(self, command: Backfill, exported: Watermark) -> dict[str, Any]:
         if command.start >= exported.origin:
-            return {"exportedFrom": format_instant(exported.exported_from)}
+            return {
+                "requested": None,
+                "exportedFrom": format_instant(exported.exported_from),
+                "note": f"the export reaches back to {format_instant(exported.origin)} already: a "
+                "backfill begins before that",
+            }
         for job in self.timeline.jobs():
             if job.kind is JobKind.BACKFILL and job.start > command.start:
                 further = replace(job, start=command.start, revision=self.new_token())
                 self.timeline.update_job(job, further)
         return self._add_job("backfill", JobKind.BACKFILL, command.start, exported.origin)
 
-    def _replay(self, command: Replay) -> dict[str, Any]:
-        kind = JobKind.REPLAY if command.stored_from is None else JobKind.REPLAY_STORED
+    def _replay(self, command: Replay, exported: Watermark) -> dict[str, Any]:
         start, end = command.span
+        kind, note = JobKind.REPLAY_STORED, dict[str, str]()
+        if command.stored_from is None:
+            kind, note = JobKind.REPLAY, _note(start, end, exported)
         name = f"{kind}:{_span_text(start, end)}"
         if command.queue_arn:
             name += f"@{command.queue_arn}"
-        return self._add_job(name, kind, start, end, command.queue_arn)
+        return self._add_job(name, kind, start, end, command.queue_arn) | note
 
     def _add_job(
         self,
@@ -132,11 +144,23 @@ class CommandHandler:
         for _ in range(MAX_CANCEL_ATTEMPTS):
             job = next((one for one in self.timeline.jobs() if one.name == command.name), None)
             if job is None:
-                return {"cancelled": False}
-            if self.timeline.update_job(job, None):
+                return {"cancelled": False, "note": "no job has that name: see jobs in status"}
+            cancelled = EndedJob.of(job, self.clock(), JobOutcome.CANCELLED)
+            if self.timeline.end_job(job, cancelled):
                 return {"cancelled": True}
         raise TransientError(f"{command.name} is being written all the time: cancel it again")
 
 
 def _span_text(start: datetime, end: datetime) -> str:
     return f"{format_instant(start)}/{format_instant(end)}"
+
+
+def _note(start: datetime, end: datetime, exported: Watermark) -> dict[str, str]:
+    """What the operator should know of a range that is not exported, or only in part."""
+    since, through = exported.exported_from, exported.exported_through
+    if since <= start and end <= through:
+        return {}
+    reached = f"from {format_instant(since)} to {format_instant(through)}"
+    if end <= since or start >= through:
+        return {"note": f"nothing in that time is exported, so nothing will happen: {reached} is"}
+    return {"note": f"only what is exported counts: {reached}"}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
 
-from cpd_exporter.model.job import JobKind
+from cpd_exporter.model.job import EndedJob, JobKind
 from cpd_exporter.model.page import MAX_PAGES_PER_TRANSACTION, Page, PageState
 from cpd_exporter.model.timestamps import floor_second
 from cpd_exporter.model.watermark import Watermark
@@ -65,7 +65,7 @@ class PagePlanner:
         if job.start >= watermark.origin:
             if watermark.exported_from == watermark.origin:
                 note_backfill(self.timeline, watermark, job, self.clock())
-                self.timeline.update_job(job, None)
+                self.timeline.end_job(job, EndedJob.of(job, self.clock()))
             return
         budget = self.limits.past_outstanding - backlog.past
         policy, new_page = self.limits.slice_policy, self._new_page(watermark)
@@ -105,6 +105,7 @@ class PagePlanner:
                 state=state,
                 counted=counted,
                 read_at=self.clock() if state is PageState.DONE else None,
+                planned_at=self.clock() if state is PageState.OPEN else None,
             )
 
         return new_page

@@ -1,96 +1,117 @@
 """The state of one tenant's export, as the operator reads it."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from cpd_exporter.errors import ExporterError
 from cpd_exporter.model.job import Job, JobKind
-from cpd_exporter.model.page import Page, PageFlag, PageState
-from cpd_exporter.model.refusal import Refusal
-from cpd_exporter.model.timestamps import format_instant
+from cpd_exporter.model.page import Page, PageFlag
+from cpd_exporter.model.timestamps import age_seconds, format_instant
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.backlog import MAX_UNDONE_PAGES
+from cpd_exporter.planner.description import (
+    ended_job,
+    held_page,
+    hole,
+    job_under_way,
+    quarantined,
+    refused,
+    text,
+)
 from cpd_exporter.planner.held_deletions import MAX_FLAGGED_PAGES
 from cpd_exporter.planner.refusals import MAX_COUNTED_REFUSALS
 from cpd_exporter.planner.report import Answer, TickReport
-from cpd_exporter.ports import Clock, StatusTimeline
+from cpd_exporter.planner.workload import Workload, count_states
+from cpd_exporter.ports import Clock, Queue, StatusTimeline
+
+MAX_RECENT_PAGES = 20
+"""Pages at an end of the timeline that ``status`` reads to see when a worker wrote last."""
 
 MAX_LISTED_REFUSALS = 20
-
-_UNDONE_STATES = (PageState.OPEN, PageState.WRITING, PageState.STORED)
 
 MAX_LISTED_HELD_PAGES = 100
 """Pages with held deletions that ``status`` lists; ``deletionsHeld`` counts those of all it reads.
 """
 
+MAX_LISTED_RECORDS = 20
+"""Quarantined records that ``status`` names; ``quarantined`` counts those of all pages it reads."""
 
-def read_status(timeline: StatusTimeline, clock: Clock) -> dict[str, Any]:
+
+def read_status(timeline: StatusTimeline, queue: Queue, clock: Clock) -> dict[str, Any]:
     """Read one tenant's state as JSON: instants in RFC 3339, lag in seconds.
 
     It reads a bounded number of undone pages and of flagged ones: its time grows neither with the
     timeline nor with the work that is left. ``morePages`` says whether it left undone pages out.
     """
-    watermark = timeline.watermark()
-    states: Counter[PageState] = Counter()
-    holes: list[dict[str, Any]] = []
-    held: list[dict[str, Any]] = []
-    quarantined = deletions_held = 0
-    more_pages = False
-    breaker = timeline.breaker()
-    sweeps: Counter[PageState] = Counter()
-    if watermark is not None:
-        undone = timeline.undone()
-        for page in islice(undone, MAX_UNDONE_PAGES):
-            states[page.state] += 1
-            quarantined += page.quarantined
-            if page.hole_since is not None:
-                holes.append(_hole(page, page.hole_since))
-        more_pages = next(undone, None) is not None
-        for page in islice(timeline.flagged(PageFlag.QUARANTINED), MAX_FLAGGED_PAGES):
-            quarantined += page.quarantined
-        for page in islice(timeline.flagged(PageFlag.HELD), MAX_FLAGGED_PAGES):
-            quarantined += page.quarantined
-            deletions = breaker.count_held(page.missing) if breaker else 0
-            deletions_held += deletions
-            if deletions and len(held) < MAX_LISTED_HELD_PAGES:
-                held.append(_held(page, deletions))
-        for sweep in timeline.sweeps():
-            sweeps[sweep.state] += 1
-            if sweep.hole_since is not None:
-                holes.append(_hole(sweep, sweep.hole_since))
+    now, watermark, breaker = clock(), timeline.watermark(), timeline.breaker()
+    undone = timeline.undone()
+    pages = list(islice(undone, MAX_UNDONE_PAGES))
+    more_pages = next(undone, None) is not None
+    sweeps, jobs = list(timeline.sweeps()), list(timeline.jobs())
+    faulty = list(islice(timeline.flagged(PageFlag.QUARANTINED), MAX_FLAGGED_PAGES))
+    holding = list(islice(timeline.flagged(PageFlag.HELD), MAX_FLAGGED_PAGES))
+    held = [(page, breaker.count_held(page.missing)) for page in holding] if breaker else []
+    held = [(page, deletions) for page, deletions in held if deletions]
     refusals = list(islice(timeline.refusals(), MAX_COUNTED_REFUSALS))
-    holes.extend(map(_refused, refusals[:MAX_LISTED_REFUSALS]))
+    holes = [hole(one, one.hole_since) for one in (*pages, *sweeps) if one.hole_since]
+    exported_from = watermark.exported_from if watermark else now
     tick = watermark.last_tick if watermark else None
+    ended = list(timeline.ended_jobs())
+    work = Workload(pages, sweeps, jobs, now)
     return {
         "tenantId": timeline.tenant_id,
-        "exportedFrom": _text(watermark.exported_from if watermark else None),
-        "exportedThrough": _text(watermark.exported_through if watermark else None),
-        "plannedThrough": _text(watermark.planned_through if watermark else None),
-        "lagSeconds": age_seconds(watermark.exported_through, clock()) if watermark else None,
-        "pages": {state.value: states[state] for state in _UNDONE_STATES},
+        "exportedFrom": text(watermark.exported_from if watermark else None),
+        "exportedThrough": text(watermark.exported_through if watermark else None),
+        "plannedThrough": text(watermark.planned_through if watermark else None),
+        "lagSeconds": age_seconds(watermark.exported_through, now) if watermark else None,
+        "lastTick": {"at": format_instant(tick.at), "error": tick.error} if tick else None,
+        "lastWorkAt": text(work.last_write(_recently_done(timeline, watermark, jobs), ended)),
+        "oldestPage": work.oldest,
+        "queue": _queue(queue),
+        "untouched": work.untouched,
+        "failing": work.failing,
+        "pages": count_states(page for page in pages if page.window.start >= exported_from),
+        "backfillPages": count_states(page for page in pages if page.window.start < exported_from),
         "morePages": more_pages,
-        "sweeps": {state.value: sweeps[state] for state in _UNDONE_STATES},
-        "jobs": [_job(job) for job in timeline.jobs()],
-        "fullSweep": _full_sweep(watermark, clock()),
+        "sweeps": count_states(sweeps),
+        "jobs": [job_under_way(job, watermark, now) for job in jobs],
+        "endedJobs": [ended_job(one) for one in ended],
+        "fullSweep": _full_sweep(watermark, now),
         "reconciliation": _reconciliation(watermark),
-        "deletionsHeld": deletions_held,
-        "deletionsHeldSince": _text(breaker.opened_at if breaker else None),
-        "heldDeletions": held,
-        "quarantined": quarantined,
-        "holes": holes,
+        "deletionsHeld": sum(deletions for _, deletions in held),
+        "deletionsHeldSince": text(breaker.opened_at if breaker else None),
+        "heldDeletions": [held_page(*one) for one in held[:MAX_LISTED_HELD_PAGES]],
+        "quarantined": sum(page.quarantined for page in (*pages, *faulty, *holding)),
+        "quarantinedRecords": quarantined((*faulty, *holding, *pages))[:MAX_LISTED_RECORDS],
+        "holes": [*holes, *map(refused, refusals[:MAX_LISTED_REFUSALS])],
         "refusedEvents": len(refusals),
-        "filterCheckedAt": _text(watermark.filter_checked_at if watermark else None),
+        "filterCheckedAt": text(watermark.filter_checked_at if watermark else None),
         "filterWarning": _filter_warning(watermark),
         "apiNotice": watermark.api_notice if watermark else None,
-        "lastTick": {"at": format_instant(tick.at), "error": tick.error} if tick else None,
     }
 
 
-def age_seconds(since: datetime, now: datetime) -> int:
-    """The whole seconds between two instants."""
-    return int((now - since).total_seconds())
+def _recently_done(
+    timeline: StatusTimeline, watermark: Watermark | None, jobs: Sequence[Job]
+) -> list[Page]:
+    """The pages where workers wrote last, as far as a look at both ends of the timeline shows."""
+    if watermark is None:
+        return []
+    found = list(islice(timeline.pages_before(watermark.planned_through), MAX_RECENT_PAGES))
+    if any(job.kind is JobKind.BACKFILL for job in jobs):
+        end = watermark.exported_through
+        found += islice(timeline.pages(watermark.exported_from, end), MAX_RECENT_PAGES)
+    return found
+
+
+def _queue(queue: Queue) -> dict[str, Any]:
+    try:
+        depth = queue.depth()
+    except ExporterError as error:
+        return {"error": str(error)}
+    return {"waiting": depth.waiting, "inFlight": depth.in_flight}
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -168,7 +189,7 @@ def _reconciliation(watermark: Watermark | None) -> dict[str, Any] | None:
     return {
         "begun": format_instant(last.begun_at),
         "step": last.step.value,
-        "differsSince": _text(last.differs_since),
+        "differsSince": text(last.differs_since),
         "difference": last.difference,
     }
 
@@ -176,50 +197,3 @@ def _reconciliation(watermark: Watermark | None) -> dict[str, Any] | None:
 def _filter_warning(watermark: Watermark | None) -> dict[str, Any] | None:
     warning = watermark.filter_warning if watermark else None
     return {"at": format_instant(warning.at), "message": warning.message} if warning else None
-
-
-def _hole(page: Page, since: datetime) -> dict[str, Any]:
-    return {
-        "start": format_instant(page.window.start),
-        "end": format_instant(page.window.end),
-        "error": page.error,
-        "since": format_instant(since),
-        "attempts": page.attempts,
-    }
-
-
-def _held(page: Page, deletions: int) -> dict[str, Any]:
-    return {
-        "start": format_instant(page.window.start),
-        "end": format_instant(page.window.end),
-        "deletions": deletions,
-        "reason": "more deletions than MaxDeletionsPerDay allows: "
-        '{"command": "confirm-deletions"} publishes them',
-    }
-
-
-def _job(job: Job) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "name": job.name,
-        "start": format_instant(job.start),
-        "end": format_instant(job.end),
-        "cursor": format_instant(job.cursor),
-        "since": format_instant(job.requested_at),
-        "error": job.error,
-    }
-    if job.kind is JobKind.REFRESH:
-        described |= {"position": job.position, "entries": len(job.entry_ids)}
-    return described
-
-
-def _refused(refusal: Refusal) -> dict[str, Any]:
-    return {
-        "start": format_instant(refusal.window.start),
-        "end": format_instant(refusal.window.end),
-        "error": f"entry {refusal.entry_id}: {refusal.error}",
-        "since": format_instant(refusal.since),
-    }
-
-
-def _text(instant: datetime | None) -> str | None:
-    return format_instant(instant) if instant else None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cpd_exporter.model.job import Job, JobKind
+from cpd_exporter.model.job import EndedJob, Job, JobKind
 from cpd_exporter.model.page import Page, PageState, reserving, sweep_of
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
@@ -66,8 +66,11 @@ class SweepPlanner:
         cursor = max(job.cursor, watermark.exported_from)
         end = min(job.end, watermark.exported_through)
         reached = self.reserve_through(cursor, end, watermark, sweeps, max_sweeps)
-        continued = replace(job, cursor=reached, revision=self.new_token())
-        self.timeline.update_job(job, continued if reached < end else None)
+        if reached < end:
+            continued = replace(job, cursor=reached, revision=self.new_token())
+            self.timeline.update_job(job, continued)
+        else:
+            self.timeline.end_job(job, EndedJob.of(job, self.clock()))
 
     def reserve_through(
         self,
@@ -132,7 +135,7 @@ class SweepPlanner:
             self.timeline.request_sweep(SweepRequest(page.window.start, self.clock()))
 
     def _reserve(self, pages: list[Page], sweeps: list[Page]) -> bool:
-        sweep = sweep_of(pages, revision=self.new_token())
+        sweep = sweep_of(pages, revision=self.new_token(), at=self.clock())
         if not self.timeline.commit(reserving(pages, sweep, revision=self.new_token())):
             return False
         sweeps.append(sweep)

@@ -3,6 +3,7 @@
 worker          a message to the work that it names, and the outcome
 context         what every piece of work needs, and what a worker reports of it
 attempt         one attempt at a page, a sweep or a job: claimed, updated and ended
+job_claim       a job in a worker's hands, and what is left of it at its end
 fault_suspects  how many parts of a failing window may hold the fault
 export          one page out of the API, into the lake, and published
 checkpoint      the progress of a dense page's reading, in the lake

@@ -14,9 +14,7 @@ from typing import Any
 
 from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
 from cpd_exporter.model.breaker import BreakerChange, DayCount
-from cpd_exporter.model.job import Job
 from cpd_exporter.model.page import ConditionalWrite, Page, lake_key
-from cpd_exporter.model.window import Window
 from cpd_exporter.ports import HasTimeLeft
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 
@@ -222,79 +220,3 @@ class PageClaim(Claim):
             error=str(error),
         )
         return error
-
-
-@dataclass(slots=True)
-class JobClaim(Claim):
-    """A job in this worker's hands."""
-
-    job: Job
-    context: WorkerContext
-
-    @property
-    def attempts(self) -> int:
-        return self.job.attempts
-
-    @property
-    def lease_until(self) -> datetime | None:
-        return self.job.lease_until
-
-    @property
-    def crashed(self) -> bool:
-        return self.job.attempts >= self.context.limits.max_attempts
-
-    def update(self, **changes: Any) -> None:
-        changed = replace(self.job, **changes, revision=self.context.new_token())
-        if not self.context.timeline.update_job(self.job, changed):
-            raise SupersededError
-        self.job = changed
-
-    def begin_after_crash(self) -> PermanentError:
-        return PermanentError(self.job.error or self._crash)
-
-    def progress(self, cursor: datetime, after: str = "", position: int = 0) -> None:
-        """Store how far the job is. Whoever goes on begins there, with all attempts left."""
-        place = {"cursor": cursor, "after": after, "position": position}
-        self.update(**place, attempts=0, error=None, lease_until=self._lease_end)
-
-    @property
-    def is_save_due(self) -> bool:
-        """Whether half of the lease is over, so that a write should renew it."""
-        lease_end, halfway = self.job.lease_until, self._lease_end - self.context.limits.lease / 2
-        return lease_end is None or lease_end < halfway
-
-    def renew_lease(self) -> None:
-        """Keep other workers away while one page takes long."""
-        if self.is_save_due:
-            self.update(lease_until=self._lease_end)
-
-    def pause(self) -> None:
-        """Leave the rest to the next message.
-
-        A lease that ends now, after the message was sent, makes the job due at the next tick.
-        """
-        now = self.context.clock()
-        self.update(lease_until=max(now, self.job.sent_at or now))
-
-    def end(self) -> None:
-        """Remove the job: it is done, or given up. Raises ``SupersededError``."""
-        if not self.context.timeline.update_job(self.job, None):
-            raise SupersededError
-
-    def find_page_from(self, instant: datetime) -> Page | None:
-        """Find the page that covers ``instant``, or the timeline's first after it, within the job.
-
-        One page a call: a merge may change the neighbours between two calls.
-        """
-        if instant >= self.job.end:
-            return None
-        timeline = self.context.timeline
-        page = timeline.page_at(instant)
-        watermark = timeline.watermark() if page is None else None
-        if watermark is not None and instant < watermark.origin:
-            page = timeline.page_at(watermark.origin)
-        return page if page is not None and page.window.start < self.job.end else None
-
-    def share_of(self, page: Page, since: datetime) -> Window:
-        """The part of a page's window that belongs to the job, from ``since`` on."""
-        return Window(max(page.window.start, since), min(page.window.end, self.job.end))

@@ -13,7 +13,7 @@ from typing import Any
 
 from cpd_exporter.errors import InconsistentListingError, PermanentError
 from cpd_exporter.model.page import PageState, parts_of, replacing
-from cpd_exporter.model.row import Change, RowWriter, StoredRows, quarantine
+from cpd_exporter.model.row import Change, RowWriter, StoredRows, quarantine, quarantined_faults
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count
 from cpd_exporter.source.survey import split_window
@@ -65,10 +65,11 @@ def _read(claim: PageClaim) -> WorkReport:
     tenant_id = context.timeline.tenant_id
     for faulty in reading.faulty:
         context.lake.put_new(*quarantine(tenant_id, faulty))
+    faults = quarantined_faults(tenant_id, reading.faulty)
     if claim.page.state is PageState.OPEN:
         if not reading.entries:
-            return _finish(claim, quarantined=len(reading.faulty))
-        claim.update(state=PageState.WRITING, quarantined=len(reading.faulty))
+            return _finish(claim, quarantined=len(reading.faulty), faults=faults)
+        claim.update(state=PageState.WRITING, quarantined=len(reading.faulty), faults=faults)
     return _publish(claim, store(claim, _rows(context, reading)))
 
 

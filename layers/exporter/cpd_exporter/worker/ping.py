@@ -3,8 +3,8 @@
 from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.event import ping_for
 from cpd_exporter.ports import HasTimeLeft
-from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.job_claim import JobClaim
 from cpd_exporter.worker.publish import publisher_for
 
 

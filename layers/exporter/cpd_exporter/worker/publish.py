@@ -9,7 +9,8 @@ from cpd_exporter.model.page import PageState
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.row import Row, StoredRows, decode, encode
 from cpd_exporter.ports import Lake
-from cpd_exporter.worker.attempt import JobClaim, PageClaim
+from cpd_exporter.worker.attempt import PageClaim
+from cpd_exporter.worker.job_claim import JobClaim
 
 MAX_ROWS_AT_ONCE = 100
 """Rows that are published at once; the worker looks at the time in between."""

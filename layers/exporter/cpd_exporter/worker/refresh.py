@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.entry import Entry, FaultyEntry
+from cpd_exporter.model.job import LookUp
 from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.ports import EntriesApi, HasTimeLeft
-from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.job_claim import JobClaim
 
 LOOKUPS_PER_BATCH = 50
 """Entries that a refresh looks up before it stores their sweep requests and its position."""
@@ -20,21 +22,35 @@ def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     API does not have; the regular sweeps find those.
     """
     context, entry_ids = claim.context, claim.job.entry_ids
+    watermark = context.timeline.watermark()
     unknown: list[str] = []
     while claim.job.position < len(entry_ids):
         start = claim.job.position
         batch = entry_ids[start : start + min(LOOKUPS_PER_BATCH, context.limits.lookups)]
-        for entry_id, found in _find(context.api, batch).items():
-            if found is None or found.date is None:
+        found = _find(context.api, batch)
+        outcomes = [_look_up(found[entry_id], watermark) for entry_id in batch]
+        for entry_id, outcome in zip(batch, outcomes, strict=True):
+            entry = found[entry_id]
+            if entry is None or entry.date is None:
                 unknown.append(entry_id)
-            else:
-                context.timeline.request_sweep(SweepRequest(found.date, context.clock()))
-        claim.progress(claim.job.cursor, position=start + len(batch))
+            elif outcome is LookUp.REQUESTED:
+                context.timeline.request_sweep(SweepRequest(entry.date, context.clock()))
+        claim.progress_to(start + len(batch), outcomes)
         if not has_time_left() and claim.job.position < len(entry_ids):
             claim.pause()
             return WorkReport(Outcome.PAUSED, unknown=tuple(unknown))
     claim.end()
     return WorkReport(Outcome.DONE, unknown=tuple(unknown))
+
+
+def _look_up(found: Entry | FaultyEntry | None, watermark: Watermark | None) -> LookUp:
+    """What becomes of one entry. Time that is not planned yet is read when it is."""
+    if found is None:
+        return LookUp.UNKNOWN
+    if found.date is None:
+        return LookUp.UNDATED
+    is_planned = watermark and watermark.origin <= found.date < watermark.planned_through
+    return LookUp.REQUESTED if is_planned else LookUp.OUTSIDE
 
 
 def _find(api: EntriesApi, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:

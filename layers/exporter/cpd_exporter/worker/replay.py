@@ -9,6 +9,7 @@ those of entries that left their page.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,8 +23,8 @@ from cpd_exporter.model.row import Row, StoredRows
 from cpd_exporter.model.timestamps import floor_second
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import HasTimeLeft
-from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.job_claim import JobClaim
 from cpd_exporter.worker.lake_reader import LakeReader, share_of_index
 from cpd_exporter.worker.publish import (
     MAX_ROWS_AT_ONCE,
@@ -84,21 +85,22 @@ class _Total:
 
 def _publish(claim: JobClaim, steps: Iterator[Step], has_time_left: HasTimeLeft) -> WorkReport:
     """Do one step at least, and store how far the job is now and then."""
-    publish, total, unsaved = publisher_for(claim), _Total(), 0
+    publish, total, unsaved = publisher_for(claim), _Total(), Counter[str]()
     for step in steps:
-        if step.rows:
-            total.refused += publish_stored(publish, claim.context.lake, step.rows)
+        refused = publish_stored(publish, claim.context.lake, step.rows) if step.rows else []
         count = sum(map(len, step.rows.values()))
+        total.refused += refused
         total.replayed += count
-        unsaved += count
+        unsaved += Counter(replayed=count - len(refused), refused=len(refused))
         is_over = not has_time_left()
-        if is_over or step.ends_page or unsaved >= MAX_ROWS_PER_POSITION or claim.is_save_due:
-            claim.progress(step.cursor, step.after, step.position)
-            unsaved = 0
+        is_due = unsaved.total() >= MAX_ROWS_PER_POSITION or claim.is_save_due
+        if is_over or step.ends_page or is_due:
+            claim.progress(step.cursor, step.after, step.position, **unsaved)
+            unsaved.clear()
         if is_over:
             claim.pause()
             return total.report(Outcome.PAUSED)
-    claim.end()
+    claim.end(counts=unsaved)
     return total.report(Outcome.DONE)
 
 

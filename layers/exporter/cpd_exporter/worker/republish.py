@@ -8,8 +8,8 @@ from itertools import islice
 from cpd_exporter.errors import LakeError
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.ports import HasTimeLeft
-from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
+from cpd_exporter.worker.job_claim import JobClaim
 from cpd_exporter.worker.lake_reader import LakeReader
 from cpd_exporter.worker.publish import publish_stored
 
@@ -23,9 +23,10 @@ def republish(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     """
     accepted = 0
     while batch := _read_due_refusals(claim.context):
-        for key, refusals in _by_object(batch).items():
-            accepted += _try_again(claim.context, key, refusals)
-        claim.progress(claim.job.cursor)
+        parts = _by_object(batch).items()
+        just_accepted = sum(_try_again(claim.context, key, part) for key, part in parts)
+        accepted += just_accepted
+        claim.progress(claim.job.cursor, replayed=just_accepted)
         if not has_time_left():
             claim.pause()
             return WorkReport(Outcome.PAUSED, replayed=accepted)

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from cpd_exporter.errors import MalformedInputError, PermanentError
-from cpd_exporter.model.job import JobKind
+from cpd_exporter.model.job import JobKind, JobOutcome
 from cpd_exporter.model.message import JobMessage, Message, PageMessage
 from cpd_exporter.model.page import PageState, WorkKind
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.ports import HasTimeLeft
-from cpd_exporter.worker.attempt import Claim, JobClaim, PageClaim, SupersededError
+from cpd_exporter.worker.attempt import Claim, PageClaim, SupersededError
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.export import export_page, give_up_page
+from cpd_exporter.worker.job_claim import JobClaim
 from cpd_exporter.worker.ping import ping
 from cpd_exporter.worker.refresh import refresh
 from cpd_exporter.worker.replay import replay, replay_stored
@@ -85,10 +86,10 @@ def _attempt(
 
 def _give_up_job(claim: JobClaim, error: PermanentError) -> WorkReport:
     """End a job after the last attempt at one cursor. The operator may send the command again."""
-    claim.end()
     stopped_at = format_instant(claim.job.cursor)
     reason = PermanentError(
         f"{claim.job.name} is given up at {stopped_at}: {error}. "
         "Mend that, then send the command again"
     )
+    claim.end(JobOutcome.GIVEN_UP, error=str(reason))
     return WorkReport(Outcome.GIVEN_UP, error=reason)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cpd_exporter.adapters.aws.batch import MAX_BATCH_ENTRIES, Batch
 from cpd_exporter.adapters.aws.client import in_parallel, translated
 from cpd_exporter.errors import TransientError
-from cpd_exporter.model.message import Message
+from cpd_exporter.model.message import Message, QueueDepth
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -34,6 +34,22 @@ class SqsQueue:
         if outage is not None and not sent:
             raise outage
         return sent
+
+    def depth(self) -> QueueDepth:
+        """About how many messages the queue holds: SQS catches up within a minute."""
+        with translated("sqs:GetQueueAttributes", self._url):
+            answer = self._client.get_queue_attributes(
+                QueueUrl=self._url,
+                AttributeNames=[
+                    "ApproximateNumberOfMessages",
+                    "ApproximateNumberOfMessagesNotVisible",
+                ],
+            )
+        counts = answer["Attributes"]
+        return QueueDepth(
+            waiting=int(counts["ApproximateNumberOfMessages"]),
+            in_flight=int(counts["ApproximateNumberOfMessagesNotVisible"]),
+        )
 
     def postpone(self, receipt_handle: str, seconds: float) -> None:
         """Hide a received message for some seconds more, unless the queue has it back already."""

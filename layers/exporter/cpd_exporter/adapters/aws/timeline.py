@@ -7,6 +7,7 @@
 | TENANT#<tenantId> | SWEEP#<start>                       | a sweep, until it is merged            |
 | TENANT#<tenantId> | SWEEPREQUEST#<instant>#<hash of ID> | a sweep request                        |
 | TENANT#<tenantId> | JOB#<name>                          | a job, until it is done                |
+| TENANT#<tenantId> | ENDED#<name>                        | what is left of an ended job           |
 | TENANT#<tenantId> | BREAKER                             | the guard against mass deletion        |
 | TENANT#<tenantId> | GARBAGE#<instant>#<name>            | index objects that may have no page    |
 | TENANT#<tenantId> | REFUSED#<start>#<hash of row>       | an event that the topic refused        |
@@ -21,12 +22,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cpd_exporter.adapters.aws.client import in_parallel
+from cpd_exporter.adapters.aws.codec import text_of
 from cpd_exporter.adapters.aws.dynamodb import (
     ABSENT,
     LAST_SORT_KEY,
     MAX_TRANSACTION_ITEMS,
     PRESENT,
-    Item,
     ItemWrite,
     Partition,
     equal,
@@ -35,7 +36,6 @@ from cpd_exporter.adapters.aws.timeline_items import (
     BREAKER,
     BREAKER_KEY,
     INDEX_GARBAGE,
-    JOB,
     PAGE,
     REFUSAL,
     SWEEP_REQUEST,
@@ -43,19 +43,17 @@ from cpd_exporter.adapters.aws.timeline_items import (
     WATERMARK_KEY,
     flag_key,
     garbage_key,
-    job_key,
     key_of,
     page_key,
     refusal_key,
     sweep_request_bound,
     sweep_request_key,
-    text_of,
 )
+from cpd_exporter.adapters.aws.timeline_jobs import JobItems
 from cpd_exporter.adapters.aws.write_pace import WritePace
 from cpd_exporter.errors import TransientError
 from cpd_exporter.model.breaker import Breaker, BreakerChange
 from cpd_exporter.model.garbage import IndexGarbage
-from cpd_exporter.model.job import Job
 from cpd_exporter.model.page import (
     MAX_PAGES_PER_TRANSACTION,
     ConditionalWrite,
@@ -75,7 +73,7 @@ if TYPE_CHECKING:
 _MAX_PAGE_LOOKUPS = 3
 
 
-class DynamoDbTimeline:
+class DynamoDbTimeline(JobItems):
     """One tenant's partition of the table. Make ``client`` with ``CLIENT_CONFIG``."""
 
     def __init__(
@@ -88,7 +86,7 @@ class DynamoDbTimeline:
         pace: WritePace | None = None,
     ) -> None:
         self.tenant_id = tenant_id
-        self._items = Partition(client, table, f"TENANT#{tenant_id}", sleep=sleep, pace=pace)
+        super().__init__(Partition(client, table, f"TENANT#{tenant_id}", sleep=sleep, pace=pace))
 
     def watermark(self) -> Watermark | None:
         item = self._items.get(WATERMARK_KEY)
@@ -206,23 +204,6 @@ class DynamoDbTimeline:
         unrenewed = equal(requestedAt=SWEEP_REQUEST.encode(request)["requestedAt"])
         self._items.do(self._items.delete(key, unrenewed))
 
-    def add_job(self, job: Job) -> None:
-        self._put_if_none(job_key(job.name), JOB.encode(job))
-
-    def jobs(self) -> Iterator[Job]:
-        return map(JOB.decode, self._items.query("JOB#", f"JOB#{LAST_SORT_KEY}"))
-
-    def update_job(self, job: Job, changed: Job | None) -> bool:
-        key = job_key(job.name)
-        if changed is None:
-            return self._items.do(self._items.delete(key, equal(revision=job.revision)))
-        before, after = JOB.encode(job), JOB.encode(changed)
-        return self._replace(key, before, after) or self._find_revision(key, changed.revision)
-
-    def mark_job_sent(self, job: Job, at: datetime) -> None:
-        key = job_key(job.name)
-        self._items.do(self._items.update(key, {"sentAt": text_of(at)}, PRESENT))
-
     def breaker(self) -> Breaker | None:
         item = self._items.get(BREAKER_KEY)
         return None if item is None else BREAKER.decode(item)
@@ -262,13 +243,6 @@ class DynamoDbTimeline:
         """Look whether the last write of the page is this one, whose answer was lost."""
         return self._find_revision(key_of(page), page.revision)
 
-    def _find_revision(self, key: str, revision: str) -> bool:
-        stored = self._items.get(key)
-        return stored is not None and stored["revision"] == revision
-
-    def _put_if_none(self, key: str, attributes: Item) -> None:
-        self._items.do(self._items.put(key, attributes, ABSENT))
-
     def _add(self, pages: Sequence[Page], move: ItemWrite) -> bool:
         """Add pages and move an end of the planned time, all or nothing."""
         if not 1 <= len(pages) <= MAX_PAGES_PER_TRANSACTION:
@@ -277,15 +251,6 @@ class DynamoDbTimeline:
             )
         puts = [self._items.put(key_of(page), PAGE.encode(page), ABSENT) for page in pages]
         return self._items.do_all([move, *puts]) or self._find_own_write(pages[0])
-
-    def _replace(self, key: str, before: Item, after: Item) -> bool:
-        """Write the attributes that changed, if the revision is still that of ``before``."""
-        settings = {name: value for name, value in after.items() if before.get(name) != value}
-        removals = [name for name in before if name not in after and name != "sentAt"]
-        # The planner writes sentAt while workers write the rest: leave the planner's value.
-        settings.pop("sentAt", None)
-        condition = equal(revision=before["revision"])
-        return self._items.do(self._items.update(key, settings, condition, removals=removals))
 
     def _breaker_write(self, change: BreakerChange) -> ItemWrite:
         condition = equal(revision=change.before.revision) if change.before else ABSENT

@@ -1,21 +1,27 @@
-"""The timeline's items: their sort keys, and a codec for each type of record.
-
-An attribute has its field's name in camel case. A field that is ``None`` has no attribute, and an
-absent attribute means the field's default.
-"""
+"""The timeline's items: their sort keys, and a codec for each type of record."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic.alias_generators import to_camel
-
+from cpd_exporter.adapters.aws.codec import (
+    COUNTS,
+    FLAG,
+    INSTANT,
+    NAMES,
+    NUMBER,
+    NUMBER_BUT_ZERO,
+    TEXT,
+    TEXTS,
+    Codec,
+    ValueType,
+    text_of,
+)
 from cpd_exporter.adapters.aws.dynamodb import Item
 from cpd_exporter.model.breaker import Breaker, DayCount
 from cpd_exporter.model.garbage import IndexGarbage
-from cpd_exporter.model.job import Job, JobKind
+from cpd_exporter.model.job import EndedJob, Job, JobKind, JobOutcome, LookUp
 from cpd_exporter.model.page import MissingEntry, Page, PageFlag, PageState, WorkKind
 from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
 from cpd_exporter.model.refusal import Refusal
@@ -50,6 +56,10 @@ def job_key(name: str) -> str:
     return f"JOB#{name}"
 
 
+def ended_key(name: str) -> str:
+    return f"ENDED#{name}"
+
+
 def garbage_key(noted_at: datetime, name: str = "") -> str:
     # Without a name: the key that sorts just before all notes of that instant and later.
     return f"GARBAGE#{noted_at.astimezone(UTC).isoformat(timespec='microseconds')}#{name}"
@@ -65,49 +75,6 @@ def refusal_key(refusal: Refusal) -> str:
     # A key holds 1024 bytes, and only the characters of an ID are bounded.
     digest = hashlib.sha256(f"{refusal.object}\n{refusal.entry_id}".encode()).hexdigest()
     return f"REFUSED#{text_of(refusal.window.start)}#{digest}"
-
-
-def text_of(instant: datetime) -> str:
-    """RFC 3339 with every digit; instants on whole seconds sort as text."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-@dataclass(frozen=True, slots=True)
-class _ValueType:
-    """How a type of value is stored. ``encode`` returns ``None`` for a value to leave out."""
-
-    encode: Callable[[Any], Any]
-    decode: Callable[[Any], Any]
-
-
-class Codec[Record]:
-    """Turns records of one type into the attributes of their items, and back.
-
-    A field whose type is a codec adds that codec's attributes to the record's own.
-    """
-
-    def __init__(self, record: Callable[..., Record], **types: "_ValueType | Codec[Any]") -> None:
-        self._record = record
-        self._fields = [(name, to_camel(name), type_) for name, type_ in types.items()]
-
-    def encode(self, record: Record) -> Item:
-        attributes: Item = {}
-        for name, attribute, type_ in self._fields:
-            value = getattr(record, name)
-            if isinstance(type_, Codec):
-                attributes |= type_.encode(value)
-            elif value is not None and (stored := type_.encode(value)) is not None:
-                attributes[attribute] = stored
-        return attributes
-
-    def decode(self, item: Item, **others: Any) -> Record:
-        """The record in an item. ``others`` are the fields that no attribute holds."""
-        for name, attribute, type_ in self._fields:
-            if isinstance(type_, Codec):
-                others[name] = type_.decode(item)
-            elif attribute in item:
-                others[name] = type_.decode(item[attribute])
-        return self._record(**others)
 
 
 class _PageCodec(Codec[Page]):
@@ -148,120 +115,147 @@ def _decode_missing(by_since: Mapping[str, Sequence[str]]) -> dict[str, MissingE
     }
 
 
-_TEXT = _ValueType(str, str)
-_NUMBER = _ValueType(int, int)
-_NUMBER_BUT_ZERO = _ValueType(lambda number: number or None, int)
-_FLAG = _ValueType(lambda flag: flag or None, bool)
-_INSTANT = _ValueType(text_of, parse_instant)
-_INSTANTS = _ValueType(
+_LETTERS = {
+    LookUp.REQUESTED: "r",
+    LookUp.UNKNOWN: "u",
+    LookUp.UNDATED: "d",
+    LookUp.OUTSIDE: "o",
+}
+_LOOK_UPS = {letter: found for found, letter in _LETTERS.items()}
+
+_FOUND = ValueType(
+    # One letter each: a refresh of 1,000 long IDs just fits an item.
+    lambda found: "".join(_LETTERS[one] for one in found) or None,
+    lambda stored: tuple(map(_LOOK_UPS.__getitem__, stored)),
+)
+_INSTANTS = ValueType(
     lambda instants: {name: text_of(instant) for name, instant in instants.items()},
     lambda stored: {name: parse_instant(instant) for name, instant in stored.items()},
 )
-_MISSING = _ValueType(_encode_missing, _decode_missing)
+_MISSING = ValueType(_encode_missing, _decode_missing)
 
-_WINDOW = Codec(Window, start=_INSTANT, end=_INSTANT)
-_TICK = Codec(Tick, at=_INSTANT, error=_TEXT)
+_WINDOW = Codec(Window, start=INSTANT, end=INSTANT)
+_TICK = Codec(Tick, at=INSTANT, error=TEXT)
 _FULL_SWEEP = Codec(
-    FullSweep, started_at=_INSTANT, cursor=_INSTANT, read_since=_INSTANT, previous_at=_INSTANT
+    FullSweep, started_at=INSTANT, cursor=INSTANT, read_since=INSTANT, previous_at=INSTANT
 )
 _FOLLOW_UP = Codec(
-    FollowUpSweep, start=_INSTANT, end=_INSTANT, ended_at=_INSTANT, requested_at=_INSTANT
+    FollowUpSweep, start=INSTANT, end=INSTANT, ended_at=INSTANT, requested_at=INSTANT
 )
 _RECONCILIATION = Codec(
     Reconciliation,
-    begun_at=_INSTANT,
-    through=_INSTANT,
-    cursor=_INSTANT,
-    step=_ValueType(str, ReconciliationStep),
-    least=_NUMBER,
-    most=_NUMBER,
-    found=_NUMBER,
-    sweeps=_NUMBER,
-    difference=_NUMBER,
-    differs_since=_INSTANT,
+    begun_at=INSTANT,
+    through=INSTANT,
+    cursor=INSTANT,
+    step=ValueType(str, ReconciliationStep),
+    least=NUMBER,
+    most=NUMBER,
+    found=NUMBER,
+    sweeps=NUMBER,
+    difference=NUMBER,
+    differs_since=INSTANT,
 )
-_DAY_COUNT_CODEC = Codec(DayCount, day=_TEXT, deletions=_NUMBER)
-_DAY_COUNT = _ValueType(_DAY_COUNT_CODEC.encode, _DAY_COUNT_CODEC.decode)
-_FILTER_WARNING = Codec(FilterWarning, at=_INSTANT, message=_TEXT, contradicts=_FLAG)
+_DAY_COUNT_CODEC = Codec(DayCount, day=TEXT, deletions=NUMBER)
+_DAY_COUNT = ValueType(_DAY_COUNT_CODEC.encode, _DAY_COUNT_CODEC.decode)
+_FILTER_WARNING = Codec(FilterWarning, at=INSTANT, message=TEXT, contradicts=FLAG)
 
 WATERMARK = Codec(
     Watermark,
-    timeline_id=_TEXT,
-    origin=_INSTANT,
-    planned_through=_INSTANT,
-    exported_from=_INSTANT,
-    exported_through=_INSTANT,
-    filter_checked_at=_INSTANT,
-    last_tick=_ValueType(_TICK.encode, _TICK.decode),
-    full_sweep=_ValueType(_FULL_SWEEP.encode, _FULL_SWEEP.decode),
-    follow_up=_ValueType(_FOLLOW_UP.encode, _FOLLOW_UP.decode),
-    reconciliation=_ValueType(_RECONCILIATION.encode, _RECONCILIATION.decode),
-    filter_time_zone=_TEXT,
-    filter_warning=_ValueType(_FILTER_WARNING.encode, _FILTER_WARNING.decode),
-    api_notice=_TEXT,
+    timeline_id=TEXT,
+    origin=INSTANT,
+    planned_through=INSTANT,
+    exported_from=INSTANT,
+    exported_through=INSTANT,
+    filter_checked_at=INSTANT,
+    last_tick=ValueType(_TICK.encode, _TICK.decode),
+    full_sweep=ValueType(_FULL_SWEEP.encode, _FULL_SWEEP.decode),
+    follow_up=ValueType(_FOLLOW_UP.encode, _FOLLOW_UP.decode),
+    reconciliation=ValueType(_RECONCILIATION.encode, _RECONCILIATION.decode),
+    filter_time_zone=TEXT,
+    filter_warning=ValueType(_FILTER_WARNING.encode, _FILTER_WARNING.decode),
+    api_notice=TEXT,
 )
 PAGE = _PageCodec(
     Page,
     window=_WINDOW,
-    generation=_NUMBER,
-    timeline_id=_TEXT,
-    revision=_TEXT,
-    state=_ValueType(str, PageState),
-    object=_TEXT,
-    entries=_NUMBER,
-    quarantined=_NUMBER,
-    attempts=_NUMBER,
-    error=_TEXT,
-    hole_since=_INSTANT,
-    sent_at=_INSTANT,
-    lease_until=_INSTANT,
-    updated_at=_INSTANT,
-    index_key=_TEXT,
-    reserved_by=_TEXT,
-    stored_at=_INSTANT,
+    generation=NUMBER,
+    timeline_id=TEXT,
+    revision=TEXT,
+    state=ValueType(str, PageState),
+    object=TEXT,
+    entries=NUMBER,
+    quarantined=NUMBER,
+    attempts=NUMBER,
+    error=TEXT,
+    hole_since=INSTANT,
+    sent_at=INSTANT,
+    lease_until=INSTANT,
+    updated_at=INSTANT,
+    index_key=TEXT,
+    reserved_by=TEXT,
+    stored_at=INSTANT,
     missing=_MISSING,
     deletions_counted=_DAY_COUNT,
-    counted=_NUMBER,
-    read_at=_INSTANT,
-    published=_NUMBER_BUT_ZERO,
-    reading_key=_TEXT,
-    reading_since=_INSTANT,
+    counted=NUMBER,
+    read_at=INSTANT,
+    published=NUMBER_BUT_ZERO,
+    reading_key=TEXT,
+    reading_since=INSTANT,
+    planned_at=INSTANT,
+    faults=TEXTS,
 )
-SWEEP_REQUEST = Codec(SweepRequest, at=_INSTANT, requested_at=_INSTANT)
+SWEEP_REQUEST = Codec(SweepRequest, at=INSTANT, requested_at=INSTANT)
 JOB = Codec(
     Job,
-    name=_TEXT,
-    kind=_ValueType(str, JobKind),
-    start=_INSTANT,
-    end=_INSTANT,
-    cursor=_INSTANT,
-    requested_at=_INSTANT,
-    revision=_TEXT,
-    queue_arn=_TEXT,
-    sent_at=_INSTANT,
-    lease_until=_INSTANT,
-    attempts=_NUMBER,
-    error=_TEXT,
-    entry_ids=_ValueType(lambda ids: list(ids) or None, tuple),
-    position=_NUMBER_BUT_ZERO,
-    after=_ValueType(lambda place: place or None, str),
-    attributes=_ValueType(lambda attributes: dict(attributes) or None, dict),
+    name=TEXT,
+    kind=ValueType(str, JobKind),
+    start=INSTANT,
+    end=INSTANT,
+    cursor=INSTANT,
+    requested_at=INSTANT,
+    revision=TEXT,
+    queue_arn=TEXT,
+    sent_at=INSTANT,
+    lease_until=INSTANT,
+    attempts=NUMBER,
+    error=TEXT,
+    entry_ids=NAMES,
+    position=NUMBER_BUT_ZERO,
+    after=ValueType(lambda place: place or None, str),
+    attributes=TEXTS,
+    found=_FOUND,
+    counts=COUNTS,
+)
+ENDED_JOB = Codec(
+    EndedJob,
+    name=TEXT,
+    kind=ValueType(str, JobKind),
+    start=INSTANT,
+    end=INSTANT,
+    requested_at=INSTANT,
+    ended_at=INSTANT,
+    outcome=ValueType(str, JobOutcome),
+    counts=COUNTS,
+    report=TEXT,
+    error=TEXT,
+    entry_ids=NAMES,
+    found=_FOUND,
 )
 BREAKER = Codec(
     Breaker,
-    revision=_TEXT,
+    revision=TEXT,
     published=_DAY_COUNT,
-    opened_at=_INSTANT,
-    confirmed_through=_INSTANT,
+    opened_at=INSTANT,
+    confirmed_through=INSTANT,
 )
-INDEX_GARBAGE = Codec(IndexGarbage, name=_TEXT, noted_at=_INSTANT, starts=_INSTANTS)
+INDEX_GARBAGE = Codec(IndexGarbage, name=TEXT, noted_at=INSTANT, starts=_INSTANTS)
 REFUSAL = Codec(
     Refusal,
     window=_WINDOW,
-    entry_id=_TEXT,
-    error=_TEXT,
-    since=_INSTANT,
-    object=_TEXT,
-    attempts=_NUMBER,
-    retry_at=_INSTANT,
+    entry_id=TEXT,
+    error=TEXT,
+    since=INSTANT,
+    object=TEXT,
+    attempts=NUMBER,
+    retry_at=INSTANT,
 )

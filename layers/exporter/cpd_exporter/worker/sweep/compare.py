@@ -1,5 +1,6 @@
 """Compares the index of the swept pages with the window as the API lists it now."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -62,6 +63,7 @@ class SweepResult:
     left: list[Entry] = field(default_factory=list)
     handed_over: set[str] = field(default_factory=set)
     quarantined: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
     read_at: datetime | None = None
     held_at: datetime | None = None
     sweep_again: bool = False
@@ -126,7 +128,9 @@ def missing_ids(before: SweepInput, reading: Reading) -> list[str]:
     return [id_ for id_ in before.index if id_ not in present]
 
 
-def adopt_stored_rows(rows: StoredRows, before: SweepInput, quarantined: int) -> SweepResult:
+def adopt_stored_rows(
+    rows: StoredRows, before: SweepInput, quarantined: int, faults: Mapping[str, str]
+) -> SweepResult:
     """The result of another attempt, as far as its rows show it.
 
     An entry that was missing before still is, unless one of the rows is its own. Which entries went
@@ -138,6 +142,7 @@ def adopt_stored_rows(rows: StoredRows, before: SweepInput, quarantined: int) ->
         rows,
         missing,
         quarantined=quarantined,
+        faults=dict(faults),
         read_at=max((row.exported_at for row in rows), default=None),
         sweep_again=True,
     )

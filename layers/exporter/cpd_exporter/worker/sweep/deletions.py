@@ -19,7 +19,7 @@ from cpd_exporter.errors import PermanentError, TransientError
 from cpd_exporter.model.breaker import Breaker, BreakerChange, DayCount
 from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.page import ConditionalWrite, MissingEntry, PageState
-from cpd_exporter.model.row import quarantine
+from cpd_exporter.model.row import MAX_NAMED_FAULTS, quarantine, quarantined_faults
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import WorkerContext
@@ -161,6 +161,8 @@ def _apply_verdicts(claim: PageClaim, found: dict[str, Found], result: SweepResu
         if isinstance(entry, FaultyEntry):
             context.lake.put_new(*quarantine(context.timeline.tenant_id, entry))
             result.quarantined += 1
+            if len(result.faults) < MAX_NAMED_FAULTS:
+                result.faults |= quarantined_faults(context.timeline.tenant_id, [entry])
         elif entry is not None and verdict is Verdict.LEFT:
             result.left.append(entry)
     return gone

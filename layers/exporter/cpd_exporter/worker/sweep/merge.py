@@ -29,6 +29,7 @@ def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkRepo
         state=PageState.DONE,
         entries=len(index_after),
         quarantined=result.quarantined,
+        faults=result.faults,
         updated_at=context.clock(),
         stored_at=stored_at,
         missing=result.missing,

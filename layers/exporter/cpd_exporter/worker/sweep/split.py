@@ -82,6 +82,7 @@ def _split_writes(
             index_key=None,
             entries=len(index),
             quarantined=0,
+            faults={},
             missing=missing,
             sent_at=None,
             counted=None,

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from cpd_exporter.errors import LakeError, PermanentError
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
-from cpd_exporter.model.row import Change, quarantine
+from cpd_exporter.model.row import Change, quarantine, quarantined_faults
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
 from cpd_exporter.worker.attempt import PageClaim, SupersededError
@@ -51,7 +51,7 @@ def sweep_pages(claim: PageClaim) -> WorkReport:
     rows = resume(claim)
     if rows is None:
         return _read_and_compare(claim, before)
-    result = adopt_stored_rows(rows, before, claim.page.quarantined)
+    result = adopt_stored_rows(rows, before, claim.page.quarantined, claim.page.faults)
     return _publish_and_merge(claim, before, result)
 
 
@@ -127,14 +127,16 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
     result = _compare(claim, before, reading)
     if result.rows or claim.page.state is PageState.WRITING:
         if claim.page.state is PageState.OPEN:
-            claim.update(state=PageState.WRITING, quarantined=result.quarantined)
+            noted = {"quarantined": result.quarantined, "faults": result.faults}
+            claim.update(state=PageState.WRITING, **noted)
         compared = {row.entry_id: row.fingerprint for row in result.rows}
         rows = store(claim, result.rows)
         if {row.entry_id: row.fingerprint for row in rows} == compared:
             result.rows = rows
         else:
             # The stored rows are another attempt's, and only they show what it found.
-            result, requests = adopt_stored_rows(rows, before, result.quarantined), []
+            adopted = adopt_stored_rows(rows, before, result.quarantined, result.faults)
+            result, requests = adopted, []
         report = _publish_and_merge(claim, before, result)
     else:
         report = _merge(claim, before, result)
@@ -154,7 +156,8 @@ def _compare(claim: PageClaim, before: SweepInput, reading: Reading) -> SweepRes
     rows = changed_rows(context, before, reading, writer, last)
     # A dense reading may have begun in an earlier attempt.
     read_at = claim.page.reading_since or context.clock()
-    result = SweepResult(rows, quarantined=len(reading.faulty), read_at=read_at)
+    faults = quarantined_faults(context.timeline.tenant_id, reading.faulty)
+    result = SweepResult(rows, quarantined=len(reading.faulty), faults=faults, read_at=read_at)
     missing = missing_ids(before, reading)
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):

@@ -8,7 +8,7 @@ from cpd_exporter.errors import LakeError
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.timestamps import format_instant
 from cpd_exporter.model.window import Window
-from cpd_exporter.worker.attempt import JobClaim
+from cpd_exporter.worker.job_claim import JobClaim
 
 type Finding = dict[str, Any]
 

@@ -15,8 +15,8 @@ from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.window import next_month
 from cpd_exporter.ports import HasTimeLeft
-from cpd_exporter.worker.attempt import JobClaim
 from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.worker.job_claim import JobClaim
 from cpd_exporter.worker.verify.lake_check import PageShare, check_page
 from cpd_exporter.worker.verify.minutes_check import find_differing_users, trace, window_of
 from cpd_exporter.worker.verify.report import (
@@ -58,7 +58,8 @@ def verify(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
             return WorkReport(Outcome.PAUSED)
     key = report_key(claim)
     lake.put_new(key, encode(claim, findings, claim.job.cursor))
-    claim.end()
+    counts = {"differences": findings.differences, "entries": findings.entries}
+    claim.end(report=key, counts=counts)
     return WorkReport(Outcome.DONE, differences=findings.differences, report=key)
 
 
