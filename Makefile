@@ -9,21 +9,30 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 # Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run send up check test ordeal prove mutate bench lint validate contract release-contract \
+.PHONY: help demo run send status change up check test ordeal prove mutate bench lint validate contract release-contract \
 	format build lock clean tools \
 	build-ExporterLayer build-PlannerFunction build-WorkerFunction
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: tools ## Export 5,000 simulated entries, twice, on this machine; writes demo-report.json
+# `send` reads its arguments from here: a shell would take the quotes out of JSON.
+export ARGS
+
+demo: tools ## Export 5,000 simulated entries, twice, and sweep; writes demo-report.json
 	@.venv/bin/python -m local demo $(ARGS)
 
 run: tools ## Export once on this machine: make run ARGS="--help"
 	@.venv/bin/python -m local run $(ARGS)
 
-send: tools ## Send a command to a stack that is up: make send ARGS="events/planner-status.json --port …"
-	@.venv/bin/python -m local send $(ARGS)
+send: tools ## Send a command to the stack that is up: make send ARGS='{"command": "status"}'
+	@.venv/bin/python -m local send --typed "$$ARGS"
+
+status: tools ## Show how far the stack that is up is: make status, or make status ARGS=--html
+	@.venv/bin/python -m local status $(ARGS)
+
+change: tools ## Change entries in the simulator of the stack that is up: make change ARGS="edit --count 3"
+	@.venv/bin/python -m local change $(ARGS)
 
 up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--help"
 	@.venv/bin/python -m local up $(ARGS)

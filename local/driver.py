@@ -33,6 +33,13 @@ _HOPELESS = frozenset(
 """Errors that waiting does not mend."""
 
 
+_SECRETS = frozenset({"AccessError", "ConfigurationError", "EmptySecretError"})
+
+
+class SecretError(UserError):
+    """The API refuses the secret, or the stack cannot read it."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """The export at one moment; ``waiting`` counts pages that are neither done nor holes."""
@@ -84,12 +91,18 @@ def invoke(stack: DeployedStack, event: dict[str, Any]) -> dict[str, Any]:
     return dict(result)
 
 
-def read_progress(stack: DeployedStack) -> Progress | None:
-    """Read how far the export is; ``None`` if it has not begun."""
+def read_status(stack: DeployedStack) -> dict[str, Any]:
+    """Read the one tenant's status."""
     answer = invoke(stack, {"command": "status"})
     if error := answer.get("error"):
         raise UserError(error["message"])
     (status,) = answer["tenants"]
+    return dict(status)
+
+
+def read_progress(stack: DeployedStack) -> Progress | None:
+    """Read how far the export is; ``None`` if it has not begun."""
+    status = read_status(stack)
     return Progress.of(status) if status["exportedThrough"] else None
 
 
@@ -113,8 +126,7 @@ def export_all(
         before, since_tick = progress, time.monotonic() - ticked_at
         ticked_at = time.monotonic()
         error = invoke(stack, {"command": "export"}).get("error")
-        if error and error["type"] in _HOPELESS:
-            raise UserError(error["message"])
+        _demand_hope(error)
         progress = read_progress(stack)
         is_first = (
             error
@@ -139,6 +151,14 @@ def export_all(
                 break
             time.sleep(_POLL_SECONDS)
             progress = read_progress(stack)
+
+
+def _demand_hope(error: dict[str, str] | None) -> None:
+    """Raise an error that waiting does not mend."""
+    if error and error["type"] in _SECRETS:
+        raise SecretError(error["message"])
+    if error and error["type"] in _HOPELESS:
+        raise UserError(error["message"])
 
 
 def _had_caught_up(before: Progress | None, after: Progress | None, seconds: float) -> bool:

@@ -2,19 +2,20 @@
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from cpd_exporter.adapters.aws.secret import stored_credentials
 from cpd_exporter.adapters.thrive.api import ThriveApi
 from cpd_exporter.adapters.thrive.factory import build_api
 from cpd_exporter.errors import ExporterError
-from cpd_exporter.model.entry import Entry
+from cpd_exporter.model.entry import Entry, read_entry
 from cpd_exporter.model.local_time import is_divisible
 from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.model.window import Window
@@ -23,7 +24,16 @@ from cpd_exporter.source.window_reader import Reading, read_window
 from local.driver import Progress
 from local.errors import UserError
 from local.stack.deploy import DeployedStack
-from simulator import Simulator, demo_profile, running, seeded
+from simulator import (
+    Behaviour,
+    InjectedFault,
+    Profile,
+    ScheduledChange,
+    Simulator,
+    demo_profile,
+    running,
+    seeded,
+)
 from simulator.source import to_ms
 
 _PARTS = 8
@@ -48,6 +58,13 @@ class ExportSource(Protocol):
     def secret(self) -> Mapping[str, str]:
         """The content of the stack's secret."""
 
+    @property
+    def secret_names(self) -> str:
+        """Where the user gave the secret: what to mend if the API refuses it."""
+
+    def count_entries(self, stack: DeployedStack) -> int | None:
+        """About how many entries the API has; ``None`` if it does not say."""
+
     def count_calls(self, stack: DeployedStack) -> int:
         """Count the calls that the API has received so far."""
 
@@ -65,6 +82,13 @@ class SimulatedSource:
     parameters: Mapping[str, str]
     secret: Mapping[str, str]
 
+    @property
+    def secret_names(self) -> str:
+        return "the simulator's own secret"
+
+    def count_entries(self, stack: DeployedStack) -> int | None:  # noqa: ARG002 - the protocol's
+        return len(self.simulator.store)
+
     def count_calls(self, stack: DeployedStack) -> int:  # noqa: ARG002 - the protocol's
         return self.simulator.count()
 
@@ -75,16 +99,65 @@ class SimulatedSource:
         lake: Collection[str],
     ) -> Comparison:
         window = (to_ms(progress.exported_from), to_ms(progress.exported_through))
-        ids = {entry.log_entry_id for entry in self.simulator.store.between(*window)}
+        ids = {
+            entry.log_entry_id
+            for entry in self.simulator.store.between(*window)
+            if isinstance(read_entry(entry.text.encode()), Entry)
+        }
         return Comparison(len(ids), tuple(sorted(ids - set(lake))))
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a simulator holds, and how it behaves.
+
+    ``switches`` are ``NAME=VALUE``; those of the names ``fault`` and ``change`` add up.
+    """
+
+    entries: int
+    seed: int
+    faulty: int = 0
+    burst: int = 0
+    switches: Sequence[str] = ()
+
+    def profile(self) -> Profile:
+        """The entries to make up: a demonstration's, up to a day ago."""
+        demo = demo_profile(datetime.now(UTC), entries=self.entries, seed=self.seed)
+        return replace(demo, faulty=self.faulty, burst=self.burst)
+
+    def behaviour(self) -> Behaviour:
+        """The switches, checked by the simulator's own model."""
+        single: dict[str, Any] = {}
+        rules: dict[str, list[Any]] = {"faults": [], "changes": []}
+        try:
+            for switch in self.switches:
+                name, equals, value = switch.partition("=")
+                if not equals:
+                    raise UserError(f"--switch {switch} is no NAME=VALUE, such as per_page_cap=50")
+                match name.replace("-", "_"):
+                    case "fault":
+                        rules["faults"].append(InjectedFault.parse(value))
+                    case "change":
+                        rules["changes"].append(ScheduledChange.parse(value))
+                    case other:
+                        single[other] = value.split() if other == "scopes" else value
+            return Behaviour.model_validate(single | rules)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            raise UserError(
+                f"the simulator has no such switch or value: {'.'.join(map(str, fault['loc']))} "
+                "(`python -m simulator --help` lists them)"
+            ) from None
+        except ValueError as error:
+            raise UserError(f"--switch: {error}") from None
 
 
 @contextlib.contextmanager
 def simulated(
-    entries: int, seed: int, parameters: Mapping[str, str], *, oauth2: bool
+    made: Made, parameters: Mapping[str, str], *, oauth2: bool
 ) -> Iterator[SimulatedSource]:
-    """Serve a simulator over HTTP in this process; none of its entries is faulty."""
-    simulator = Simulator(seeded(demo_profile(datetime.now(UTC), entries=entries, seed=seed)))
+    """Serve a simulator over HTTP in this process."""
+    simulator = Simulator(seeded(made.profile()), made.behaviour(), seed=made.seed)
     accepted = simulator.credentials
     secret = {"tenantId": accepted.tenant_id}
     if oauth2:
@@ -104,6 +177,18 @@ class ServiceSource:
     scope: Scope
     parameters: Mapping[str, str]
     secret: Mapping[str, str]
+
+    @property
+    def secret_names(self) -> str:
+        if "apiSecret" in self.secret:
+            return "--tenant-id and CPD_API_SECRET"
+        return "--tenant-id, CPD_CLIENT_ID and CPD_CLIENT_SECRET"
+
+    def count_entries(self, stack: DeployedStack) -> int | None:
+        try:
+            return _api(self, stack).query(None, per_page=1).total
+        except ExporterError:
+            return None
 
     def count_calls(self, stack: DeployedStack) -> int:
         return sum_logged(stack, "apiCalls")

@@ -1,6 +1,7 @@
 """The simulated service over real HTTP."""
 
 import asyncio
+import json
 import logging
 import socket
 import time
@@ -17,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from simulator.behaviour import Endpoint
+from simulator.behaviour import Endpoint, ScheduledChange
 from simulator.calls import ApiAnswer, ApiRequest
 from simulator.simulator import Simulator
 
@@ -30,7 +31,10 @@ logging.getLogger("uvicorn.error").addFilter(
 
 
 def application(simulator: Simulator) -> Starlette:
-    """The API's routes, and `GET /_simulator/calls` for tests that run it as another process."""
+    """The API's routes, and two of the simulator's own for other processes.
+
+    `GET /_simulator/calls` sums up the calls. `POST /_simulator/changes` changes entries.
+    """
 
     async def respond(http: HttpRequest, endpoint: Endpoint) -> Response:
         request = ApiRequest(
@@ -61,6 +65,9 @@ def application(simulator: Simulator) -> Starlette:
     async def calls(_: HttpRequest) -> Response:
         return JSONResponse(calls_summary(simulator))
 
+    async def changes(http: HttpRequest) -> Response:
+        return _changed(simulator, await http.body())
+
     async def not_part_of_the_api(http: HttpRequest, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code != 404:
             return Response(status_code=error.status_code, headers=error.headers)
@@ -73,11 +80,22 @@ def application(simulator: Simulator) -> Starlette:
             Route("/rest/v1/cpdUserLogSummaries", summaries, methods=["GET"]),
             Route("/oauth2/token/{tenant_id}", token, methods=["POST"]),
             Route("/_simulator/calls", calls, methods=["GET"]),
+            Route("/_simulator/changes", changes, methods=["POST"]),
         ],
         exception_handlers={HTTPException: not_part_of_the_api},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _changed(simulator: Simulator, body: bytes) -> Response:
+    try:
+        wanted = json.loads(body)
+        days = int(wanted.pop("days"))
+        change = ScheduledChange.model_validate(wanted)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Response(status_code=400)
+    return JSONResponse({"changed": simulator.change(change, days)})
 
 
 def calls_summary(simulator: Simulator) -> dict[str, object]:

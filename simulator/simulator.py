@@ -122,6 +122,20 @@ class Simulator:
         with self._lock:
             return self.store.add(self._writer.write(to_ms(at), **fields))
 
+    def change(self, change: ScheduledChange, days: int) -> list[str]:
+        """Make changes among the entries of the last days; returns the IDs of those changed."""
+        with self._lock:
+            before = len(self.store.history)
+            first, end = (
+                to_ms(self.now() - timedelta(days=days)),
+                to_ms(self.now() - timedelta(hours=1)),
+            )
+            for _ in range(change.count):
+                self._change_once(change, first, end)
+            written = self.store.history[before:]
+        entries = [one.after or one.before for one in written]
+        return [entry.log_entry_id for entry in entries if entry]
+
     # ── the calls, without HTTP ──────────────────────────────────────────────────────────────
 
     def list_entries(self, query: Query) -> EntriesPage:

@@ -9,7 +9,8 @@ from rich import progress as bars
 
 from local import lake
 from local.cli.console import console
-from local.driver import Progress, export_all
+from local.driver import Progress, SecretError, export_all
+from local.errors import UserError
 from local.sources import ExportSource
 from local.stack.deploy import DeployedStack, deployed
 from local.subscriber import Subscriber
@@ -21,14 +22,24 @@ def stack_for(
     source: ExportSource, port: int, parameters: dict[str, str]
 ) -> Iterator[DeployedStack]:
     """Deploy a stack that exports the source, and fill its secret."""
-    started_at = time.monotonic()
+    columns = (
+        bars.SpinnerColumn(),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("{task.description}"),
+    )
+    with contextlib.ExitStack() as held:
+        with bars.Progress(*columns, console=console) as display:
+            task = display.add_task("", total=None)
 
-    def say(what: str) -> None:
-        console.print(f"[dim]{time.monotonic() - started_at:5.1f} s[/]  {what}", highlight=False)
+            def say(what: str) -> None:
+                display.update(task, description=what)
+                if not console.is_terminal:
+                    console.print(what, highlight=False)
 
-    with deployed({**source.parameters, **parameters}, port=port, say=say) as stack:
-        stack.put_secret(source.secret)
-        say(f"The stack is up at {stack.account.endpoint}")
+            everything = {**source.parameters, **parameters}
+            stack = held.enter_context(deployed(everything, port=port, say=say))
+            stack.put_secret(source.secret)
+            say(f"The stack is up at {stack.account.endpoint}")
         yield stack
 
 
@@ -42,17 +53,24 @@ def export_and_check(
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
         bars.TimeElapsedColumn(),
+        bars.TimeRemainingColumn(),
     )
     with bars.Progress(*columns, console=console) as display:
-        exported = display.add_task("Percent of the time", total=100)
-        received = display.add_task("Notifications", total=None)
+        # Months without entries take no time, so a bar of the time would jump.
+        received = display.add_task("Entries received", total=source.count_entries(stack))
 
-        def show(progress: Progress) -> None:
-            display.update(exported, completed=progress.exported_percent)
+        def show(_: Progress) -> None:
             display.update(received, completed=len(subscriber.events))
 
-        progress = export_all(stack, show=show)
+        try:
+            progress = export_all(stack, show=show)
+        except SecretError as error:
+            raise UserError(
+                f"the API refuses what {source.secret_names} gave, or it is no secret: {error}"
+            ) from None
+        copying = display.add_task("Copying the lake", total=None)
         copy = lake.copy(stack, output)
+        display.update(copying, total=copy.objects, completed=copy.objects)
         display.update(received, total=copy.rows.total())
         subscriber.await_events(
             copy.rows.total(), lambda count: display.update(received, completed=count)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import typer
 
 from cpd_exporter.model.options import Authentication, Environment
-from local.cli.options import SourceOptions
+from local.cli.options import DemoOptions, SourceOptions
 from local.errors import UserError
-from local.sources import ExportSource, ServiceSource, simulated
+from local.sources import ExportSource, Made, ServiceSource, simulated
 from local.stack.template import check
 
 
@@ -32,8 +32,17 @@ def chosen_source(options: SourceOptions) -> Iterator[ExportSource]:
         raise UserError("--tenant-id needs --environment or --api-url beside it")
     else:
         oauth2 = options.auth is not Authentication.BASIC
-        with simulated(options.entries, options.seed, parameters, oauth2=oauth2) as source:
+        with simulated(made_by(options), parameters, oauth2=oauth2) as source:
             yield source
+
+
+def made_by(options: SourceOptions | DemoOptions) -> Made:
+    """The simulator that the options describe."""
+    if max(options.faulty, options.burst) > options.entries:
+        raise UserError("--faulty and --burst are among --entries: they cannot be more")
+    return Made(
+        options.entries, options.seed, options.faulty, options.burst, tuple(options.switch or ())
+    )
 
 
 def _parameters(options: SourceOptions) -> dict[str, str]:

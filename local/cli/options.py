@@ -17,6 +17,24 @@ Entries = Annotated[
     int, typer.Option(min=1, help="How many the simulator has.", rich_help_panel=_SOURCE)
 ]
 Seed = Annotated[int, typer.Option(help="Decides the simulator's data.", rich_help_panel=_SOURCE)]
+Faulty = Annotated[
+    int,
+    typer.Option(
+        min=0, help="How many of the simulator's cannot be understood.", rich_help_panel=_SOURCE
+    ),
+]
+Burst = Annotated[
+    int,
+    typer.Option(min=0, help="How many of its share a second.", rich_help_panel=_SOURCE),
+]
+Switches = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A switch of the simulator, such as per_page_cap=50, fault=429,every=5 or "
+        "change=edit,every=3; repeatable. `python -m simulator --help` lists them.",
+        rich_help_panel=_SOURCE,
+    ),
+]
 Port = Annotated[
     int, typer.Option(min=0, max=65535, help="The emulated account's; 0 takes a free one.")
 ]
@@ -88,6 +106,9 @@ class SourceOptions:
     ] = None
     entries: Entries = 5000
     seed: Seed = 1
+    faulty: Faulty = 0
+    burst: Burst = 0
+    switch: Switches = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +142,9 @@ class DemoOptions:
 
     entries: Entries = 5000
     seed: Seed = 1
+    faulty: Faulty = 0
+    burst: Burst = 0
+    switch: Switches = None
     port: Port = 0
     output: Output = Path("demo-lake")
     report: Annotated[Path, typer.Option(help="File for the report.", rich_help_panel=_RESULT)] = (
@@ -128,12 +152,43 @@ class DemoOptions:
     )
 
 
+UpPort = Annotated[
+    int,
+    typer.Option(min=0, max=65535, help="Of a stack that `up` keeps up; 0 takes the only one."),
+]
+
+
 @dataclass(frozen=True)
 class SendOptions:
     """The options of `send`."""
 
     command: Annotated[str, typer.Argument(help="JSON, or a file with it: see events/.")]
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the stack that `up` keeps up.")]
+    port: UpPort = 0
+
+
+@dataclass(frozen=True)
+class ChangeOptions:
+    """The options of `change`."""
+
+    kind: Annotated[str, typer.Argument(help="insert, back-date, edit, delete or move.")]
+    count: Annotated[int, typer.Option(min=1, help="How many entries.")] = 1
+    days: Annotated[int, typer.Option(min=1, help="Of the last how many days of data.")] = 30
+    port: UpPort = 0
+
+
+@dataclass(frozen=True)
+class StatusOptions:
+    """The options of `status`."""
+
+    html: Annotated[bool, typer.Option("--html", help="Write one page instead of text.")] = False
+    output: Annotated[Path, typer.Option(help="File for the page.")] = Path("status.html")
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", help="A file with the answer of a stack on AWS to status; - reads it."
+        ),
+    ] = ""
+    port: UpPort = 0
 
 
 def with_flags[T](options: type[T], command: Callable[[T], None]) -> Callable[..., None]:

@@ -21,3 +21,9 @@ def run(options: RunOptions) -> None:
     if options.report:
         write_report(options.report, summary.as_json())
     summary.demand_completeness()
+    console.print(
+        f"Next: look at {options.output}/entries/, keep a stack up with `make up`, or deploy it to "
+        "AWS (README, Deploy it)",
+        highlight=False,
+        soft_wrap=True,
+    )

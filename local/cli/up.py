@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from urllib.parse import urlsplit
 
 from local.cli.checked_export import stack_for
 from local.cli.chosen_source import chosen_source
@@ -10,7 +11,9 @@ from local.cli.console import console
 from local.cli.interrupt import Interrupted
 from local.cli.options import UpOptions
 from local.errors import UserError
-from local.stack.emulator import is_ready
+from local.sources import SimulatedSource
+from local.stack.emulator import has_ended
+from local.stack.registry import UpStack, note_up
 
 _WATCH_SECONDS = 2
 
@@ -28,19 +31,26 @@ def up(options: UpOptions) -> None:
         stack_for(source, options.port, parameters) as stack,
     ):
         account = stack.account
+        port = urlsplit(account.endpoint).port or 0
+        simulator = source.parameters["ApiUrl"] if isinstance(source, SimulatedSource) else ""
+        note_up(stack.log.parent, UpStack(port, simulator))
         console.print(
             "Ready; Ctrl-C ends it. Clients need AWS_ACCESS_KEY_ID=test, "
-            "AWS_SECRET_ACCESS_KEY=test and the endpoint and region of the next line.",
+            "AWS_SECRET_ACCESS_KEY=test and the endpoint and region of the next line. From another "
+            'terminal: make status; make send ARGS=\'{"command": "status"}\''
+            + ("; make change ARGS=edit" if simulator else ""),
             soft_wrap=True,
+            highlight=False,
         )
         ready = {
             "ready": True,
             "endpoint": account.endpoint,
             "region": account.region,
+            "simulator": simulator or None,
             "outputs": stack.outputs,
         }
         with contextlib.suppress(Interrupted):
             print(json.dumps(ready), flush=True)
-            while is_ready(account.endpoint):
+            while not has_ended(port):
                 time.sleep(_WATCH_SECONDS)
             raise UserError(f"MiniStack ended (its log: {stack.log})")

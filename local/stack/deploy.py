@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import UserError
-from local.places import ROOT, SCRATCH, TOOLS
+from local.places import ROOT, TOOLS
 from local.stack.account import EmulatedAccount
 from local.stack.build import architecture, build, sam_environment
 from local.stack.emulator import account_at, emulator
 from local.stack.processes import run
+from local.stack.registry import STACKS, clean, find_up, hold
 
 _STACK = "cpd-exporter-local"
 _ARTIFACTS = "sam-artifacts"
@@ -101,19 +102,19 @@ def emulated(port: int = 0, *, say: Callable[[str], None]) -> Iterator[EmulatedP
 
     If a ``UserError`` ends it, its logs stay.
     """
-    stacks = SCRATCH / "stacks"
-    stacks.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=stacks))
+    STACKS.mkdir(parents=True, exist_ok=True)
+    clean()
+    folder = Path(tempfile.mkdtemp(dir=STACKS))
     try:
         say("Starting MiniStack")
-        with emulator(port, folder) as account:
+        with hold(folder), emulator(port, folder) as account:
             account.s3.create_bucket(Bucket=_ARTIFACTS)
             say("Building (sam build)")
             yield EmulatedPlace(account, build(), folder)
     except UserError:
         shutil.rmtree(folder / "tmp", ignore_errors=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+        if not any(path.suffix == ".log" for path in folder.iterdir()):
+            shutil.rmtree(folder)
         raise
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -122,8 +123,8 @@ def emulated(port: int = 0, *, say: Callable[[str], None]) -> Iterator[EmulatedP
 
 
 def at_port(port: int) -> DeployedStack:
-    """Find the stack that another process keeps up."""
-    account = account_at(port)
+    """Find the stack that another process keeps up; port 0 takes the only one."""
+    account = account_at(find_up(port).port)
     return DeployedStack(account, _outputs(account), Path("of the process that keeps it up"))
 
 

@@ -1,6 +1,7 @@
 """MiniStack: one process that emulates an account on loopback and enforces IAM."""
 
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -67,7 +68,10 @@ def account_at(port: int) -> EmulatedAccount:
     """Return the account of an emulator that another process keeps up, as its root user."""
     if not _answers(port):
         raise UserError(f"nothing answers at port {port}: is `up` running, with --port {port}?")
-    return EmulatedAccount(f"http://{HOST}:{port}", REGION, _ROOT_KEY, _ROOT_KEY)
+    endpoint = f"http://{HOST}:{port}"
+    if not is_ready(endpoint, seconds=_MAX_START_SECONDS):
+        raise UserError(f"what answers at port {port} is no stack that `make up` keeps up")
+    return EmulatedAccount(endpoint, REGION, _ROOT_KEY, _ROOT_KEY)
 
 
 def inherited_environment() -> dict[str, str]:
@@ -100,11 +104,18 @@ def _answers(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def is_ready(endpoint: str) -> bool:
-    """Whether MiniStack answers at the endpoint."""
+def has_ended(port: int) -> bool:
+    """Whether nobody listens at a port any more. A stack that answers slowly still listens."""
+    with socket.socket() as probe:
+        probe.settimeout(_MAX_START_SECONDS)
+        return probe.connect_ex((HOST, port)) == errno.ECONNREFUSED
+
+
+def is_ready(endpoint: str, *, seconds: float = 5) -> bool:
+    """Whether MiniStack answers at the endpoint, within some seconds."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{endpoint}/_ministack/ready", timeout=5) as answer:
+        with direct.open(f"{endpoint}/_ministack/ready", timeout=seconds) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -1,5 +1,7 @@
 """What the commands refuse before anything is started."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ from typer.testing import CliRunner
 
 from local.cli.app import app
 from local.errors import UserError
+from local.places import ROOT
+from local.sources import Made
 
 
 @pytest.fixture
@@ -57,3 +61,36 @@ def test_a_folder_with_something_else_in_it_is_left_alone(here: Path) -> None:
     assert isinstance(result.exception, UserError)
     assert "name another folder with --output" in str(result.exception)
     assert mine.read_text() == "mine"
+
+
+def test_help_imports_no_client() -> None:
+    code = (
+        "import sys; from local.cli.app import app\n"
+        "slow = {'boto3', 'httpx', 'rich', 'uvicorn', 'moto'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # noqa: S603
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--faulty", "9", "--entries", "5"], "--faulty and --burst are among --entries"),
+        (["--switch", "per_page_cap"], "no NAME=VALUE"),
+        (["--switch", "speed=5"], "the simulator has no such switch or value: speed"),
+        (["--switch", "per_page_cap=many"], "no such switch or value: per_page_cap"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_switches_of_the_simulator_are_checked(arguments: list[str], problem: str) -> None:
+    result = CliRunner().invoke(app, ["run", *arguments])
+    assert isinstance(result.exception, UserError)
+    assert problem in str(result.exception)
+
+
+def test_the_simulator_gets_its_switches() -> None:
+    switches = ("per_page_cap=50", "fault=429,every=5", "change=edit,every=3")
+    behaviour = Made(10, 1, switches=switches).behaviour()
+    assert behaviour.per_page_cap == 50
+    assert behaviour.faults[0].status == 429
+    assert behaviour.changes[0].kind == "edit"

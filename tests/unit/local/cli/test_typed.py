@@ -1,0 +1,56 @@
+"""`make send ARGS=…` works as it is typed."""
+
+import json
+import subprocess
+
+import pytest
+
+from local.cli.typed import arguments
+from local.errors import UserError
+from local.places import ROOT
+
+STATUS = '{"command": "status"}'
+
+
+@pytest.mark.parametrize(
+    ("typed", "divided"),
+    [
+        (STATUS, [STATUS]),
+        (f"'{STATUS}' --port 4566", [STATUS, "--port", "4566"]),
+        (f"--port 4566 {STATUS}", ["--port", "4566", STATUS]),
+        ("events/a.json --port 4566", ["events/a.json", "--port", "4566"]),
+        ('"a folder/status.json"', ["a folder/status.json"]),
+        ("", []),
+    ],
+)
+def test_json_stays_whole_and_the_rest_is_divided(typed: str, divided: list[str]) -> None:
+    assert arguments(["send", "--typed", typed]) == ["send", *divided]
+
+
+def test_other_arguments_are_left_alone() -> None:
+    assert arguments(["send", STATUS, "--port", "1"]) == ["send", STATUS, "--port", "1"]
+
+
+def test_json_that_does_not_end_is_named() -> None:
+    with pytest.raises(UserError, match="the command is not JSON"):
+        arguments(["send", "--typed", '{"command": "status"'])
+
+
+def test_make_passes_json_on_as_it_is() -> None:
+    made = subprocess.run(  # noqa: S603  # the project's own Makefile
+        ["make", "--dry-run", "send", f"ARGS={STATUS}"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    [line] = [line for line in made.splitlines() if "local send" in line]
+    assert line.endswith('send --typed "$ARGS"')
+    shown = subprocess.run(  # noqa: S603
+        ["make", "--no-print-directory", "-f", "-", "show", f"ARGS={STATUS}"],  # noqa: S607
+        input='export ARGS\nshow:\n\t@printf %s "$$ARGS"\n',
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert json.loads(shown) == {"command": "status"}
