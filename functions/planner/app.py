@@ -16,6 +16,7 @@ from cpd_exporter.errors import (
     NotSetUpError,
 )
 from cpd_exporter.model.command import Command, Status, read_command
+from cpd_exporter.planner.month_table import read_months
 from cpd_exporter.planner.planner import Planner
 from cpd_exporter.planner.report import Answer
 from cpd_exporter.planner.status import answer_json, read_status, tick_fields, tick_metrics
@@ -56,7 +57,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         command = read_command(event)
         planner = bootstrap.planner()
         if isinstance(command, Status):
-            return _status(planner)
+            return _status(planner, command)
         seconds = context.get_remaining_time_in_millis() / 1000
         bootstrap.planner_pace().limit(
             closes_in=seconds - SECONDS_LEFT_TO_ASK, ends_in=seconds - SECONDS_LEFT_AFTER_ANSWER
@@ -79,11 +80,13 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     return _answer(answer)
 
 
-def _status(planner: Planner) -> dict[str, Any]:
+def _status(planner: Planner, command: Status) -> dict[str, Any]:
     """Answer with the state. Looking raises no alarm: it emits no metric."""
     status, now = read_status(planner.timeline, planner.queue, planner.clock), planner.clock()
     if _unstored_error and status["lastTick"]:
         status["lastTick"]["error"] = _unstored_error[0]
+    if command.months:
+        status["months"] = read_months(planner.timeline)
     return {"summary": summarise(status, now), "tenants": [status]}
 
 

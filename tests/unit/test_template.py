@@ -375,3 +375,18 @@ def test_outputs_are_what_operators_and_subscribers_need() -> None:
         "TimelineTableName",
         "WorkerFunctionName",
     }
+
+
+def test_the_dashboard_is_off_by_default_since_it_costs_more_than_all_else() -> None:
+    [dashboard] = [one for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Dashboard"]
+    assert (dashboard["Condition"], DEFAULTS["Dashboard"]) == ("HasDashboard", "DISABLED")
+    body = dashboard["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(re.sub(r"\$\{[\w:.]+\}", "x", body))["widgets"]
+    metrics = {metric[1] for one in widgets for metric in one["properties"].get("metrics", [])}
+    alarmed = {
+        one["Properties"]["MetricName"]
+        for one in RESOURCES.values()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert metrics <= alarmed
+    assert {one["type"] for one in widgets} == {"metric", "log"}

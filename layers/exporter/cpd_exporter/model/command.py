@@ -51,9 +51,10 @@ class Export(StrictModel):
 
 
 class Status(StrictModel):
-    """Report how far the export is."""
+    """Report how far the export is; with ``months``, also each month's pages and entries."""
 
     command: Literal["status"]
+    months: Annotated[bool, Field(strict=True)] = False
 
 
 class Sweep(StrictModel):
@@ -184,7 +185,7 @@ _SPAN = '"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"'
 
 _FORMS = {
     "export": '{"command": "export"}',
-    "status": '{"command": "status"}',
+    "status": '{"command": "status"}, perhaps with "months": true',
     "sweep": f'{{"command": "sweep", {_SPAN}}} or {{"command": "sweep", "lookback": "P35D"}}',
     "backfill": '{"command": "backfill", "from": "2015-01-01T00:00:00Z"}',
     "refresh": '{"command": "refresh", "logEntryIds": ["65f1c0ffee65f1c0ffee65f1"]}',
@@ -211,6 +212,7 @@ _MEMBERS = {
     "queueArn": "the ARN of a standard SQS queue",
     "subscribers": '"all"',
     "attributes": f"texts of 1 to 256 characters by name, of the names {', '.join(ATTRIBUTES)}",
+    "months": "true or false",
     "name": "the name of a job in status",
 }
 """What each member must be, in the operator's words."""
@@ -222,7 +224,7 @@ def read_command(event: Any) -> Command:
     Raises ``MalformedInputError``, whose message is one line and shows the form that was meant.
     """
     if not isinstance(event, dict):
-        raise MalformedInputError(f"a command is a JSON object, such as {_FORMS['status']}")
+        raise MalformedInputError('a command is a JSON object, such as {"command": "status"}')
     if "command" not in event:
         if event.get("detail-type") == "Scheduled Event":
             return Export()
@@ -247,7 +249,7 @@ def read_command(event: Any) -> Command:
 
 
 def _choices() -> str:
-    return f"name one of {', '.join(_FORMS)}, such as {_FORMS['status']}"
+    return f'name one of {", ".join(_FORMS)}, such as {{"command": "status"}}'
 
 
 def _fault(fault: ErrorDetails) -> str:

@@ -20,6 +20,7 @@ limits          how much a tick plans and sends
 report          what became of a command and of a tick
 status          the state of the export, for the operator
 summary         its first line: what is wrong, and what to type
+month_table     each month of the timeline in a line
 workload        the work that is left, and whether anybody does it
 description     pages, jobs and refusals as members of the status
 """

@@ -1,0 +1,37 @@
+"""`python -m local status`: how far an export is, as text or as a page."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from local.cli.console import console
+from local.cli.options import StatusOptions
+from local.driver import invoke
+from local.errors import UserError
+from local.stack.deploy import at_port
+from local.status_page import page, text
+
+
+def status(options: StatusOptions) -> None:
+    """Show the status of a stack that is up, or of one on AWS from a file."""
+    answer = _read(options)
+    if options.html:
+        options.output.write_text(page(answer), "utf-8")
+        console.print(f"The page is in {options.output}", highlight=False)
+    else:
+        print(text(answer))
+
+
+def _read(options: StatusOptions) -> dict[str, Any]:
+    if not options.source:
+        return invoke(at_port(options.port), {"command": "status", "months": True})
+    try:
+        is_piped = options.source == "-"
+        given = sys.stdin.read() if is_piped else Path(options.source).read_text("utf-8")
+        answer = json.loads(given)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{options.source} holds no answer to status: {error}") from None
+    if not isinstance(answer, dict) or "summary" not in answer:
+        raise UserError(f"{options.source} holds no answer to status")
+    return answer
