@@ -11,6 +11,7 @@ from local.stack.deploy import DeployedStack, deployed
 from local.subscriber import subscribe
 from simulator import Behaviour, Profile, Simulator, StoredEntry, running, seeded
 from simulator.source import to_ms
+from tests.support.pace import patience
 
 ENTRIES = 1500
 MAX_IDLE_SECONDS = 60
@@ -71,4 +72,4 @@ def queue_url(stack: DeployedStack) -> str:
 @pytest.fixture(scope="session")
 def exported(stack: DeployedStack, queue_url: str) -> Progress:
     """How far the export was when all there is had been exported once."""
-    return export_all(stack, show=lambda _: None, max_idle_seconds=MAX_IDLE_SECONDS)
+    return export_all(stack, show=lambda _: None, max_idle_seconds=patience(MAX_IDLE_SECONDS))

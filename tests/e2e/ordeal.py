@@ -30,6 +30,7 @@ from local.errors import UserError
 from local.stack.deploy import DeployedStack
 from local.subscriber import subscribe
 from simulator import Behaviour, InjectedFault, RecordedCall, ScheduledChange, Simulator
+from tests.support.pace import patience
 
 WORKER_TIMEOUT_SECONDS = 3
 """The functions' time-out instead of the template's 120 s: a lease then ends after 8 s, and a
@@ -375,7 +376,11 @@ class Ordeal:
 
         Holes are sent to the workers at once: the planner's own back-off takes hours.
         """
-        since, deadline, ticks = datetime.now(UTC), time.monotonic() + REST_WITHIN_SECONDS, 0
+        since, deadline, ticks = (
+            datetime.now(UTC),
+            time.monotonic() + patience(REST_WITHIN_SECONDS),
+            0,
+        )
         while True:
             ticks += 1
             answer = invoke(self.stack, {"command": "export"})
@@ -383,7 +388,7 @@ class Ordeal:
             progress = read_progress(self.stack)
             if "error" not in answer and progress and _rests(progress, status, since):
                 return ticks
-            assert time.monotonic() < deadline, (answer, status)
+            assert time.monotonic() < deadline, f"timed out: {answer}, {status}"
             self._redrive_holes()
             time.sleep(1)
 

@@ -24,6 +24,7 @@ from simulator import Profile, Simulator, StoredEntry, running, seeded
 from tests.e2e.ordeal import FAIR, WEATHERS, Ordeal, hurry, listening, pages
 from tests.e2e.test_export import OWN, parse, read_rows
 from tests.e2e.test_sweeps import reports
+from tests.support.pace import patience
 
 STRIKES = int(os.environ.get("CPD_ORDEAL_STRIKES", "9"))
 SEED = int(os.environ.get("CPD_ORDEAL_SEED", "1"))
@@ -204,14 +205,14 @@ def test_the_timeline_tiles_and_all_of_it_is_done(outcome: OrdealOutcome) -> Non
 
 
 def test_a_verification_finds_no_difference(outcome: OrdealOutcome) -> None:
-    stack, deadline = outcome.stack, time.monotonic() + 60
+    stack, deadline = outcome.stack, time.monotonic() + patience(60)
     start, end = (
         page[at]["S"]
         for page, at in zip(itemgetter(0, -1)(pages(stack)), ("start", "end"), strict=True)
     )
     invoke(stack, {"command": "verify", "from": start, "to": end})
     while not (found := reports(stack)):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "timed out: there is no report"
         time.sleep(1)
         invoke(stack, {"command": "export"})
     assert [report["differences"] for report in found] == [0]

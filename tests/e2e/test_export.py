@@ -13,6 +13,7 @@ from local.lake import keys
 from local.sources import sum_logged
 from local.stack.deploy import DeployedStack
 from tests.e2e.conftest import ENTRIES, MAX_IDLE_SECONDS, Api
+from tests.support.pace import patience
 
 OWN = {"change", "fingerprint", "tenantId", "exportedAt", "schemaVersion"}
 
@@ -152,10 +153,10 @@ def die_in(stack: DeployedStack, page: dict[str, Any], state: str) -> None:
 
 
 def export_until_nothing_waits(stack: DeployedStack) -> None:
-    deadline = time.monotonic() + MAX_IDLE_SECONDS
+    deadline = time.monotonic() + patience(MAX_IDLE_SECONDS)
     invoke(stack, {"command": "export"})
     while (progress := read_progress(stack)) and progress.waiting:
-        assert time.monotonic() < deadline, "the page is not worked on again"
+        assert time.monotonic() < deadline, "timed out: the page is not worked on again"
         time.sleep(0.3)
 
 
@@ -190,7 +191,7 @@ def test_a_message_that_cannot_be_understood_ends_in_the_dead_letter_queue(
 ) -> None:
     sqs, poison = stack.account.sqs, '{"kind": "page", "start": "yesterday"}'
     sqs.send_message(QueueUrl=stack.outputs["WorkQueueUrl"], MessageBody=poison)
-    deadline, dead = time.monotonic() + 240, list[str]()
+    deadline, dead = time.monotonic() + patience(90), list[str]()
     while not dead and time.monotonic() < deadline:
         answer = sqs.receive_message(
             QueueUrl=stack.outputs["WorkDeadLetterQueueUrl"], WaitTimeSeconds=2

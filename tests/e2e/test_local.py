@@ -17,8 +17,9 @@ from local.driver import Progress, invoke, read_progress
 from local.places import ROOT
 from local.stack.deploy import DeployedStack, deployed
 from tests.e2e.conftest import Api
+from tests.support.pace import patience
 
-START_SECONDS = 400
+START_SECONDS = 120
 
 
 def command(*arguments: str) -> list[str]:
@@ -96,7 +97,7 @@ def test_up_serves_until_it_is_interrupted_and_leaves_no_process(api: Api) -> No
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=START_SECONDS,
+            timeout=patience(START_SECONDS),
             check=False,
         )
         assert second.returncode != 0
@@ -123,7 +124,7 @@ def test_run_exports_from_a_server_that_it_does_not_know(api: Api, tmp_path: Pat
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=START_SECONDS,
+        timeout=patience(START_SECONDS),
         check=False,
     )
     assert run.returncode == 0, run.stderr

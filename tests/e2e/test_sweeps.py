@@ -19,6 +19,7 @@ from local.subscriber import subscribe
 from simulator import Profile, Simulator, running, seeded
 from tests.e2e.conftest import MAX_IDLE_SECONDS
 from tests.e2e.test_export import read, read_rows, receive
+from tests.support.pace import patience
 
 ENTRIES = 1200
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=120)
@@ -56,12 +57,12 @@ def command(stack: DeployedStack, name: str, **settings: Any) -> None:
     answer = invoke(stack, {"command": name, **settings})
     assert "error" not in answer, answer
     assert answer["tenants"][0]["requested"], answer
-    deadline = time.monotonic() + MAX_IDLE_SECONDS
+    deadline = time.monotonic() + patience(MAX_IDLE_SECONDS)
     while True:
         (status,) = invoke(stack, {"command": "status"})["tenants"]
         if not status["jobs"] and not any(status["sweeps"].values()):
             return
-        assert time.monotonic() < deadline, status
+        assert time.monotonic() < deadline, f"timed out: {status}"
         time.sleep(1)
         answer = invoke(stack, {"command": "export"})
         assert "error" not in answer, answer
