@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -82,3 +82,27 @@ def test_wrong_arguments_are_named_in_a_line(arguments: list[str], message: str)
     assert finished.returncode == 2
     assert message in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_another_process_can_change_entries() -> None:
+    now = datetime.now(UTC)
+    first = now - timedelta(days=10)
+    store = seeded(Profile(first=first, end=now - timedelta(days=1), entries=50))
+    simulator = Simulator(store)
+    with running(simulator) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        made = {
+            kind: client.post(
+                "/_simulator/changes", json={"kind": kind, "count": 2, "days": 20}
+            ).json()["changed"]
+            for kind in ("edit", "delete", "back-date", "insert", "move")
+        }
+        assert {len(ids) for ids in made.values()} == {2}
+        assert len(store) == 50 - 2 + 2 + 2
+        wrongs: tuple[object, ...] = (
+            {},
+            {"kind": "spoil", "days": 1},
+            {"kind": "edit", "days": "x"},
+            [],
+        )
+        for wrong in wrongs:
+            assert client.post("/_simulator/changes", json=wrong).status_code == 400
