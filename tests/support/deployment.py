@@ -190,10 +190,15 @@ class Deployment:
         """What the worker logged of each message that it did."""
         return [line for line in self.logged("INFO") if line["message"] == "work"]
 
+    @property
+    def metric_lines(self) -> list[str]:
+        """The lines with metrics that were logged so far."""
+        self.output += self._read_output()
+        return [line for line in self.output.splitlines() if '"_aws"' in line]
+
     def metrics(self) -> dict[str, float]:
         """The last value of each metric that was published so far."""
-        self.output += self._read_output()
-        lines = [json.loads(line) for line in self.output.splitlines() if '"_aws"' in line]
+        lines = [json.loads(line) for line in self.metric_lines]
         return {
             metric["Name"]: line[metric["Name"]][-1]
             for line in lines

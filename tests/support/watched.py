@@ -41,6 +41,15 @@ class Watched:
     def planner(self, event: Any) -> None:
         self._invoke("PlannerFunction", partial(self.stack.planner, event))
 
+    def look(self) -> dict[str, Any]:
+        """The answer to `status`. A look is no error, and emits no metric."""
+        before, errors = self.stack.metric_lines, self.stack.logged("ERROR")
+        answer = dict(self.stack.planner(sample("planner-status")))
+        assert (self.stack.metric_lines, self.stack.logged("ERROR")) == (before, errors)
+        assert next(iter(answer)) == "summary"
+        assert "\n" not in answer["summary"]
+        return answer
+
     def work_off(self) -> None:
         """Handle each visible message once; one that fails stays in the queue, out of sight."""
         sqs, queue = self.stack.account.sqs, self.stack.account.queue_url

@@ -67,8 +67,8 @@ def _causes(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
         )
     elif status["untouched"] and not queue["waiting"] and not queue["inFlight"]:
         yield (
-            f"the work queue lost {status['untouched']} messages: was it purged, or see its "
-            "dead-letter queue. The planner sends them again within minutes"
+            f"the work queue lost {_count(status['untouched'], 'message')}: was it purged, or see "
+            "its dead-letter queue. The planner sends what is lost again, within minutes"
         )
     yield from _failures(status, now)
     yield from _warnings(status)
