@@ -1,5 +1,6 @@
 """An answer to `status` as text and as one self-contained page, for a phone and for a desk."""
 
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
@@ -13,6 +14,8 @@ DOLLARS_AN_IDLE_MONTH = 2.53
 """List prices, as docs/cost.md counts them."""
 
 _DAYS_A_MONTH = 30.44
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 def text(answer: Mapping[str, Any]) -> str:
@@ -34,7 +37,7 @@ def page(answer: Mapping[str, Any]) -> str:
     for status in answer.get("tenants", []):
         parts.append("<dl>")
         parts += [
-            f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+            f"<div><dt>{escape(name)}</dt><dd>{_marked(value)}</dd></div>"
             for name, value in _figures(status)
         ]
         parts.append("</dl>")
@@ -140,7 +143,7 @@ def _months(status: Mapping[str, Any]) -> str:
         cells.append(
             f'<li class="{state}" title="{facts}"><b>{month["month"]}</b>'
             f'<span class="bar" style="width:{100 * month["entries"] / most:.0f}%"></span>'
-            f"<span>{a_day:,.1f} a day</span></li>"
+            f"<span>{a_day:,.{0 if a_day >= 10 else 1}f} a day</span></li>"
         )
     legend = "".join(f'<li class="{one}">{one}</li>' for one in ("done", "swept", "undone", "hole"))
     return (
@@ -150,8 +153,13 @@ def _months(status: Mapping[str, Any]) -> str:
 
 
 def _table(title: str, rows: Iterable[tuple[str, ...]]) -> str:
-    lines = ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+    lines = [f"<tr>{''.join(f'<td>{_marked(cell)}</td>' for cell in row)}</tr>" for row in rows]
     return f"<h2>{title}</h2>\n<table>{''.join(lines)}</table>" if lines else ""
+
+
+def _marked(value: str) -> str:
+    """A value as HTML; no line may break within an instant."""
+    return _INSTANT.sub(r"<time>\g<0></time>", escape(value))
 
 
 def _states(states: Mapping[str, int]) -> str:

@@ -1,48 +1,29 @@
 """The page of a status: one file, in which nothing is lost and nothing runs."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
-from cpd_exporter.model.job import EndedJob, Job, JobKind, JobOutcome
-from cpd_exporter.model.page import PageState
-from cpd_exporter.model.watermark import Tick, Watermark
-from cpd_exporter.planner.month_table import read_months
 from cpd_exporter.planner.status import read_status
 from cpd_exporter.planner.summary import summarise
-from local.status_page import page, text
+from local.places import ROOT
+from local.status_page import (
+    DOLLARS_A_MILLION_ENTRIES,
+    DOLLARS_AN_IDLE_MONTH,
+    page,
+    text,
+)
 from tests.support.fakes import FakeQueue, FakeTimeline
-from tests.support.samples import START, TENANT
-from tests.support.samples import page as stored_page
-
-NOW = START + timedelta(days=100)
-DAY = timedelta(days=1)
+from tests.support.samples import TENANT
+from tests.support.status_answers import troubled_answer
 
 
 @pytest.fixture
 def answer() -> dict[str, Any]:
-    timeline = FakeTimeline(TENANT)
-    states = (PageState.DONE, PageState.OPEN, PageState.DONE)
-    for month, state in enumerate(states):
-        one = stored_page(start=START + 31 * month * DAY, state=state, entries=1000 * (month + 1))
-        timeline.stored_pages[one.window.start] = one
-    failed = stored_page(
-        start=START + 95 * DAY, hole_since=NOW - DAY, error="<b>not JSON</b> & more", attempts=5
-    )
-    timeline.stored_pages[failed.window.start] = failed
-    timeline.stored_watermark = Watermark(
-        "e" * 16, START, NOW, START, START + DAY, last_tick=Tick(NOW)
-    )
-    job = Job("verify:1", JobKind.VERIFY, START, NOW, START + 25 * DAY, NOW - DAY, "r")
-    timeline.add_job(job)
-    ended = Job("replay:2", JobKind.REPLAY, START, NOW, NOW, NOW - DAY, "r", counts={"replayed": 7})
-    timeline.ended[ended.name] = EndedJob.of(ended, NOW, JobOutcome.GIVEN_UP, error="the lake …")
-    status = read_status(timeline, FakeQueue(), lambda: NOW)
-    status["months"] = read_months(timeline)
-    return {"summary": summarise(status, NOW), "tenants": [status]}
+    return troubled_answer()
 
 
 class Reader(HTMLParser):
@@ -114,3 +95,15 @@ def test_a_new_stack_has_a_page() -> None:
     answer = {"summary": summarise(status, datetime.now(UTC)), "tenants": [status]}
     assert "nothing is exported yet" in page(answer)
     assert "nothing is exported yet" in text(answer)
+
+
+def test_no_line_breaks_within_an_instant(answer: dict[str, Any]) -> None:
+    assert "<td><time>2026-06-04T12:00:00Z</time></td>" in page(answer)
+
+
+def test_the_costs_are_those_of_the_page_on_costs() -> None:
+    sums = re.findall(r"\| \*\*all\*\* \| \| \*\*([\d.]+)\*\*", (ROOT / "docs/cost.md").read_text())
+    assert [round(float(one), 2) for one in sums] == [
+        DOLLARS_AN_IDLE_MONTH,
+        DOLLARS_A_MILLION_ENTRIES,
+    ]
