@@ -9,12 +9,12 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 # Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run send status change up check test ordeal prove mutate bench lint validate contract release-contract \
-	format build lock clean tools \
+.PHONY: help demo run send status change up check test ordeal prove mutate bench reference lint validate contract \
+	release-contract format build lock clean tools \
 	build-ExporterLayer build-PlannerFunction build-WorkerFunction
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # `send` reads its arguments from here: a shell would take the quotes out of JSON.
 export ARGS
@@ -56,6 +56,9 @@ mutate: tools ## Let the tests kill 300 automatic mutants of the core, in some h
 
 bench: tools ## Measure what the exporter costs, beside other tools; writes bench-report.json
 	@.venv/bin/python -m tests.benchmark $(ARGS)
+
+reference: tools ## Write docs/reference.md anew, from the commands and the template
+	.venv/bin/python -m tools.reference
 
 lint: tools ## Check format, style, types, imports, the template and the contract
 	.venv/bin/ruff format --check
@@ -116,7 +119,8 @@ lock: tools ## Renew the lock files from the .in files
 		--omit-lockfile-registry-resolved
 
 clean: ## Remove everything that make makes
-	rm -rf .venv .tools .local .aws-sam lake-copy demo-lake .lake-copy.part .demo-lake.part demo-report.json bench-report.json
+	rm -rf .venv .tools .local .aws-sam lake-copy demo-lake .lake-copy.part .demo-lake.part demo-report.json \
+		bench-report.json status.html
 
 tools: ## Install the tools into .venv and .tools; all targets that need them do this first
 	@test -n "$(PYTHON)" || { echo "No Python 3.9 or later starts on this machine; name one: make PYTHON=…" >&2; exit 1; }

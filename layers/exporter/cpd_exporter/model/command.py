@@ -45,20 +45,22 @@ MAX_REFRESH_BYTES = 300_000
 
 
 class Export(StrictModel):
-    """Add pages up to now, send due work, move the watermark."""
+    """Plan up to now, send the pages that are due, move the watermark; the schedule sends this."""
 
     command: Literal["export"] = "export"
 
 
 class Status(StrictModel):
-    """Report how far the export is; with ``months``, also each month's pages and entries."""
+    """Say how far the export is, and what is wrong; with ``months``, also each month's pages and
+    entries, of the newest 20,000 pages.
+    """
 
     command: Literal["status"]
     months: Annotated[bool, Field(strict=True)] = False
 
 
 class Sweep(StrictModel):
-    """Read exported time again: ``[from, to)``, or a look-back from now."""
+    """Read exported time again, ``[from, to)`` or a look-back from now, and publish the changes."""
 
     command: Literal["sweep"]
     start: Annotated[Instant | None, Field(alias="from")] = None
@@ -73,14 +75,14 @@ class Sweep(StrictModel):
 
 
 class Backfill(StrictModel):
-    """Extend the export into the past, back to ``from``."""
+    """Extend the export into the past, back to ``from``, the newest first."""
 
     command: Literal["backfill"]
     start: Annotated[Instant, Field(alias="from", ge=EARLIEST)]
 
 
 class Refresh(StrictModel):
-    """Sweep the pages that hold these entries."""
+    """Look up to 1,000 entries up by ID, and sweep the pages that hold them."""
 
     command: Literal["refresh"]
     log_entry_ids: Annotated[list[EntryId], Field(min_length=1, max_length=1000)]
@@ -95,8 +97,9 @@ class Refresh(StrictModel):
 class Replay(StrictModel):
     """Publish again from the lake, to all subscribers or to one queue.
 
-    Either the entries of ``[from, to)``, or all rows stored in ``[storedFrom, storedTo)``. Whoever
-    means all subscribers says so: a forgotten ``queueArn`` would reach everybody.
+    Either the entries of ``[from, to)``, or all rows stored in ``[storedFrom, storedTo)``, with
+    deletions and superseded versions. The events are equal to the first ones. Whoever means
+    all subscribers says so, because a forgotten ``queueArn`` would reach everybody.
     """
 
     command: Literal["replay"]
@@ -130,7 +133,10 @@ class Replay(StrictModel):
 
 
 class Verify(StrictModel):
-    """Check the page indexes of ``[from, to)`` against the lake's objects and the API's sums."""
+    """Compare timeline, lake and the API's sums of ``[from, to)``, and write a report.
+
+    The report is under ``reports/``.
+    """
 
     command: Literal["verify"]
     start: Annotated[Instant, Field(alias="from")]
@@ -161,7 +167,7 @@ class Cancel(StrictModel):
 
 
 class ConfirmDeletions(StrictModel):
-    """Publish the deletions that are held."""
+    """Publish the deletions that are held now, and no later ones."""
 
     command: Literal["confirm-deletions"]
 
@@ -183,7 +189,7 @@ _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discrimin
 
 _SPAN = '"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"'
 
-_FORMS = {
+FORMS = {
     "export": '{"command": "export"}',
     "status": '{"command": "status"}, perhaps with "months": true',
     "sweep": f'{{"command": "sweep", {_SPAN}}} or {{"command": "sweep", "lookback": "P35D"}}',
@@ -202,7 +208,7 @@ _FORMS = {
 
 _INSTANT = "a date and time on a whole second with its zone, such as 2026-01-01T00:00:00Z"
 
-_MEMBERS = {
+MEMBERS = {
     "from": f"{_INSTANT}, not before 1970",
     "to": _INSTANT,
     "storedFrom": _INSTANT,
@@ -231,25 +237,25 @@ def read_command(event: Any) -> Command:
         hint = " This is an event of the worker's: send it to the worker." * ("Records" in event)
         raise MalformedInputError(f"no command is named: {_choices()}.{hint}")
     name = event["command"]
-    if not isinstance(name, str) or name not in _FORMS:
+    if not isinstance(name, str) or name not in FORMS:
         meant = (
-            get_close_matches(str(name).lower(), _FORMS, n=1, cutoff=0.7)
+            get_close_matches(str(name).lower(), FORMS, n=1, cutoff=0.7)
             if isinstance(name, str)
             else []
         )
-        what = f"did you mean {_FORMS[meant[0]]}?" if meant else _choices()
+        what = f"did you mean {FORMS[meant[0]]}?" if meant else _choices()
         raise MalformedInputError(f"there is no such command: {what}")
     try:
         return _COMMANDS.validate_python(event)
     except ValidationError as error:
         faults = "; ".join(dict.fromkeys(map(_fault, error.errors(include_url=False))))
         raise MalformedInputError(
-            f"{name} is refused: {faults}. Write it as {_FORMS[name]}"
+            f"{name} is refused: {faults}. Write it as {FORMS[name]}"
         ) from None
 
 
 def _choices() -> str:
-    return f'name one of {", ".join(_FORMS)}, such as {{"command": "status"}}'
+    return f'name one of {", ".join(FORMS)}, such as {{"command": "status"}}'
 
 
 def _fault(fault: ErrorDetails) -> str:
@@ -260,11 +266,11 @@ def _fault(fault: ErrorDetails) -> str:
     member = to_camel(members[0]) if members[0] != "start" else "from"
     if fault["type"] == "missing":
         return f'"{member}" is missing'
-    if member not in _MEMBERS:
+    if member not in MEMBERS:
         return "it has a member that it does not take"
     if fault["type"] == "extra_forbidden":
         return f'it takes no "{member}"'
-    return f'"{member}" must be {_MEMBERS[member]}'
+    return f'"{member}" must be {MEMBERS[member]}'
 
 
 def _in_order[Model: BaseModel](
