@@ -9,7 +9,7 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 # Bytecode halves the start of every command here; it lands in __pycache__, which git ignores.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run send status change up check test ordeal prove mutate bench reference lint validate contract \
+.PHONY: help demo run send status change up check test ordeal prove mutate bench reference sbom lint validate contract \
 	release-contract format build lock clean tools \
 	build-ExporterLayer build-PlannerFunction build-WorkerFunction
 
@@ -60,13 +60,18 @@ bench: tools ## Measure what the exporter costs, beside other tools; writes benc
 reference: tools ## Write docs/reference.md anew, from the commands and the template
 	.venv/bin/python -m tools.reference
 
-lint: tools ## Check format, style, types, imports, the template and the contract
+sbom: tools ## Write sbom.json: the deployed packages, as CycloneDX
+	.tools/audit/bin/cyclonedx-py requirements --output-reproducible -o sbom.json \
+		layers/exporter/requirements.txt
+
+lint: tools ## Check format, style, types, imports, the template, the contract and known vulnerabilities
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 	.venv/bin/python -m tools.rules
 	.venv/bin/python -m tools.standards
+	.venv/bin/python -m tools.audit
 
 validate: tools ## Let SAM check the template
 	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint --region us-east-1
@@ -109,7 +114,7 @@ lock: tools ## Renew the lock files from the .in files
 	$(COMPILE) --python-version 3.9 requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) --python-version 3.13 examples/subscriber/subscriber/requirements.in \
 		-c requirements/dev.txt -o examples/subscriber/subscriber/requirements.txt
-	for name in python ministack sam checkov lake datacontract node bench-loops bench-dlt bench-singer; do \
+	for name in python ministack sam checkov audit lake datacontract node bench-loops bench-dlt bench-singer; do \
 		$(COMPILE) --python-version 3.13 requirements/$$name.in \
 			-o requirements/$$name.txt || exit; \
 	done
@@ -120,7 +125,7 @@ lock: tools ## Renew the lock files from the .in files
 
 clean: ## Remove everything that make makes
 	rm -rf .venv .tools .local .aws-sam lake-copy demo-lake .lake-copy.part .demo-lake.part demo-report.json \
-		bench-report.json status.html
+		bench-report.json status.html sbom.json
 
 tools: ## Install the tools into .venv and .tools; all targets that need them do this first
 	@test -n "$(PYTHON)" || { echo "No Python 3.9 or later starts on this machine; name one: make PYTHON=…" >&2; exit 1; }

@@ -12,6 +12,7 @@ Python from 3.9 on. It leaves alone an environment that the same lock file insta
     .tools/sam        the SAM command line; its pinned libraries conflict too
     .tools/checkov    security rules for the template; its pinned libraries conflict too
     .tools/cfnguard   cfn-guard and the rules of AWS Control Tower
+    .tools/audit      what lists the deployed packages, and asks for their known vulnerabilities
     .tools/lake       readers of the lake, for its tests; heavy, and no part of `make check`
     .tools/datacontract  the checker of the lake's contract; its pinned libraries conflict too
     .tools/node       Node.js, for the checkers of the events' contract
@@ -44,6 +45,7 @@ ENVIRONMENTS = {
     TOOLS / "sam": REQUIREMENTS / "sam.txt",
     TOOLS / "checkov": REQUIREMENTS / "checkov.txt",
     TOOLS / "cfnguard": REQUIREMENTS / "cfnguard.txt",
+    TOOLS / "audit": REQUIREMENTS / "audit.txt",
     TOOLS / "lake": REQUIREMENTS / "lake.txt",
     TOOLS / "datacontract": REQUIREMENTS / "datacontract.txt",
     TOOLS / "node": REQUIREMENTS / "node.txt",
