@@ -38,7 +38,7 @@ up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--he
 	@.venv/bin/python -m local up $(ARGS)
 
 check: lint ## Check code and unit tests, in under a minute: the inner loop
-	.venv/bin/pytest $(PARALLEL) tests/unit $(wildcard tests/test_tidy.py)
+	.venv/bin/pytest $(PARALLEL) tests/unit $(wildcard tests/test_*.py)
 
 test: lint validate ## Run all checks and all tests; make test ARGS="-k …" passes arguments to pytest
 	.venv/bin/pytest $(PARALLEL) $(ARGS)

@@ -15,5 +15,5 @@ ticks          bounded ticks, over long_timeline and even_api, which take no mem
 latency        from an entry's appearance to its event
 aws_stub       an SNS that accepts everything, and a secret, as a process of its own
 processes      starts programs and servers
-report         figures, tables and bars; pictures draws them for the README
+report         figures, tables and bars; pictures draws them for docs/cost.md
 """

@@ -1,4 +1,4 @@
-"""Pictures for the README: bars and a line as SVG, light or dark as the reader's browser is."""
+"""Pictures for docs/cost.md: bars and a line as SVG, light or dark as the reader's browser is."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,6 +1,6 @@
 """The counted figures: API calls, AWS calls, cost, latency and bounds. No machine decides them.
 
-Whoever changes one changes what the exporter costs: the README quotes these figures.
+Whoever changes one changes what the exporter costs: docs/cost.md quotes these figures.
 """
 
 import pytest

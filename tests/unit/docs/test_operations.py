@@ -32,3 +32,24 @@ def test_the_key_policy_serves_every_service_that_encrypts_with_it() -> None:
     assert set(via) == {f"{service}.REGION.amazonaws.com" for service in needed}
     assert "AWS::Logs::LogGroup" in kinds
     assert statements["LogsOfThisAccount"]["Principal"] == {"Service": "logs.REGION.amazonaws.com"}
+
+
+def test_operations_have_a_row_for_each_alarm() -> None:
+    rows = re.findall(r"^\| `(\w+Alarm)` \| (.+) \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
+    alarms = [
+        name
+        for name, one in template()["Resources"].items()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    assert [name for name, *_ in rows] == alarms
+    assert all(cell.strip() for row in rows for cell in row)
+
+
+def test_what_an_alarm_says_to_type_is_in_its_row_too() -> None:
+    for name, one in template()["Resources"].items():
+        if one["Type"] != "AWS::CloudWatch::Alarm":
+            continue
+        [row] = re.findall(rf"^\| `{name}` .*$", PAGE, re.MULTILINE)
+        description = one["Properties"]["AlarmDescription"]["Fn::Sub"]
+        for words in ("confirm-deletions", "purge-queue", "FingerprintExclude", "account-settings"):
+            assert (words in row) == (words in description), (name, words)
