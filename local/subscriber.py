@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from local.stack.deploy import DeployedStack
 
 _RECEIVERS = 3
-_LATE_SECONDS = 15
+_LATE_SECONDS = 60
 """How long to wait for the next message, while any is missing."""
 
 

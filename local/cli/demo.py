@@ -17,7 +17,7 @@ from simulator import ScheduledChange
 CHANGES = {"edit": 3, "delete": 2, "back-date": 4}
 """What the demonstration changes, in as many entries."""
 _DAYS = 40
-_MAX_SWEEP_SECONDS = 120
+_MAX_SWEEP_SECONDS = 600
 
 
 def demo(options: DemoOptions) -> None:
