@@ -79,6 +79,14 @@ def test_a_new_stack_waits_for_its_secret_and_says_so_once(stack: Deployment) ->
     assert "TickFailed" not in stack.metrics()
 
 
+def test_a_look_at_a_new_stack_is_no_sign_of_life(stack: Deployment) -> None:
+    empty_secret(stack)
+    assert "put-secret-value" in stack.planner(sample("planner-status"))["summary"]
+    assert stack.metric_lines == []
+    stack.planner(sample("planner-schedule"))
+    assert stack.metrics() == {"LagSeconds": 0}
+
+
 def test_an_environment_says_only_once_that_the_secret_is_empty(stack: Deployment) -> None:
     empty_secret(stack)
     stack.is_warm = True
