@@ -55,7 +55,7 @@ def test_the_next_tick_sends_the_parts_of_a_split() -> None:
     world.now += TICK
     tick(world)
     sent = [one for one in works(world.queue) if one.start < MARCH]
-    assert len(sent) == min(MAX_SPLIT_PARTS, OUTSTANDING // 4)
+    assert len(sent) == MAX_SPLIT_PARTS
 
 
 def test_a_new_page_never_waits_behind_more_of_the_past_than_its_share() -> None:
