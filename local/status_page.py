@@ -92,7 +92,7 @@ type _Rows = list[tuple[str, ...]]
 
 def _tables(status: Mapping[str, Any]) -> list[tuple[str, _Rows]]:
     jobs: _Rows = [
-        (one["name"], f"{one['percent'] or 0} %", one["rate"] or "", _left(one), one["error"] or "")
+        (one["name"], _percent(one), one["rate"] or "", _left(one), one["error"] or "")
         for one in status["jobs"]
     ]
     ended: _Rows = [
@@ -164,6 +164,11 @@ def _marked(value: str) -> str:
 
 def _states(states: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in states.items() if count)
+
+
+def _percent(job: Mapping[str, Any]) -> str:
+    """Nothing for a job without an extent, such as a ping."""
+    return f"{job['percent']} %" if job["percent"] is not None else ""
 
 
 def _left(job: Mapping[str, Any]) -> str:

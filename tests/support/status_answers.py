@@ -33,6 +33,7 @@ def troubled_answer() -> dict[str, Any]:
     )
     job = Job("verify:1", JobKind.VERIFY, START, NOW, START + 25 * DAY, NOW - DAY, "r")
     timeline.add_job(job)
+    timeline.add_job(Job("ping:3", JobKind.PING, NOW, NOW, NOW, NOW, "r"))
     ended = Job("replay:2", JobKind.REPLAY, START, NOW, NOW, NOW - DAY, "r", counts={"replayed": 7})
     timeline.ended[ended.name] = EndedJob.of(ended, NOW, JobOutcome.GIVEN_UP, error="the lake …")
     status = read_status(timeline, FakeQueue(), lambda: NOW)

@@ -74,6 +74,12 @@ UNUSED = {
     ),
     "protection of messages": ("sns:PutDataProtectionPolicy",),
     "a customer's key, whose own policy decides": ("kms:*",),
+    "connections and Lake Formation": (
+        "glue:*Connection",
+        "glue:GetSchemaVersion",
+        "lakeformation:*",
+    ),
+    "the results of queries, which whoever asks writes": ("s3:*Multipart*",),
 }
 """What the schemas name for properties that the template leaves out."""
 

@@ -80,6 +80,7 @@ def test_the_text_begins_with_the_summary(answer: dict[str, Any]) -> None:
     lines = text(answer).splitlines()
     assert lines[0] == answer["summary"]
     assert any("verify:1 · 25.0 %" in line for line in lines)
+    assert "ping:3 ·  ·" in "\n".join(lines)
 
 
 @pytest.mark.parametrize(
