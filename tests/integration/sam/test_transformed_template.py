@@ -6,8 +6,12 @@ from typing import Any
 from tests.support.sam import transformed
 
 PHYSICAL_NAMES = {
+    "AWS::Athena::NamedQuery": (),  # its name is one in the workgroup
+    "AWS::Athena::WorkGroup": (),  # its name is that of the stack
     "AWS::CloudWatch::Alarm": ("AlarmName",),
     "AWS::DynamoDB::Table": ("TableName",),
+    "AWS::Glue::Database": (),  # its name is that of the stack
+    "AWS::Glue::Table": (),  # its name is one in the database
     "AWS::IAM::Role": ("RoleName",),
     "AWS::Lambda::EventInvokeConfig": (),
     "AWS::Lambda::EventSourceMapping": (),
