@@ -76,17 +76,9 @@ lint: tools ## Check format, style, types, imports, the template, the contract a
 validate: tools ## Let SAM check the template
 	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint --region us-east-1
 
-contract: tools ## Write the events' schemas and samples from the code
+contract: tools ## Write the events' schemas and samples from the code, and the example's models
 	PYTHONPATH=layers/exporter .venv/bin/python -m tools.contract
-	for type in entry.created entry.updated entry.deleted exporter.ping; do \
-		.venv/bin/datamodel-codegen --input events/schemas/cpd.$$type.json $(MODELS)/$${type#*.}.py \
-			|| exit; \
-	done
-
-MODELS := --input-file-type jsonschema --output-model-type pydantic_v2.BaseModel \
-	--target-python-version 3.13 --formatters builtin --snake-case-field --use-annotated \
-	--use-union-operator --enum-field-as-literal all --disable-timestamp --use-double-quotes \
-	--disable-warnings --output examples/subscriber/subscriber/models
+	.venv/bin/python -m tools.models
 
 release-contract: tools # Keep the schemas as the released contract, which later ones must not break
 	PYTHONPATH=layers/exporter .venv/bin/python -m tools.contract --release

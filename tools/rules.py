@@ -27,6 +27,9 @@ from tools.branches import Branches
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 TEMPLATE = ROOT / "template.yaml"
+EXAMPLE = ROOT / "examples/subscriber/template.yaml"
+"""To be copied, so cfn-lint alone checks it."""
+
 SCRATCH = ROOT / ".local/rules"
 EXCEPTIONS = ROOT / "tools/rules.toml"
 PARAMETERS = {
@@ -61,7 +64,8 @@ def main() -> int:
     if passed.exists() and passed.read_text() == inputs:
         return 0
     SCRATCH.mkdir(parents=True, exist_ok=True)
-    linted = subprocess.run([TOOLS / "sam/bin/cfn-lint", TEMPLATE], check=False)  # noqa: S603 - made here
+    linter = [TOOLS / "sam/bin/cfn-lint", TEMPLATE, EXAMPLE]
+    linted = subprocess.run(linter, check=False)  # noqa: S603 - made here
     if linted.returncode:
         return linted.returncode
     path = SCRATCH / "template.json"
@@ -87,7 +91,7 @@ def fingerprint() -> str:
     """Hash the template, this program, the exceptions and the versions of the tools."""
     digest = hashlib.sha256()
     locks = [ROOT / f"requirements/{name}.txt" for name in ("checkov", "cfnguard", "sam")]
-    for path in (TEMPLATE, Path(__file__), EXCEPTIONS, *locks):
+    for path in (TEMPLATE, EXAMPLE, Path(__file__), EXCEPTIONS, *locks):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
