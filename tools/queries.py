@@ -1,7 +1,8 @@
 """Writes the queries under ``lake/queries`` into the template, as named queries of Athena.
 
 ``python -m tools.queries`` rewrites the part of the template between two marks. A template can hold
-the text of a query only itself, and a file can be run, tested and read.
+the text of a query only itself, and a file can be run, tested and read. One query has a schedule
+too, which calls Athena without any code in between.
 """
 
 from pathlib import Path
@@ -12,6 +13,25 @@ QUERIES = ROOT / "lake/queries"
 TEMPLATE = ROOT / "template.yaml"
 BEGIN = "  # ---- Queries of the lake: `python -m tools.queries` writes them from lake/queries\n"
 END = "  # ---- End of the queries\n"
+SCHEDULED = "merge-current-table"
+CONDITION = "    Condition: KeepsCurrentTable\n"
+SCHEDULE = f"""
+  CurrentTableMerge:
+    Type: AWS::Scheduler::Schedule
+{CONDITION}    Properties:
+      Description: Brings the Iceberg table of the current state up to date.
+      ScheduleExpression: !Ref CurrentTableSchedule
+      State: !Ref ScheduleState
+      FlexibleTimeWindow: {{ Mode: "OFF" }}
+      Target:
+        Arn: !Sub arn:${{AWS::Partition}}:scheduler:::aws-sdk:athena:startQueryExecution
+        RoleArn: !GetAtt CurrentTableRole.Arn
+        Input: !Sub >-
+          {{"WorkGroup": "${{LakeWorkgroup}}",
+          "QueryExecutionContext": {{"Database": "${{LakeDatabase}}"}},
+          "ClientRequestToken": "cpd-exporter-merge-current-table-<aws.scheduler.execution-id>",
+          "QueryString": "
+"""
 
 
 def rewritten(template: str) -> str:
@@ -19,7 +39,7 @@ def rewritten(template: str) -> str:
     head, _, rest = template.partition(BEGIN)
     _, _, tail = rest.partition(END)
     parts = [_resource(path) for path in sorted(QUERIES.glob("*.sql"))]
-    return "".join([head, BEGIN, *(f"\n{part}" for part in parts), "\n", END, tail])
+    return "".join([head, BEGIN, *(f"\n{part}" for part in parts), _schedule(), "\n", END, tail])
 
 
 def _resource(path: Path) -> str:
@@ -30,6 +50,7 @@ def _resource(path: Path) -> str:
     return (
         f"  {name}Query:\n"
         "    Type: AWS::Athena::NamedQuery\n"
+        f"{CONDITION if path.stem == SCHEDULED else ''}"
         "    Properties:\n"
         f"      Name: {path.stem}\n"
         "      Description: >-\n"
@@ -39,6 +60,13 @@ def _resource(path: Path) -> str:
         "      QueryString: |\n"
         f"{lines}"
     )
+
+
+def _schedule() -> str:
+    """The schedule's resource. Its input is JSON, whose one text is the query in one line."""
+    lines = (QUERIES / f"{SCHEDULED}.sql").read_text().splitlines()
+    statement = [line.strip() for line in lines if not line.startswith("--")]
+    return SCHEDULE + "".join(f"          {line}\n" for line in [*statement, '"}'])
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ SCRATCH = ROOT / ".local/rules"
 EXCEPTIONS = ROOT / "tools/rules.toml"
 PARAMETERS = {
     "AlarmTopicArn": "arn:aws:sns:eu-west-2:123456789012:alarms",
+    "CurrentTableSchedule": "rate(1 hour)",
     "KmsKeyArn": "arn:aws:kms:eu-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
 }

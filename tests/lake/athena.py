@@ -15,7 +15,9 @@ QUERIES = ROOT / "lake/queries"
 READER = TOOLS / "lake/bin/python"
 ENGINE = Path(__file__).with_name("engine.py")
 
-type Step = tuple[str, Sequence[Any]]
+type Step = tuple[str, Sequence[Any]] | tuple[str, Sequence[Any], str]
+"""A statement, its parameters and, if it is to see no later row, an instant."""
+
 type Rows = list[dict[str, Any]]
 
 
@@ -38,7 +40,9 @@ def run(folder: Path, *steps: Step) -> list[Rows]:
     request = {
         "folder": str(folder),
         "columns": {column["name"]: column["physicalType"] for column in columns()},
-        "steps": [{"sql": sql, "parameters": parameters} for sql, parameters in steps],
+        "steps": [
+            dict(zip(("sql", "parameters", "through"), step, strict=False)) for step in steps
+        ],
     }
     done = subprocess.run(
         [READER, ENGINE], input=json.dumps(request), capture_output=True, text=True, check=False

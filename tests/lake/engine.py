@@ -1,8 +1,9 @@
 """Athena's queries in DuckDB. A program of its own, in the environment of the lake's readers.
 
 It reads one JSON object from standard input: the lake's ``folder``, the ``columns`` of its table
-and ``steps``, each with its ``sql`` in Athena's dialect and its ``parameters``. It writes the rows
-of each step, as a list of JSON objects.
+and ``steps``, each with its ``sql`` in Athena's dialect and its ``parameters``. A step that names
+an instant, ``through``, sees no row that was stored later. It writes the rows of each step, as a
+list of JSON objects.
 """
 
 import json
@@ -28,7 +29,7 @@ def open_lake(folder: str, columns: dict[str, str]) -> duckdb.DuckDBPyConnection
     connection.execute("SET TimeZone = 'UTC'")
     declared = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
     connection.execute(
-        f"CREATE VIEW entries AS SELECT * FROM read_json("
+        f"CREATE VIEW all_rows AS SELECT * FROM read_json("
         f"'{folder}/entries/*/*.jsonl.gz', format = 'newline_delimited', "
         f"columns = {{{declared}}}, hive_partitioning = true, "
         f"hive_types = {{'entry_month': 'VARCHAR'}})"
@@ -36,8 +37,15 @@ def open_lake(folder: str, columns: dict[str, str]) -> duckdb.DuckDBPyConnection
     return connection
 
 
+def show(connection: duckdb.DuckDBPyConnection, through: str | None) -> None:
+    """Let ``entries`` hold what was stored through an instant; without one, all."""
+    past = f" WHERE exportedAt <= '{through}'" if through else ""
+    connection.execute(f"CREATE OR REPLACE VIEW entries AS SELECT * FROM all_rows{past}")
+
+
 def rows(connection: duckdb.DuckDBPyConnection, step: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of one step; none for a statement that gives no rows."""
+    show(connection, step.get("through"))
     result = connection.execute(translated(step["sql"]), step.get("parameters", []))
     # Athena folds names to lower case, and DuckDB does not.
     names = [column[0].lower() for column in result.description or ()]

@@ -208,14 +208,15 @@ def test_the_secret_is_created_without_a_value() -> None:
 
 def test_each_function_has_a_role_of_its_own_with_one_policy() -> None:
     roles = {properties(function)["Role"]["Fn::GetAtt"][0] for function in FUNCTIONS}
-    assert roles == {"PlannerRole", "WorkerRole"} == of_type("AWS::IAM::Role").keys() - SCHEDULER
+    assert roles == {"PlannerRole", "WorkerRole"} == of_type("AWS::IAM::Role").keys() - OTHERS
     assert all("ManagedPolicyArns" not in properties(role) for role in roles)
 
 
-SCHEDULER = {"SchedulerRole"}
+OTHERS = {"CurrentTableOptimizerRole", "CurrentTableRole", "SchedulerRole"}
+"""The roles of AWS's own services."""
 
 
-@pytest.mark.parametrize("role", ["PlannerRole", "SchedulerRole", "WorkerRole"])
+@pytest.mark.parametrize("role", ["PlannerRole", "WorkerRole", *sorted(OTHERS)])
 def test_permissions_name_their_action_and_their_resource(role: str) -> None:
     for action, resource in permissions(role):
         assert "*" not in action

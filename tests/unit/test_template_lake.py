@@ -1,5 +1,6 @@
 """The lake's tables and queries in the template are those of its contract and its files."""
 
+import json
 import re
 from typing import Any
 
@@ -19,6 +20,9 @@ ATHENA = {
     'STRUCT("categoryId" VARCHAR, "name" VARCHAR)': "struct<categoryid:string,name:string>",
     "VARCHAR[]": "array<string>",
 }
+
+
+PROJECTED = ("EntriesTable", "EntryLinesTable")
 
 
 def contract() -> list[dict[str, Any]]:
@@ -49,8 +53,7 @@ def test_the_contract_has_every_documented_member_and_the_page_every_column() ->
 
 
 def test_both_tables_project_every_month_that_may_hold_entries() -> None:
-    tables = [one["TableInput"] for one in of_type("AWS::Glue::Table")]
-    assert {table["Name"] for table in tables} == {"entries", "entry_lines"}
+    tables = [RESOURCES[name]["Properties"]["TableInput"] for name in PROJECTED]
     for table in tables:
         settings = table["Parameters"]
         assert settings["projection.entry_month.range"] == "1970-01,NOW"
@@ -82,3 +85,31 @@ def test_loaders_hear_of_objects_by_eventbridge() -> None:
     assert bucket["NotificationConfiguration"] == {
         "EventBridgeConfiguration": {"EventBridgeEnabled": True}
     }
+
+
+def test_a_table_of_the_current_state_is_kept_if_a_schedule_is_named() -> None:
+    names = [name for name, one in RESOURCES.items() if one.get("Condition") == "KeepsCurrentTable"]
+    kinds = sorted(RESOURCES[name]["Type"].removeprefix("AWS::") for name in names)
+    assert kinds == [
+        "Athena::NamedQuery",
+        "Glue::Table",
+        "Glue::TableOptimizer",
+        "Glue::TableOptimizer",
+        "IAM::Role",
+        "IAM::Role",
+        "Scheduler::Schedule",
+    ]
+    for name, one in RESOURCES.items():
+        if name not in names:
+            assert not [other for other in names if f"'{other}'" in str(one)], name
+
+
+def test_the_schedule_runs_the_merge_in_the_lakes_workgroup() -> None:
+    target = RESOURCES["CurrentTableMerge"]["Properties"]["Target"]
+    assert target["Arn"]["Fn::Sub"].endswith(":aws-sdk:athena:startQueryExecution")
+    sent = json.loads(target["Input"]["Fn::Sub"])
+    assert sent["WorkGroup"] == "${LakeWorkgroup}"
+    assert sent["QueryExecutionContext"] == {"Database": "${LakeDatabase}"}
+    assert len(sent["ClientRequestToken"].partition("<")[0]) >= 32  # what Athena wants
+    *_, statement = (QUERIES / "merge-current-table.sql").read_text().partition("MERGE")
+    assert sent["QueryString"].split() == f"MERGE{statement}".split()
