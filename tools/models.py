@@ -31,7 +31,7 @@ def write_models(folder: Path) -> None:
     """Write one module for each type into a folder."""
     generator = Path(sys.executable).with_name("datamodel-codegen")
     for module, event_type in TYPES.items():
-        files = ["--input", f"{event_type}.json", "--output", folder / f"{module}.py"]
+        files = ["--input", f"{event_type}.json", "--output", str(folder / f"{module}.py")]
         subprocess.run([generator, *files, *OPTIONS], cwd=SCHEMAS, check=True)  # noqa: S603 - made here
 
 
