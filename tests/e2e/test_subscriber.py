@@ -154,7 +154,7 @@ def test_the_table_ends_with_the_state_of_the_api(
         simulator.insert(last_month + timedelta(minutes=n))
     for _ in range(2):
         command(exporter, "sweep", **EVERYTHING)
-    command(exporter, "replay", **EVERYTHING)
+    command(exporter, "replay", subscribers="all", **EVERYTHING)
     await_state(read, expected())
 
     # All of it again, in another order: nothing changes.

@@ -17,7 +17,7 @@ from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.command import read_command
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.message import JobMessage, PageMessage
-from cpd_exporter.model.page import ConditionalWrite, Page, PageState
+from cpd_exporter.model.page import ConditionalWrite, Page, PageState, lake_key
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.window import Window
 from cpd_exporter.planner.limits import PlannerLimits
@@ -225,6 +225,8 @@ class Simulation:
     def _may_stay(self, page: Page) -> bool:
         if page.hole_since is None or not self.scenario.may_stay_holes:
             return False
+        if page.state is PageState.WRITING and lake_key(page) in self.lake.objects:
+            return False  # its next turn finds the rows that a dead worker stored
         return page.attempts > 6 or not self.scenario.poison
 
     def _pay(self, process: Process, call: PortCall) -> bool:
