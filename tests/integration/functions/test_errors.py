@@ -163,7 +163,7 @@ def test_a_malformed_command_is_answered_with_what_is_allowed(
 ) -> None:
     answer = stack.planner(event)
     assert answer["error"]["type"] == "MalformedInputError"
-    assert '{"command": "status"}' in answer["error"]["message"]
+    assert '{"command": "' in answer["error"]["message"]
     assert the_error(stack)["message"] == answer["error"]["message"]
     # Whoever sent it reads the answer: the export goes on, so nobody has to be called.
     assert "TickFailed" not in stack.metrics()

@@ -9,6 +9,7 @@ PHYSICAL_NAMES = {
     "AWS::Athena::NamedQuery": (),  # its name is one in the workgroup
     "AWS::Athena::WorkGroup": (),  # its name is that of the stack
     "AWS::CloudWatch::Alarm": ("AlarmName",),
+    "AWS::CloudWatch::Dashboard": ("DashboardName",),
     "AWS::DynamoDB::Table": ("TableName",),
     "AWS::Glue::Database": (),  # its name is that of the stack
     "AWS::Glue::Table": (),  # its name is one in the database

@@ -55,7 +55,7 @@ def test_as_a_process_of_its_own(stopped_by: signal.Signals) -> None:
         process.send_signal(stopped_by)
         assert process.wait(10) == 0
     end = START - timedelta(days=1)
-    profile = Profile(first=end - timedelta(days=10), end=end, entries=30, seed=5)
+    profile = Profile(first=end - timedelta(days=10), end=end, entries=30, seed=5, extras=0)
     assert exact(first)["results"] == [entry.value for entry in seeded(profile)]
     assert exact(first)["pagination"]["totalResults"] == 32
     assert (second.status_code, second.headers["retry-after"]) == (429, "1")
