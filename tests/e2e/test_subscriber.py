@@ -21,6 +21,7 @@ from simulator import Profile, Simulator, running, seeded
 from tests.e2e.conftest import MAX_IDLE_SECONDS
 from tests.e2e.test_export import receive
 from tests.e2e.test_sweeps import command
+from tests.support.pace import patience
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=60)
 EVERYTHING = {
@@ -122,7 +123,7 @@ def kept(exporter: DeployedStack, subscriber: dict[str, str]) -> dict[str, Any]:
 
 
 def await_state(read: Callable[[], dict[str, Any]], expected: dict[str, Any]) -> None:
-    deadline = time.monotonic() + MAX_APPLY_SECONDS
+    deadline = time.monotonic() + patience(MAX_APPLY_SECONDS)
     while read() != expected and time.monotonic() < deadline:
         time.sleep(1)
     assert read() == expected
@@ -182,7 +183,7 @@ def waiting(stack: DeployedStack, queue_url: str) -> int:
 
 
 def await_empty(stack: DeployedStack, queue_url: str) -> None:
-    deadline = time.monotonic() + MAX_APPLY_SECONDS
+    deadline = time.monotonic() + patience(MAX_APPLY_SECONDS)
     while waiting(stack, queue_url) and time.monotonic() < deadline:
         time.sleep(1)
     assert waiting(stack, queue_url) == 0

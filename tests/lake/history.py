@@ -1,4 +1,4 @@
-"""A real export with edits, deletions and back-dated entries, and what the API held at instants."""
+"""A real export with edits, moves, deletions and back-dated entries, and what the API held when."""
 
 import random
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ type Known = Mapping[str, Mapping[str, Any]]
 class History:
     """A lake in a folder. ``known`` is what the API held at each recorded instant.
 
-    Between two instants, entries were added, back-dated, edited, deleted and restored, and sweeps
-    found all of that.
+    Between two instants, entries were added, back-dated, edited, moved to other dates, deleted and
+    restored, and sweeps found all of that.
     """
 
     folder: Path
@@ -38,9 +38,9 @@ class History:
         return list(self.known.values())[-1]
 
 
-def written(folder: Path, *, moves: bool = False, extras: float = 0.0) -> History:
+def written(folder: Path) -> History:
     """Export and change a world, and write its lake into a folder."""
-    world = World(entries(ENTRIES, extras=extras), deletion_delay=timedelta(hours=1))
+    world = World(entries(ENTRIES, extras=0), deletion_delay=timedelta(hours=1))
     world.export()
     chance = random.Random(4)
     known = {_instant(world): _known(world)}
@@ -48,8 +48,7 @@ def written(folder: Path, *, moves: bool = False, extras: float = 0.0) -> Histor
     for turn in range(1, ROUNDS):
         world.now += DAY
         gone = _change(world, chance, turn, gone)
-        if moves:
-            _move(world, chance)
+        _move(world, chance)
         # Two sweeps must miss an entry before its deletion is published.
         for _ in range(2):
             swept(world)

@@ -95,7 +95,7 @@ def lines(history: History) -> list[dict[str, Any]]:
 
 
 def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: (row["logEntryId"], row["exportedAt"]))
+    return sorted(rows, key=lambda row: (row["logEntryId"], row["exportedAt"], row["change"]))
 
 
 @pytest.mark.parametrize("place", range(4), ids=READERS)
