@@ -9,7 +9,7 @@ from local.places import ROOT
 
 _STYLE = ROOT / "local/status_page.css"
 
-DOLLARS_A_MILLION_ENTRIES = 0.13
+DOLLARS_A_MILLION_ENTRIES = 0.11
 DOLLARS_AN_IDLE_MONTH = 2.58
 """List prices, as docs/cost.md counts them."""
 
