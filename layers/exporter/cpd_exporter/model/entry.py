@@ -191,11 +191,15 @@ def _decoded(source: bytes) -> tuple[bytes, Any]:
 def _one_line(text: bytes, content: Any) -> bytes:
     """A record's JSON on one line. Of two members of one name, it keeps the last.
 
-    Most records are spelt as they would be written anew: without blanks and repeated names.
+    Most records are spelt, but for blanks, as they would be written anew. No name is repeated then,
+    which is dear to find out otherwise.
     """
-    if text == exact_json.plain(content):
-        return exact_json.safe(text)
-    return exact_json.dump(content) if exact_json.repeats_a_name(text) else exact_json.compact(text)
+    anew = exact_json.plain(content)
+    if text != anew:
+        text = exact_json.compact(text)
+        if text != anew and exact_json.repeats_a_name(text):
+            text = anew
+    return exact_json.safe(text)
 
 
 def _date(entry: DocumentedEntry) -> datetime:
