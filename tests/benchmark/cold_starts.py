@@ -22,6 +22,7 @@ SETTINGS = {
     "CPD_TIMELINE_TABLE": "timeline",
     "CPD_QUEUE_URL": "https://sqs.eu-west-2.amazonaws.com/123456789012/work",
     "CPD_WORKER_TIMEOUT_SECONDS": "300",
+    "CPD_WORKER_CONCURRENCY": "4",
     "CPD_FIRST_DATE": "2000-01-01",
     "CPD_SETTLE_SECONDS": "120",
     "CPD_LAKE_BUCKET": "lake",

@@ -1,7 +1,7 @@
 """Values and pure functions: no clock, no randomness, no input or output.
 
 window          a half-open interval of entry dates
-page            a window that fits in one response, and the work on it; sweeps
+page            a window and the work on it; sweeps
 row_places      where the rows of an overflowing window lie in time
 watermark       how far the export is, and the planner's last tick
 job             work that takes more than one tick, of an operator or of the planner

@@ -1,4 +1,4 @@
-"""Pages: windows that fit in one API response, with the work on them. Sweeps are pages too."""
+"""Pages: windows of entry dates, with the work on them. Sweeps are pages too."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,7 +51,9 @@ class MissingEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A window that fits in one API response, and the work of exporting it.
+    """A window of entry dates, and the work of exporting it.
+
+    It is split into pages that fit in one API response each, where it does not itself.
 
     A sweep is a page in the making. It will replace the done pages that it covers. Until then they
     stay done, and their ``reserved_by`` holds its name.
