@@ -4,11 +4,9 @@ Arguments: ``worker`` and numbers of entries, or ``planner`` and a number of day
 """
 
 import json
-import resource
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import aws_lambda_powertools  # noqa: F401  # what a function has loaded counts too
 import boto3
@@ -23,6 +21,7 @@ from cpd_exporter.model.window import Window
 from tests.benchmark.even_api import EvenApi
 from tests.benchmark.ticks import END, FIVE_MINUTES, long_world
 from tests.support.fakes import FakeLake, FakeTimeline
+from tests.support.memory import peak
 from tests.support.world import TENANT, World
 
 ENTRIES_PER_PAGE = 800
@@ -37,15 +36,6 @@ class Drain(FakeLake):
 
     def publish(self, events: Sequence[Event]) -> dict[str, str]:
         return {}
-
-
-def peak() -> float:
-    """MiB. The kernel's own figure of a process leaves out what its parent took before."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        [line] = [one for one in status.read_text().splitlines() if one.startswith("VmHWM")]
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def make_clients() -> float:

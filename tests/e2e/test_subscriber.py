@@ -29,7 +29,7 @@ EVERYTHING = {
     "to": f"{datetime.now(UTC):%Y-%m-%dT00:00:00Z}",
 }
 ENTRIES = 200
-MAX_APPLY_SECONDS = 240
+MAX_APPLY_SECONDS = 60
 
 
 @pytest.fixture(scope="module")

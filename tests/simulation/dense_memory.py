@@ -4,7 +4,6 @@
 """
 
 import json
-import resource
 import sys
 import time
 from datetime import timedelta
@@ -20,6 +19,7 @@ from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.model.window import Window
 from tests.simulation.dense_stage import DENSE, Stage
 from tests.support.fakes import FakeLake
+from tests.support.memory import peak
 
 LIVES = 60
 TICK = timedelta(minutes=5)
@@ -73,10 +73,6 @@ def _work_off(stage: Stage, kind: WorkKind) -> Page:
     assert done.state is PageState.DONE
     assert done.reserved_by is None
     return done
-
-
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main(count: int) -> None:

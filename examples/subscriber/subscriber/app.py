@@ -56,9 +56,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     return process_partial_response(event, apply_message, processor, context)
 
 
-def apply_message(message: SQSRecord) -> None:
+def apply_message(record: SQSRecord) -> None:
     """Apply the event in a message. Numbers keep every digit on the way."""
-    body = simplejson.loads(message.body, use_decimal=True)
+    # Powertools passes the message under the name `record`.
+    body = simplejson.loads(record.body, use_decimal=True)
     if body["type"] not in TYPES:
         logger.info("a type that this consumer does not know", type=body["type"])
         return
