@@ -138,8 +138,7 @@ class RowWriter:
 
     def line(self, text: bytes, change: Change, fingerprint: str) -> bytes:
         """The line of any version of an entry."""
-        # The API may spell a name with escapes.
-        if b"\\u00" in text or any(name in text for name in _OWN_NAMES):
+        if _SHADOWED.decode(text) != _NONE_SHADOWED:
             text = _without_own_names(text)
         return b"%b%b%b%b" % (text[:-1], _CHANGES[change], fingerprint.encode(), self._tail)
 
@@ -182,7 +181,10 @@ class _Own(msgspec.Struct, rename="camel", gc=False):
 
 _OWN = msgspec.json.Decoder(_Own)
 _OWN_MEMBERS = tuple(name for name in _Own.__struct_encode_fields__ if name != "logEntryId")
-_OWN_NAMES = tuple(b'"%b":' % name.encode() for name in _OWN_MEMBERS)
+# An entry's members of these names, however the API spells the names. Nothing else is decoded.
+_Shadowed = msgspec.defstruct("_Shadowed", [(name, msgspec.Raw, b"") for name in _OWN_MEMBERS])
+_SHADOWED = msgspec.json.Decoder(_Shadowed)
+_NONE_SHADOWED = _Shadowed()
 _FIRST_OWN = b',"change":'
 _NONE: frozenset[str] = frozenset()
 
@@ -191,7 +193,7 @@ def _without_own_names(text: bytes) -> bytes:
     """An entry's JSON with those of its members in ``shadowed`` that a row names its own so."""
     members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     shadowed = {name: members.pop(name) for name in _OWN_MEMBERS if name in members}
-    return exact_json.dump(members | {"shadowed": shadowed}) if shadowed else text
+    return exact_json.dump(members | {"shadowed": shadowed})
 
 
 def _decoded(line: bytes) -> Row:
