@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from json import dumps
+from random import Random
 from typing import Any
 
 import pytest
 import simplejson
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cpd_exporter.errors import MalformedResponseError
 from cpd_exporter.model import exact_json as json_text
@@ -275,6 +279,37 @@ def test_however_a_name_of_the_rows_own_is_spelt_its_row_comes_back(spelling: st
     assert content_of(row) == content_of(read) == json_text.load(source)
     assert fingerprint(row.text) == row.fingerprint == read.fingerprint
     assert row.fingerprint_exclude == frozenset()
+
+
+NASTY = st.text(st.sampled_from('":,{}[]\\/ aé\x85\u2028\uffff👍\n'), max_size=12)
+CHANGES = st.dictionaries(
+    st.sampled_from([*FIELDS, "new", "a b", '":']), NASTY | st.none() | st.integers(), max_size=2
+)
+
+
+@given(NASTY, NASTY, CHANGES, st.randoms(), st.booleans(), st.sampled_from([None, 1]))
+def test_an_entry_of_documented_members_alone_is_read_as_any_other(
+    name: str,
+    description: str,
+    changes: dict[str, Any],
+    shuffled: Random,
+    is_ascii: bool,
+    indent: int | None,
+) -> None:
+    members = content(description=description, activity={"type": "article", "name": name})
+    pairs = [*members.items(), *changes.items()]
+    shuffled.shuffle(pairs)
+    # One of two members of one name may come last, or first.
+    spelt = [
+        f"{dumps(key)}: {simplejson.dumps(value, ensure_ascii=is_ascii, indent=indent)}"
+        for key, value in pairs
+    ]
+    source = "{" + ", ".join(spelt) + "}"
+    # What ignores a member has to look at them all, here in vain.
+    as_any = read_entry(source.encode(), frozenset({"absent"}))
+    assert read_entry(source.encode()) == as_any
+    in_a_listing, _ = read_listing(listing(source, text())).records
+    assert in_a_listing == as_any
 
 
 def test_a_coincidence_of_lengths_hides_no_repeated_name() -> None:

@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 
 class Activity(BaseModel):
-    type: Annotated[str, Field(description="An open list, such as file, article or video.")]
     name: str
+    type: Annotated[str, Field(description="An open list, such as file, article or video.")]
 
 
 class Category(BaseModel):
@@ -27,6 +27,28 @@ class Category(BaseModel):
 
 
 class Entry(BaseModel):
+    activity: Activity
+    category: Category
+    description: Annotated[
+        str | None,
+        Field(description="The user's own reflection: personal data. Null if there is none."),
+    ]
+    duration_minutes: Annotated[int, Field(alias="durationMinutes", description="Minutes logged.")]
+    entry_date: Annotated[
+        str,
+        Field(
+            alias="entryDate",
+            description="When it was logged: RFC 3339, as the API gives it.",
+            pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+        ),
+    ]
+    is_verified: Annotated[
+        bool,
+        Field(
+            alias="isVerified",
+            description="False if the user submitted it; true if it comes from verified activity.",
+        ),
+    ]
     log_entry_id: Annotated[
         str,
         Field(
@@ -40,28 +62,6 @@ class Entry(BaseModel):
             description="Who logged it, or for whom it was logged.",
             max_length=256,
             min_length=1,
-        ),
-    ]
-    activity: Activity
-    category: Category
-    entry_date: Annotated[
-        str,
-        Field(
-            alias="entryDate",
-            description="When it was logged: RFC 3339, as the API gives it.",
-            pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
-        ),
-    ]
-    duration_minutes: Annotated[int, Field(alias="durationMinutes", description="Minutes logged.")]
-    description: Annotated[
-        str | None,
-        Field(description="The user's own reflection: personal data. Null if there is none."),
-    ]
-    is_verified: Annotated[
-        bool,
-        Field(
-            alias="isVerified",
-            description="False if the user submitted it; true if it comes from verified activity.",
         ),
     ]
 

@@ -3,9 +3,10 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+
+import msgspec
 
 from cpd_exporter.model import exact_json
 from cpd_exporter.model.row import Change, Row
@@ -36,8 +37,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One notification. Subscribers receive ``body`` and filter by ``attributes``.
 
     A ping is of no entry: its ``entry_id`` is empty.
@@ -158,6 +158,7 @@ def _attributes(row: Row) -> dict[str, str]:
     return {name: value for name, value in named if is_attribute(value)}
 
 
+@lru_cache(maxsize=1024)  # types and categories are few
 def is_attribute(value: str) -> bool:
     """Whether SNS takes the value in a message attribute."""
     return _ATTRIBUTE.fullmatch(value) is not None

@@ -1,7 +1,7 @@
 """JSON with exact numbers: read to the last digit, written as UTF-8 that fits on one line.
 
-The API's own text is kept wherever possible: ``compact`` takes away nothing but blanks between
-tokens, and escapes the few characters that break a line or that a queue refuses.
+The API's own text is kept wherever possible: nothing goes but blanks between tokens, and the few
+characters that break a line or that a queue refuses are escaped.
 """
 
 import json
@@ -17,7 +17,10 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _CANONICAL = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 # U+0085, U+2028 and U+2029 end a line to some readers. SNS and SQS refuse U+FFFE and U+FFFF.
-_UNSAFE = re.compile(rb"\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbf[\xbe\xbf]")
+_UNSAFE = [
+    (character.encode(), f"\\u{ord(character):04x}".encode())
+    for character in "\x85\u2028\u2029\ufffe\uffff"
+]
 
 # An escaped half of a surrogate pair, a whole pair, or any other escape.
 _ESCAPE = re.compile(
@@ -53,20 +56,28 @@ def canonical(value: Any) -> bytes:
     return _CANONICAL.encode(value)
 
 
-def compact(text: bytes) -> bytes:
-    """The same JSON on one line: no blank between tokens, and every digit as it was."""
-    return safe(msgspec.json.format(text, indent=-1))
+def without_blanks(text: bytes) -> bytes:
+    """The same JSON with no blank between tokens, and every digit as it was.
+
+    Text that is no JSON comes back as it is: the same object.
+    """
+    try:
+        return msgspec.json.format(text, indent=-1)
+    except (ValueError, RecursionError):
+        return text
 
 
 def safe(text: bytes) -> bytes:
     """JSON text with escapes for what breaks a line, or what a queue refuses."""
-    # Each look costs a fraction of the next: single bytes, single characters, the pattern.
-    if b"\xc2" in text or b"\xe2" in text or b"\xef" in text:
-        whole = text.decode()
-        breaks_a_line = "\x85" in whole or "\u2028" in whole or "\u2029" in whole
-        if breaks_a_line or "\ufffe" in whole or "\uffff" in whole:
-            return _UNSAFE.sub(_escaped, text)
+    if not text.isascii():
+        for characters, escape in _UNSAFE:
+            text = text.replace(characters, escape)
     return text
+
+
+def on_one_line(text: bytes) -> bytes:
+    """JSON text ``without_blanks`` and ``safe``. It suits a line of a file, and a queue."""
+    return safe(without_blanks(text))
 
 
 def whole_characters(text: bytes) -> bytes:
@@ -119,10 +130,6 @@ def elements(body: bytes, member: str) -> tuple[dict[str, Any], list[bytes]]:
         raise ValueError("nested too deeply") from error
     except ValueError:
         return _lenient_elements(body, member)
-
-
-def _escaped(found: re.Match[bytes]) -> bytes:
-    return f"\\u{ord(found[0].decode()):04x}".encode()
 
 
 # ── a listing that one element makes no JSON ─────────────────────────────────────────────────────

@@ -199,7 +199,8 @@ def _without_own_names(text: bytes) -> bytes:
 def _decoded(line: bytes) -> Row:
     own = _OWN.decode(line)
     if _FIRST_OWN not in line:
-        line = exact_json.compact(line)  # somebody wrote it anew, with blanks
+        # Somebody wrote it anew, with blanks.
+        line = exact_json.on_one_line(line)
     # Nothing behind the last such name has it as a name again.
     text = line[: line.rindex(_FIRST_OWN)] + b"}"
     if own.shadowed:

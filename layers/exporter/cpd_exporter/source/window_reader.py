@@ -125,8 +125,10 @@ def _read_response(api: EntriesApi, asked: Window) -> Overflow | Collection[Reco
         records = _by_identity(listing.records)
         if records is None:
             continue
+        if listing.total <= len(records):
+            return records.values()
         versions = {identity: _version(record) for identity, record in records.items()}
-        if listing.total <= len(records) or versions == agreed:
+        if versions == agreed:
             return records.values()
         # Fewer rows than the total are believed only twice, and only without a second page. That
         # page has the size of this answer: an API that caps its pages may not skip by the cap. A
@@ -149,7 +151,8 @@ def _by_identity(records: Iterable[Record]) -> dict[str, Record] | None:
     """The records without repetitions; ``None`` if one ID came in two versions."""
     distinct: dict[str, Record] = {}
     for record in records:
-        if _version(distinct.setdefault(identity(record), record)) != _version(record):
+        first = distinct.setdefault(identity(record), record)
+        if first is not record and _version(first) != _version(record):
             return None
     return distinct
 

@@ -1,10 +1,10 @@
 """The topic in SNS: batches, refusals, lost answers."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
+from msgspec.structs import replace
 
 from cpd_exporter.adapters.aws.topic import MAX_MESSAGE_BYTES, SnsTopic, batches, size
 from cpd_exporter.errors import ConfigurationError, TransientError

@@ -1,57 +1,54 @@
-"""The body of SNS's calls, encoded once and quickly.
+"""The form of ``PublishBatch``, written at once.
 
-botocore encodes the form of a query-protocol call with ``urllib``, once to sign it and again to
-send it. That takes more than half of the time of publishing.
+botocore walks its model for each of some 150 values of a batch, then encodes the form with urllib,
+to sign it and again to send it: more than half of the time of publishing. Two of its events lead
+the entries past that.
 """
 
-import re
-import string
-from functools import lru_cache
-from typing import Any
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-_UNRESERVED = frozenset(string.ascii_letters + string.digits + "_.-~")
-# First %, which each replacement holds; last the blank, since a + is replaced too.
-_REPLACEMENTS = [
-    ("%", "%25"),
-    *(
-        (character, quote_plus(character))
-        for character in map(chr, range(33, 127))
-        if character not in _UNRESERVED and character != "%"
-    ),
-    (" ", "+"),
-]
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+    from types_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef
+
+_ENTRIES = "PublishBatchRequestEntries"
 
 
-def encode_once(params: dict[str, Any], **_: Any) -> None:
-    """Turn the form of a request into its bytes: a handler of ``before-call``."""
-    form = params.get("body")
-    if isinstance(form, dict):
-        params["body"] = encoded(form)
+def write_at_once(client: "SNSClient") -> None:
+    """Let the client's ``publish_batch`` write its form here.
+
+    It knows digits as IDs, and attributes of texts: the exporter sends nothing else.
+    """
+    # The stubs do not know that a handler of this event may return other parameters.
+    client.meta.events.register("provide-client-params.sns.PublishBatch", _take_entries)  # type: ignore[arg-type]
+    client.meta.events.register("before-call.sns.PublishBatch", _write_form)
 
 
-def encoded(form: dict[str, str]) -> bytes:
-    """What ``urllib.parse.urlencode`` gives, for names of unreserved characters."""
-    return "&".join([f"{name}={_quoted(value)}" for name, value in form.items()]).encode("ascii")
+def _take_entries(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
+    context[_ENTRIES] = params[_ENTRIES]
+    return params | {_ENTRIES: []}
 
 
-def _quoted(value: str) -> str:
-    return _quoted_short(value) if len(value) < _SHORT else _quoted_anew(value)
+def _write_form(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    form = params["body"]
+    del form[_ENTRIES]
+    fields = [f"{name}={_encoded(value)}" for name, value in form.items()]
+    params["body"] = "&".join([*fields, *_fields(context.pop(_ENTRIES))]).encode("ascii")
 
 
-_SHORT = 100
-"""Values that short are names, types and attributes: the same come again and again."""
+def _fields(entries: "Sequence[PublishBatchRequestEntryTypeDef]") -> Iterator[str]:
+    for place, entry in enumerate(entries, start=1):
+        name = f"{_ENTRIES}.member.{place}"
+        yield f"{name}.Id={entry['Id']}"
+        yield f"{name}.Message={_encoded(entry['Message'])}"
+        for number, (attribute, given) in enumerate(entry["MessageAttributes"].items(), start=1):
+            item = f"{name}.MessageAttributes.entry.{number}"
+            yield f"{item}.Name={_encoded(attribute)}"
+            yield f"{item}.Value.DataType={given['DataType']}"
+            yield f"{item}.Value.StringValue={_encoded(given['StringValue'])}"
 
 
-def _quoted_anew(value: str) -> str:
-    if _CONTROL.search(value):
-        return quote_plus(value)
-    # A chain of replacements takes a third of the time of urllib's look at each character.
-    for character, replacement in _REPLACEMENTS:
-        value = value.replace(character, replacement)
-    return value if value.isascii() else _NOT_ASCII.sub(lambda found: quote(found[0]), value)
-
-
-_quoted_short = lru_cache(maxsize=1024)(_quoted_anew)
+def _encoded(value: str) -> str:
+    # To encode every byte takes a tenth of the time of leaving out those that need it not.
+    return f"%{value.encode().hex('%')}" if value else ""
