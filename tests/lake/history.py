@@ -14,7 +14,7 @@ from tests.support.sweeps import swept
 from tests.support.world import ORIGIN, World, entries
 
 ENTRIES = 400
-ROUNDS = 5
+ROUNDS = 6
 DAY = timedelta(days=1)
 
 type Known = Mapping[str, Mapping[str, Any]]
