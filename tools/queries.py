@@ -18,7 +18,8 @@ CONDITION = "    Condition: KeepsCurrentTable\n"
 SCHEDULE = f"""
   CurrentTableMerge:
     Type: AWS::Scheduler::Schedule
-{CONDITION}    Properties:
+{CONDITION}    DependsOn: CurrentEntriesTable
+    Properties:
       Description: Brings the Iceberg table of the current state up to date.
       ScheduleExpression: !Ref CurrentTableSchedule
       State: !Ref ScheduleState
@@ -26,10 +27,13 @@ SCHEDULE = f"""
       Target:
         Arn: !Sub arn:${{AWS::Partition}}:scheduler:::aws-sdk:athena:startQueryExecution
         RoleArn: !GetAtt CurrentTableRole.Arn
+        RetryPolicy: {{ MaximumEventAgeInSeconds: 900, MaximumRetryAttempts: 3 }}
+        # The token has the time, so that a repeated start is no second merge beside the first.
         Input: !Sub >-
-          {{"WorkGroup": "${{LakeWorkgroup}}",
+          {{"WorkGroup": "${{CurrentTableWorkgroup}}",
           "QueryExecutionContext": {{"Database": "${{LakeDatabase}}"}},
-          "ClientRequestToken": "cpd-exporter-merge-current-table-<aws.scheduler.execution-id>",
+          "ClientRequestToken":
+          "cpd-exporter-merge-${{AWS::StackName}}-<aws.scheduler.scheduled-time>",
           "QueryString": "
 """
 

@@ -11,7 +11,7 @@ USING (
   FROM (
     SELECT
       *,
-      row_number() OVER (PARTITION BY logentryid ORDER BY exportedat DESC, fingerprint) AS place
+      row_number() OVER (PARTITION BY logentryid ORDER BY exportedat DESC, fingerprint, change) AS place
     FROM entries
   )
   WHERE place = 1

@@ -11,7 +11,7 @@ SELECT
 FROM (
   SELECT
     *,
-    row_number() OVER (PARTITION BY logentryid ORDER BY exportedat DESC, fingerprint) AS place
+    row_number() OVER (PARTITION BY logentryid ORDER BY exportedat DESC, fingerprint, change) AS place
   FROM entries
 )
 WHERE place = 1 AND change <> 'deleted'

@@ -31,7 +31,7 @@ def months(known: Known) -> list[str]:
 def test_the_history_has_all_sorts_of_changes(history: History) -> None:
     (rows,) = run(history.folder, ("SELECT change, count(*) AS n FROM entries GROUP BY 1", ()))
     assert {row["change"] for row in rows if row["n"] > 20} == {"created", "updated", "deleted"}
-    assert len(history.known) == 5
+    assert len(history.known) == 6
     assert len({len(known) for known in history.known.values()}) > 3
 
 

@@ -120,3 +120,22 @@ def test_readers_give_the_state_of_the_api_at_each_instant(
         assert {
             entry_id: {name: row[name] for name in DOCUMENTED} for entry_id, row in found.items()
         } == known
+
+
+@pytest.mark.parametrize("place", range(4), ids=READERS)
+def test_of_rows_stored_at_one_instant_all_readers_take_the_same(
+    history: History, tmp_path: Path, place: int
+) -> None:
+    row = lines(history)[0] | {"exportedAt": "2026-03-01T00:00:00.000Z"}
+    tied = [
+        *(row | {"logEntryId": "a", "fingerprint": mark} for mark in "bac"),
+        *(row | {"logEntryId": "b", "change": change} for change in ("updated", "created")),
+        *(row | {"logEntryId": "c", "change": change} for change in ("updated", "deleted")),
+    ]
+    path = tmp_path / "tied/entries/entry_month=2026-03/one.jsonl.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in tied).encode()))
+    here = History(tmp_path / "tied", {}, "")
+    [[_, state]] = read(place, here, tmp_path, LATEST)
+    found = {(one["logEntryId"], one["fingerprint"], one["change"]) for one in state["rows"]}
+    assert found == {("a", "a", row["change"]), ("b", row["fingerprint"], "created")}

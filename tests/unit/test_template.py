@@ -212,7 +212,7 @@ def test_each_function_has_a_role_of_its_own_with_one_policy() -> None:
     assert all("ManagedPolicyArns" not in properties(role) for role in roles)
 
 
-OTHERS = {"CurrentTableOptimizerRole", "CurrentTableRole", "SchedulerRole"}
+OTHERS = {"CurrentTableRole", "SchedulerRole"}
 """The roles of AWS's own services."""
 
 

@@ -1,4 +1,4 @@
-"""The deploying person's policy grants what CloudFormation's own schemas ask for, and fits IAM."""
+"""The deploying person's policies grant what CloudFormation's own schemas ask for, and fit IAM."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +12,20 @@ import pytest
 from local.places import ROOT, TOOLS
 from tests.support.sam import transformed
 
-POLICY = json.loads((ROOT / "docs/deploy-policy.json").read_text())
+POLICIES = [
+    json.loads((ROOT / f"docs/{name}.json").read_text())
+    for name in ("deploy-policy", "deploy-policy-data")
+]
+STATEMENTS = [statement for policy in POLICIES for statement in policy["Statement"]]
 MAX_MANAGED_POLICY = 6144
-"""IAM's quota, without blanks."""
+"""IAM's quota, without blanks, of what has the names filled in."""
+
+LONG_NAMES = {
+    "STACK": "cpd-exporter-of-a-tenant-with-a-long-name",
+    "REGION": "ap-southeast-2",
+    "ACCOUNT": "123456789012",
+    "DATABASE": "cpd_exporter_of_a_tenant_with_a_long_name",
+}
 
 UNUSED = {
     "networks, file systems and signing of code": (
@@ -109,7 +120,7 @@ def is_unused(action: str) -> bool:
 
 
 def granted() -> Iterator[str]:
-    for statement in POLICY["Statement"]:
+    for statement in STATEMENTS:
         assert statement["Effect"] == "Allow"
         yield from statement["Action"]
 
@@ -124,17 +135,35 @@ def test_every_resource_of_the_template_can_be_deployed(kind: str) -> None:
         for action in asked_for(kind)
         if not any(fnmatchcase(action, pattern) for pattern in patterns)
     }
-    assert not refused, f"docs/deploy-policy.json lets nobody deploy a {kind}"
+    assert not refused, f"the policies in docs/ let nobody deploy a {kind}"
 
 
-def test_the_policy_fits_into_a_managed_policy() -> None:
-    assert len(json.dumps(POLICY, separators=(",", ":"))) <= MAX_MANAGED_POLICY
+@pytest.mark.parametrize("policy", POLICIES)
+def test_each_policy_fits_into_a_managed_policy(policy: dict[str, Any]) -> None:
+    text = json.dumps(policy, separators=(",", ":"))
+    for placeholder, name in LONG_NAMES.items():
+        text = text.replace(placeholder, name)
+    assert len(text) <= MAX_MANAGED_POLICY
+
+
+def test_the_first_metadata_of_the_current_table_can_be_written() -> None:
+    # Glue writes it with the rights of whoever deploys.
+    [writing] = [
+        statement for statement in STATEMENTS if "current-entries/" in str(statement["Resource"])
+    ]
+    assert set(writing["Action"]) == {"s3:GetObject", "s3:PutObject"}
+
+
+def test_a_database_can_be_removed_with_the_functions_that_it_may_hold() -> None:
+    [catalog] = [one for one in STATEMENTS if "glue:*Database" in one["Action"]]
+    kinds = {resource.split(":")[5].partition("/")[0] for resource in catalog["Resource"]}
+    assert kinds == {"catalog", "database", "table", "userDefinedFunction"}
 
 
 def test_what_reaches_every_resource_neither_reads_data_nor_grants_rights() -> None:
     everywhere = {
         action
-        for statement in POLICY["Statement"]
+        for statement in STATEMENTS
         if statement["Resource"] == "*"
         for action in statement["Action"]
     }
@@ -145,7 +174,7 @@ def test_what_reaches_every_resource_neither_reads_data_nor_grants_rights() -> N
 
 
 def test_roles_are_given_to_the_two_services_only() -> None:
-    [passing] = [one for one in POLICY["Statement"] if "iam:PassRole" in one["Action"]]
+    [passing] = [one for one in STATEMENTS if "iam:PassRole" in one["Action"]]
     assert passing["Action"] == ["iam:PassRole"]
     assert passing["Condition"]["StringEquals"]["iam:PassedToService"] == [
         "lambda.amazonaws.com",

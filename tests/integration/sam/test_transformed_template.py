@@ -13,7 +13,6 @@ PHYSICAL_NAMES = {
     "AWS::DynamoDB::Table": ("TableName",),
     "AWS::Glue::Database": (),  # its name is that of the stack
     "AWS::Glue::Table": (),  # its name is one in the database
-    "AWS::Glue::TableOptimizer": (),
     "AWS::IAM::Role": ("RoleName",),
     "AWS::Lambda::EventInvokeConfig": (),
     "AWS::Lambda::EventSourceMapping": (),
