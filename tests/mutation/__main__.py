@@ -3,9 +3,10 @@
     python -m tests.mutation [--seed N] [--count N]
 
 mutmut changes one expression of a function at a time. A sample of these mutants meets the tests
-that call the mutated function, the quickest first: unit tests, contracts, handlers, simulation.
-The result goes to ``tests/mutation/result.json``, which ``make prove`` quotes. There, each survivor
-has a reason, written by hand; the exit status is 1 if a reason is missing, or too few were killed.
+that call the mutated function, the quickest first: unit tests, contracts, handlers. Those that
+survive meet the simulation, which takes longer and calls everything. The result goes to
+``tests/mutation/result.json``, which ``make prove`` quotes. There, each survivor has a reason,
+written by hand; the exit status is 1 if a reason is missing, or too few were killed.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,23 @@ COUNT = 300
 LEAST_KILLED_PERCENT = 95
 
 COPIED = (
-    *("functions", "layers", "local", "simulator", "tests", "tools", "events", "docs"),
+    *("functions", "layers", "local", "simulator", "tests", "tools", "events", "docs", "lake"),
     *("requirements", "template.yaml", "samconfig.toml", "README.md", "CHANGELOG.md", "Makefile"),
     *("pyproject.toml", "CONTRIBUTING.md", "SECURITY.md"),
 )
 NOT_THE_CORE = ("adapters/*", "bootstrap.py", "settings.py")
-TESTS = ("tests/unit", "tests/contracts", "tests/integration/functions", "tests/simulation")
+QUICK_TESTS = (
+    *(f"tests/unit/{name}" for name in ("model", "planner", "source", "worker")),
+    *("tests/contracts", "tests/integration/functions"),
+)
 SLOW_TESTS = tuple(
     f"tests/simulation/test_{name}.py"
     # They make mutants or processes themselves, or measure.
     for name in ("mutants", "hash_seeds", "dense_memory")
 )
-ARGUMENTS = ("-p", "no:cacheprovider", *(f"--ignore={path}" for path in SLOW_TESTS))
+SIMULATION = ("tests/simulation", *(f"--ignore={path}" for path in SLOW_TESTS))
+ARGUMENTS = ("-p", "no:cacheprovider")
+MAX_SIMULATION_SECONDS = 900
 
 SURVIVED = 0
 NO_TESTS = 33
@@ -57,6 +64,12 @@ def main(arguments: Sequence[str]) -> int:
     _mutmut(*sample)
     verdicts = _verdicts()
     alive = [name for name in sample if verdicts[name] in {SURVIVED, NO_TESTS, None}]
+    _show(f"{len(alive)} of {len(sample)} go on to the simulation")
+    if _simulation_notices(""):
+        raise SystemExit("the simulation fails here without any mutant, so it can judge none")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        notices = pool.map(_simulation_notices, alive)
+        alive = [name for name, is_noticed in zip(alive, notices, strict=True) if not is_noticed]
     survivors = [
         {"mutant": name, "reason": reasons.get(name, ""), "change": _change(name)} for name in alive
     ]
@@ -88,7 +101,7 @@ def _stage() -> None:
         "do_not_mutate": excluded,
         "also_copy": ["src", *COPIED],
         "pytest_add_cli_args": list(ARGUMENTS),
-        "pytest_add_cli_args_test_selection": list(TESTS),
+        "pytest_add_cli_args_test_selection": list(QUICK_TESTS),
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     project.write_text("\n".join([text, "[tool.mutmut]", *lines, ""]))
@@ -101,6 +114,24 @@ def _mutmut(*names: str) -> None:
     )
     if done.returncode:
         raise SystemExit(f"mutmut failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+
+
+def _simulation_notices(name: str) -> bool:
+    """Whether the simulation fails with the mutant, or does not end."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *ARGUMENTS, *SIMULATION]
+    environment = _environment() | {"MUTANT_UNDER_TEST": name}
+    try:
+        done = subprocess.run(  # noqa: S603  # a fixed command
+            command,
+            cwd=MUTANTS,
+            env=environment,
+            capture_output=True,
+            timeout=MAX_SIMULATION_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode != 0
 
 
 def _verdicts() -> dict[str, int | None]:
