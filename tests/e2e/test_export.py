@@ -190,13 +190,18 @@ def test_a_message_that_cannot_be_understood_ends_in_the_dead_letter_queue(
     stack: DeployedStack, exported: Progress
 ) -> None:
     sqs, poison = stack.account.sqs, '{"kind": "page", "start": "yesterday"}'
-    sqs.send_message(QueueUrl=stack.outputs["WorkQueueUrl"], MessageBody=poison)
+    queue_url = stack.outputs["WorkQueueUrl"]
+    settings = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["VisibilityTimeout"])
+    # Ten workers fail one after the other, and nobody has to wait for the next.
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"VisibilityTimeout": "1"})
+    sqs.send_message(QueueUrl=queue_url, MessageBody=poison)
     deadline, dead = time.monotonic() + patience(90), list[str]()
     while not dead and time.monotonic() < deadline:
         answer = sqs.receive_message(
             QueueUrl=stack.outputs["WorkDeadLetterQueueUrl"], WaitTimeSeconds=2
         )
         dead = [message["Body"] for message in answer.get("Messages", [])]
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes=settings["Attributes"])
     assert dead == [poison]
 
 

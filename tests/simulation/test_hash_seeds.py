@@ -3,7 +3,6 @@
 import pytest
 
 from tests.simulation import hash_seeds
-from tests.simulation.mutants import IDENTITY
 from tests.simulation.mutants.mutant import Mutant, Patch
 from tests.simulation.mutants.verdicts import verdicts
 from tests.simulation.processes import Process
@@ -13,11 +12,6 @@ from tests.simulation.scenario import NOW
 @pytest.mark.parametrize("seed", hash_seeds.SEEDS)
 def test_the_core_holds_under_any_hash_seed(seed: int) -> None:
     assert hash_seeds.failures_under(seed, all_trials=False) == []
-
-
-def test_no_trial_kills_the_core_as_it_is() -> None:
-    [verdict] = verdicts([IDENTITY])
-    assert (verdict.evidence, verdict.mistakes) == ("", ())
 
 
 def test_an_error_of_the_simulation_s_own_is_no_verdict() -> None:

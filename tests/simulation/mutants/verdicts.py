@@ -4,7 +4,7 @@ import multiprocessing
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -34,17 +34,31 @@ class MutantVerdict:
         return bool(self.trial)
 
 
-def verdicts(mutants: Iterable[Mutant] = MUTANTS, *, processes: int = 2) -> Iterator[MutantVerdict]:
-    """The verdict on each mutant, in order."""
+def verdicts(
+    mutants: Iterable[Mutant] = MUTANTS,
+    *,
+    caught_in: Mapping[str, str] | None = None,
+    processes: int = 2,
+) -> Iterator[MutantVerdict]:
+    """The verdict on each mutant, in order.
+
+    A mutant is put first to the trial that ``caught_in`` has under its name: one that caught it
+    before most often does so again, and then no other has to run.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["boto3", "pydantic", "simplejson", "greenlet", "simulator"])
     with context.Pool(processes, maxtasksperchild=1) as pool:
         named = list(mutants)
-        for mutant, found in zip(named, pool.imap(try_mutant, named), strict=True):
+        tries = [(mutant, (caught_in or {}).get(mutant.name, "")) for mutant in named]
+        for mutant, found in zip(named, pool.imap(_try, tries), strict=True):
             yield MutantVerdict(mutant.name, *found)
 
 
-def try_mutant(mutant: Mutant) -> tuple[str, str, tuple[str, ...]]:
+def _try(mutant_and_trial: tuple[Mutant, str]) -> tuple[str, str, tuple[str, ...]]:
+    return try_mutant(*mutant_and_trial)
+
+
+def try_mutant(mutant: Mutant, first: str = "") -> tuple[str, str, tuple[str, ...]]:
     """Run the trials against a mutant until one of them catches it by a ``Violation``.
 
     Returns the members of a verdict but its first. Needs a process of its own: afterwards its
@@ -59,7 +73,8 @@ def try_mutant(mutant: Mutant) -> tuple[str, str, tuple[str, ...]]:
         from tests.simulation import invariants, trials  # the mutant's own
 
         suites = [trials.quick_trials(), trials.quick_sweeps()]
-        queue = chain(*(reversed(suites) if mutant.of_sweeps else suites))
+        known = [trials.read_trial(first)] if first else []
+        queue = chain(known, *(reversed(suites) if mutant.of_sweeps else suites))
         trial: trials.Trial | None = None
         while True:
             try:
