@@ -308,8 +308,9 @@ def test_an_entry_of_documented_members_alone_is_read_as_any_other(
     # What ignores a member has to look at them all, here in vain.
     as_any = read_entry(source.encode(), frozenset({"absent"}))
     assert read_entry(source.encode()) == as_any
-    in_a_listing, _ = read_listing(listing(source, text())).records
+    in_a_listing, neighbour = read_listing(listing(source, text())).records
     assert in_a_listing == as_any
+    assert neighbour == read_entry(text().encode())
 
 
 def test_a_coincidence_of_lengths_hides_no_repeated_name() -> None:
@@ -326,10 +327,11 @@ def test_a_coincidence_of_lengths_hides_no_repeated_name() -> None:
 def test_a_raw_control_character_spoils_only_its_record(control: str) -> None:
     bad = text()[:-1] + f', "x": "a{control}b"}}'
     one, spoilt, other = read_listing(listing(numbered(1), bad, numbered(2))).records
-    assert isinstance(one, Entry)
-    assert isinstance(other, Entry)
+    assert one == read_entry(numbered(1).encode())
+    assert other == read_entry(numbered(2).encode())
     assert isinstance(spoilt, FaultyEntry)
     assert spoilt.id == content()["logEntryId"]
+    assert spoilt.source == bad.encode()
 
 
 def test_a_faulty_id_that_no_utf_8_holds_is_unreadable() -> None:
