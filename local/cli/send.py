@@ -12,10 +12,11 @@ from local.stack.deploy import at_port
 
 def send(options: SendOptions) -> None:
     """Send a command to the planner of a stack that is up, and print its answer."""
-    answer = invoke(at_port(options.port), read_event(options.command))
-    print(json.dumps(answer, indent=2))
+    event = read_event(options.command)
+    answer = invoke(at_port(options.port), event)
     if error := answer.get("error"):
         raise UserError(error["message"])
+    print(json.dumps(answer, indent=2))
 
 
 def read_event(command: str) -> dict[str, Any]:
@@ -23,10 +24,16 @@ def read_event(command: str) -> dict[str, Any]:
     try:
         is_json = command.lstrip().startswith("{")
         event = json.loads(command if is_json else Path(command).read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"the command is neither a JSON object nor a file: {error}") from None
-    except ValueError as error:
-        raise UserError(f"the command is not JSON: {error}") from None
+    except OSError:
+        raise UserError(
+            f"the command is neither a JSON object nor a file: write it as {_example(command)}"
+        ) from None
+    except ValueError:
+        raise UserError(f"the command is not JSON: write it as {_example()}") from None
     if not isinstance(event, dict):
-        raise UserError("the command is not a JSON object: see events/")
+        raise UserError(f"the command is not a JSON object: write it as {_example()}")
     return event
+
+
+def _example(word: str = "") -> str:
+    return json.dumps({"command": word if word.isalpha() else "status"})

@@ -4,8 +4,6 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from local.errors import UserError
-
 FLAG = "--typed"
 
 
@@ -23,8 +21,8 @@ def _divide(text: str) -> list[str]:
         return shlex.split(text)
     try:
         _, length = json.JSONDecoder().raw_decode(text[start:])
-    except ValueError as error:
-        raise UserError(f"the command is not JSON: {error}") from None
+    except ValueError:
+        return [text]  # the command says what is wrong with it
     end = start + length
     # Quotes around the object are the shell's, which make has kept.
     head, tail = text[:start].rstrip("'\""), text[end:].lstrip("'\"")

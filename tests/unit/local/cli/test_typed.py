@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from local.cli.send import read_event
 from local.cli.typed import arguments
 from local.errors import UserError
 from local.places import ROOT
@@ -31,9 +32,12 @@ def test_other_arguments_are_left_alone() -> None:
     assert arguments(["send", STATUS, "--port", "1"]) == ["send", STATUS, "--port", "1"]
 
 
-def test_json_that_does_not_end_is_named() -> None:
-    with pytest.raises(UserError, match="the command is not JSON"):
-        arguments(["send", "--typed", '{"command": "status"'])
+@pytest.mark.parametrize("typed", ["status", "{command: status}", '{"command": "status"', "[1]"])
+def test_what_is_no_json_is_answered_by_what_was_meant(typed: str) -> None:
+    [_, command] = arguments(["send", "--typed", typed])
+    with pytest.raises(UserError) as refused:
+        read_event(command)
+    assert str(refused.value).endswith('write it as {"command": "status"}')
 
 
 def test_make_passes_json_on_as_it_is() -> None:
