@@ -17,9 +17,8 @@ _POLL_SECONDS = 0.3
 _IDLE_SECONDS = 4
 """A tick sends the pages that the workers' splits left; while workers are busy, it can wait."""
 
-_HOPELESS_AT_FIRST = frozenset({"MalformedResponseError", "PermanentError"})
-"""Errors that waiting does not mend, as long as the export has never read a page."""
-_MAX_FIRST_IDLE_SECONDS = 15
+_MAX_FIRST_IDLE_SECONDS = {"MalformedResponseError": 15, "PermanentError": 15, "TransientError": 45}
+"""Errors of a wrong address, as long as the export has never read a page, and how long to wait."""
 
 _HOPELESS = frozenset(
     {
@@ -128,12 +127,9 @@ def export_all(
         error = invoke(stack, {"command": "export"}).get("error")
         _demand_hope(error)
         progress = read_progress(stack)
-        is_first = (
-            error
-            and error["type"] in _HOPELESS_AT_FIRST
-            and not (progress and progress.exported_percent)
-        )
-        limit = min(max_idle_seconds, _MAX_FIRST_IDLE_SECONDS) if is_first else max_idle_seconds
+        limit = max_idle_seconds
+        if error and not (progress and progress.exported_percent):
+            limit = min(limit, _MAX_FIRST_IDLE_SECONDS.get(error["type"], limit))
         if target is None and not error and _had_caught_up(before, progress, since_tick):
             target = before.planned_through if before else None
         while True:

@@ -109,6 +109,11 @@ def test_entries_that_go_on_arriving_do_not_keep_it_from_ending() -> None:
     assert progress.exported_through == ORIGIN + 90 * DAY
 
 
+def test_an_address_where_nothing_answers_is_named_within_a_minute() -> None:
+    with pytest.raises(UserError, match=r"nothing happened for 45 s.*answered 503"):
+        export([OUTAGE], [{"tenants": [status(0 * DAY, 0 * DAY)["tenants"][0]]}])
+
+
 def test_an_outage_is_waited_out_and_is_no_plan_that_has_caught_up() -> None:
     looks = [
         status(0 * DAY, 30 * DAY),
