@@ -152,7 +152,7 @@ def encode(rows: Iterable[Row]) -> bytes:
     If an entry has a member with the name of one of the row's own, ``shadowed`` holds the entry's.
     """
     lines = (rows if isinstance(rows, StoredRows) else StoredRows.of(rows)).lines
-    return compress(b"".join(b"%b\n" % line for line in lines))
+    return compress(b"\n".join([*lines, b""]))
 
 
 def decode(stored: bytes) -> StoredRows:

@@ -16,7 +16,7 @@ _CURRENT, _UNION, _EARLIER = 1, 2, 4
 
 def encode_progress(reading: DenseReading, asked: Window) -> bytes:
     """The bytes of a reading of the window ``asked``."""
-    return compress(b"".join(b"%b\n" % line for line in _lines(reading, asked)))
+    return compress(b"\n".join([*_lines(reading, asked), b""]))
 
 
 def decode_progress(stored: bytes, asked: Window) -> DenseReading | None:
