@@ -4,7 +4,7 @@ SELECT
   entry_month,
   count(*) AS number_of_rows,
   count(DISTINCT logentryid) AS number_of_entries,
-  max(from_iso8601_timestamp(entrydate)) AS latest_entry,
+  max(entrydate) AS latest_entry,
   max(exportedat) AS last_stored_at
 FROM entries
 GROUP BY entry_month
