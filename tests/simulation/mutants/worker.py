@@ -48,8 +48,8 @@ WORKER_MUTANTS = (
         "the first one, say",
         (
             "source/window_reader.py",
-            "_version(distinct.setdefault(identity(record), record)) != _version(record):",
-            "not distinct.setdefault(identity(record), record):",
+            "first is not record and _version(first) != _version(record):",
+            "not first:",
         ),
     ),
     mutant(

@@ -125,10 +125,8 @@ def _read_response(api: EntriesApi, asked: Window) -> Overflow | Collection[Reco
         records = _by_identity(listing.records)
         if records is None:
             continue
-        if listing.total <= len(records):
-            return records.values()
         versions = {identity: _version(record) for identity, record in records.items()}
-        if versions == agreed:
+        if listing.total <= len(records) or versions == agreed:
             return records.values()
         # Fewer rows than the total are believed only twice, and only without a second page. That
         # page has the size of this answer: an API that caps its pages may not skip by the cap. A
