@@ -1,6 +1,7 @@
 """Entries: what is exported, what is set apart, and that one never harms another."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from json import dumps
 from random import Random
@@ -20,6 +21,7 @@ from cpd_exporter.model.entry import (
     fingerprint,
     read_entry,
     read_listing,
+    read_single_entry,
 )
 from tests.support.samples import content, content_of, entry, listing, numbered, row_for, text
 
@@ -311,6 +313,28 @@ def test_an_entry_of_documented_members_alone_is_read_as_any_other(
     in_a_listing, neighbour = read_listing(listing(source, text())).records
     assert in_a_listing == as_any
     assert neighbour == read_entry(text().encode())
+
+
+@pytest.mark.parametrize("more", ["", ', "extra" : 1'])
+@pytest.mark.parametrize("character", "\x85\u2028\u2029\ufffe\uffff")
+def test_no_escape_makes_json_of_what_is_none(character: str, more: str) -> None:
+    bad = text(description="@").replace("@", f"\\{character}")[:-1] + f"\n{more}}}"
+    read = read_entry(bad.encode())
+    assert isinstance(read, FaultyEntry)
+    assert read.source == bad.encode()
+    with pytest.raises(MalformedResponseError):
+        read_single_entry(bad.encode())
+    with pytest.raises(MalformedResponseError):
+        read_listing(listing(numbered(1), bad))
+
+
+@pytest.mark.parametrize("depth", [9_996, 9_998, 10_000])
+def test_a_single_entry_that_nests_ever_deeper_is_no_entry(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    source = (text()[:-1] + f', "x" :{nested}}}').encode()
+    # Where it is too deep to be seen as JSON at all, the response is none.
+    with suppress(MalformedResponseError):
+        assert isinstance(read_single_entry(source), FaultyEntry)
 
 
 def test_a_coincidence_of_lengths_hides_no_repeated_name() -> None:

@@ -106,7 +106,8 @@ def read_entry(
     source: bytes, fingerprint_exclude: frozenset[str] = frozenset()
 ) -> Entry | FaultyEntry:
     """Check one record. A faulty record keeps ``source``, its bytes in the response."""
-    return _read(exact_json.on_one_line(source), source, fingerprint_exclude)
+    text = exact_json.on_one_line(source)
+    return _read(text, source, fingerprint_exclude, is_json=text is not source)
 
 
 def read_listing(
@@ -122,8 +123,8 @@ def read_listing(
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
         # To write all records on one line at once costs a third of doing it one by one.
-        compact = exact_json.without_blanks(body)
-        others, records = exact_json.elements(exact_json.safe(compact), "results")
+        compact = exact_json.on_one_line(body)
+        others, records = exact_json.elements(compact, "results")
     except ValueError as error:
         raise MalformedResponseError(f"the API's listing is not the JSON it documents: {error}. "
                                      "Is the API URL right?") from None  # fmt: skip
@@ -134,11 +135,14 @@ def read_listing(
         raise MalformedResponseError(
             "the API's listing has no pagination with totalResults and perPage as numbers"
         )
-    read = [_read(text, text, fingerprint_exclude) for text in records]
-    if compact is body or any(isinstance(record, FaultyEntry) for record in read):
-        # What is no JSON has its blanks still; and a faulty record keeps its bytes as they came.
-        _, sources = exact_json.elements(body, "results")
-        read = [read_entry(source, fingerprint_exclude) for source in sources]
+    if compact is body:
+        read = [read_entry(source, fingerprint_exclude) for source in records]
+    else:
+        read = [_read(text, text, fingerprint_exclude) for text in records]
+        if any(isinstance(record, FaultyEntry) for record in read):
+            # A faulty record keeps its bytes as they came.
+            _, sources = exact_json.elements(body, "results")
+            read = [read_entry(source, fingerprint_exclude) for source in sources]
     return Listing(
         tuple(read),
         total=total,
@@ -167,18 +171,17 @@ def identity(record: Entry | FaultyEntry) -> str:
 
 _DOCUMENTED = msgspec.json.Decoder(DocumentedEntry)
 
-
 _DOCUMENTED_NAMES = 12
 """Members of a documented entry, with those of its activity and its category."""
 
 
-def _read(text: bytes, source: bytes, fingerprint_exclude: frozenset[str]) -> Entry | FaultyEntry:
-    """Check a record by its JSON on one line."""
-    entry = None if fingerprint_exclude else _read_documented(text)
-    if entry is not None:
-        return entry
+def _read(
+    text: bytes, source: bytes, fingerprint_exclude: frozenset[str], *, is_json: bool = True
+) -> Entry | FaultyEntry:
+    """Check a record by its JSON on one line, or by what is no JSON."""
+    entry = _read_documented(text) if is_json and not fingerprint_exclude else None
     try:
-        return _read_any(text, fingerprint_exclude)
+        return entry or _read_any(text, fingerprint_exclude)
     except ValueError as error:
         return _faulty(source, error)
 

@@ -13,7 +13,8 @@ from cpd_exporter.model.row import Change, Row
 from cpd_exporter.model.timestamps import format_timestamp
 
 # SNS allows these characters in a message attribute. An event leaves out any other value.
-_ATTRIBUTE = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]{1,256}")
+_ATTRIBUTE = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+MAX_ATTRIBUTE_CHARACTERS = 256
 
 NAMESPACE = "urn:cpd-exporter"
 """Begins ``source`` and ``dataschema``. A URL would name a host, and the project has none."""
@@ -158,7 +159,11 @@ def _attributes(row: Row) -> dict[str, str]:
     return {name: value for name, value in named if is_attribute(value)}
 
 
-@lru_cache(maxsize=1024)  # types and categories are few
 def is_attribute(value: str) -> bool:
     """Whether SNS takes the value in a message attribute."""
+    return len(value) <= MAX_ATTRIBUTE_CHARACTERS and _fits(value)
+
+
+@lru_cache(maxsize=1024)  # types and categories are few
+def _fits(value: str) -> bool:
     return _ATTRIBUTE.fullmatch(value) is not None

@@ -76,8 +76,12 @@ def safe(text: bytes) -> bytes:
 
 
 def on_one_line(text: bytes) -> bytes:
-    """JSON text ``without_blanks`` and ``safe``. It suits a line of a file, and a queue."""
-    return safe(without_blanks(text))
+    """JSON text ``without_blanks`` and ``safe``. It suits a line of a file, and a queue.
+
+    Text that is no JSON comes back as it is: the same object. An escape could make JSON of it.
+    """
+    compact = without_blanks(text)
+    return text if compact is text else safe(compact)
 
 
 def whole_characters(text: bytes) -> bytes:

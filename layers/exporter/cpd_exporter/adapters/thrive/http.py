@@ -147,15 +147,14 @@ class Http:
         return own if seconds == math.inf else httpx.Timeout(silence, connect=connect)
 
     def _body(self, name: str, response: httpx.Response, deadline: float) -> bytes:
-        chunks, size = list[bytes](), 0
+        body = bytearray()
         for chunk in response.iter_bytes():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
                 raise OversizedResponseError(f"{name} answered more than {MAX_BODY_BYTES} bytes")
             if self._monotonic() > deadline:
                 raise TransientError(f"{name} was still answering when its time was over")
-        return b"".join(chunks)
+        return bytes(body)
 
 
 def _http_date(text: str) -> datetime | None:
