@@ -10,7 +10,7 @@ PYTHON ?= $(shell IFS=:; for d in $$PATH; do for p in "$$d/python3" "$$d/python"
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo run send status change up check test ordeal prove mutate bench reference sbom lint validate contract \
-	release-contract format build lock clean tools \
+	release-contract format build lock clean tools lint-code lint-rest units \
 	build-ExporterLayer build-PlannerFunction build-WorkerFunction
 
 help: ## List the targets
@@ -37,7 +37,10 @@ change: tools ## Change entries in the simulator of the stack that is up: make c
 up: tools ## Bring the stack up on this machine until Ctrl-C: make up ARGS="--help"
 	@.venv/bin/python -m local up $(ARGS)
 
-check: lint ## Check code and unit tests, in under a minute: the inner loop
+check: tools ## Check code and unit tests, in under a minute: the inner loop
+	@$(MAKE) --no-print-directory --jobs 3 lint-code lint-rest units
+
+units: tools
 	.venv/bin/pytest $(PARALLEL) tests/unit $(wildcard tests/test_*.py)
 
 test: lint validate ## Run all checks and all tests; make test ARGS="-k …" passes arguments to pytest
@@ -64,11 +67,15 @@ sbom: tools ## Write sbom.json: the deployed packages, as CycloneDX
 	.tools/audit/bin/cyclonedx-py requirements --output-reproducible -o sbom.json \
 		layers/exporter/requirements.txt
 
-lint: tools ## Check format, style, types, imports, the template, the contract and known vulnerabilities
+lint: lint-code lint-rest ## Check style, types, imports, the template, the contract and known vulnerabilities
+
+lint-code: tools
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
+
+lint-rest: tools
 	.venv/bin/python -m tools.rules
 	.venv/bin/python -m tools.standards
 	.venv/bin/python -m tools.audit
