@@ -21,9 +21,9 @@ MAX_MESSAGE_BYTES = 262_144
 """The limit of a message and of a batch. Names, types and values of attributes count too."""
 
 _PARALLEL_CALLS = 2
-"""More threads take each other's CPU: four took about a tenth more of it. And more calls at once run
-into SNS's quota in bursts: at 300 messages a second, 16 take 1.33 times the least time to publish
-24 pages.
+"""More threads take each other's CPU: four took about a tenth more of it. More calls at once also
+run into SNS's quota in bursts: at 300 messages a second, 16 take 1.33 times the least time to
+publish 24 pages.
 """
 
 # SNS refuses the whole batch because of a message in it. The sender and the topic are all right.
