@@ -30,8 +30,8 @@ WORKER_MUTANTS = (
         "a short response is the whole, whatever the total",
         (
             "source/window_reader.py",
-            "        if listing.total <= len(records) or versions == agreed:\n",
-            "        if versions is not None:\n",
+            "        if listing.total <= len(records):\n",
+            "        if True:\n",
         ),
     ),
     mutant(
@@ -39,8 +39,8 @@ WORKER_MUTANTS = (
         "as many rows as the total",
         (
             "source/window_reader.py",
-            "        if listing.total <= len(records) or versions == agreed:\n",
-            "        if listing.total <= len(listing.records) or versions == agreed:\n",
+            "        if listing.total <= len(records):\n",
+            "        if listing.total <= len(listing.records):\n",
         ),
     ),
     mutant(
@@ -100,7 +100,7 @@ WORKER_MUTANTS = (
     mutant(
         "rows outside are none of our business",
         "they are filtered anyway",
-        ("source/response.py", "record.date not in believable:", "False:"),
+        ("source/response.py", "if date not in believable:", "if False:"),
     ),
     mutant(
         "a check by being listed anywhere",

@@ -11,6 +11,7 @@ import pytest
 import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cpd_exporter.errors import MalformedResponseError
 from cpd_exporter.model import exact_json as json_text
@@ -309,10 +310,23 @@ def test_an_entry_of_documented_members_alone_is_read_as_any_other(
     source = "{" + ", ".join(spelt) + "}"
     # What ignores a member has to look at them all, here in vain.
     as_any = read_entry(source.encode(), frozenset({"absent"}))
-    assert read_entry(source.encode()) == as_any
+    read = read_entry(source.encode())
+    assert isinstance(as_any, Entry) == isinstance(read, Entry)
+    if isinstance(read, Entry):
+        assert not (read.is_documented and changes.keys() - set(FIELDS))
+        read = replace(read, is_documented=False)
+    assert read == as_any
     in_a_listing, neighbour = read_listing(listing(source, text())).records
-    assert in_a_listing == as_any
+    assert in_a_listing == read_entry(source.encode())
     assert neighbour == read_entry(text().encode())
+
+
+@pytest.mark.parametrize("spelling", ["1e8", "1E+2", "0e0", "1.0"])
+def test_an_integer_is_spelt_in_digits(spelling: str) -> None:
+    """An exponent would be shorter than its digits, and hide another member by the difference."""
+    read = read_entry(text().replace(": 45", f": {spelling}").encode())
+    assert isinstance(read, FaultyEntry)
+    assert read.fault.startswith("durationMinutes: Expected `int`")
 
 
 @pytest.mark.parametrize("more", ["", ', "extra" : 1'])

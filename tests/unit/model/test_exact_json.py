@@ -118,17 +118,17 @@ def test_each_element_comes_with_its_own_text(
     listed = f"{blank},{blank}".join(sources)
     listing = f'{blank}"n"{blank}:{blank}1{blank},"r":{blank}[{blank}{listed}{blank}]{blank}'
     text = f"{blank}{{{listing}}}{blank}"
-    others, found = json_text.elements(text.encode(), "r")
-    assert others == {"n": 1}
+    found, beside = json_text.elements(text.encode(), "r", beside="n")
+    assert beside == 1
     assert found == [source.encode() for source in sources]
 
 
 @pytest.mark.parametrize("spoiler", [b'"\\ud83d"', b"NaN", b"1e99999999999999999999", b'"\xff"'])
 def test_texts_are_verbatim_beside_what_is_no_json(spoiler: bytes) -> None:
     text = '{ "é" : 1.50 ,\n "b":"\\u00e9" }'.encode()
-    others, found = json_text.elements(b'{"r": [ %b, %b ], "n" :1}' % (text, spoiler), "r")
-    assert found == [text, spoiler]
-    assert others == {"n": 1}
+    body = b'{"r": [ %b, %b ], "n" :1}' % (text, spoiler)
+    assert json_text.elements(body, "r", beside="n") == ([text, spoiler], 1)
+    assert json_text.elements(body, "r", beside="absent") == ([text, spoiler], None)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_texts_are_verbatim_beside_what_is_no_json(spoiler: bytes) -> None:
 )
 def test_what_is_no_object_with_a_list_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        json_text.elements(text.encode(), "r")
+        json_text.elements(text.encode(), "r", beside="n")
 
 
 def test_too_deep_a_nest_is_a_value_error() -> None:

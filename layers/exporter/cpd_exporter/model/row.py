@@ -129,6 +129,8 @@ class RowWriter:
 
     def write(self, entry: Entry, change: Change) -> bytes:
         """The line of an entry as the API lists it."""
+        if entry.is_documented:
+            return self._joined(entry.text, change, entry.fingerprint)
         return self.line(entry.text, change, entry.fingerprint)
 
     def delete(self, last: Row) -> bytes:
@@ -140,6 +142,9 @@ class RowWriter:
         """The line of any version of an entry."""
         if _SHADOWED.decode(text) != _NONE_SHADOWED:
             text = _without_own_names(text)
+        return self._joined(text, change, fingerprint)
+
+    def _joined(self, text: bytes, change: Change, fingerprint: str) -> bytes:
         return b"%b%b%b%b" % (text[:-1], _CHANGES[change], fingerprint.encode(), self._tail)
 
 

@@ -29,10 +29,11 @@ def query_window(
     """
     listing = api.query(asked, page=page, per_page=per_page)
     believable = (listing.span or asked).widened(SLACK)
-    for record in listing.records:
-        if record.date is not None and record.date not in believable:
+    dates = [record.date for record in listing.records if record.date is not None]
+    for date in (min(dates), max(dates)) if dates else ():
+        if date not in believable:
             raise FilterError(
-                f"asked for {asked}, the API answered an entry of {format_instant(record.date)}. "
+                f"asked for {asked}, the API answered an entry of {format_instant(date)}. "
                 "Its date filter does not work as assumed, so nothing of this answer is stored. "
                 "If it filters in another time zone, set FilterTimeZone to that zone"
             )

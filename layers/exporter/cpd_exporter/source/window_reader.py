@@ -7,6 +7,7 @@ the largest unit that is trusted; where a window holds more, the union of many r
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 
 from cpd_exporter.errors import InconsistentListingError
 from cpd_exporter.model.entry import Entry, FaultyEntry, identity
@@ -15,6 +16,8 @@ from cpd_exporter.ports import EntriesApi
 from cpd_exporter.source.dense_reader import Checkpoint, DenseReading, read_dense
 from cpd_exporter.source.reading_progress import decode_progress, encode_progress
 from cpd_exporter.source.response import MAX_PER_PAGE, SLACK, query_fitting, query_window
+
+_BY_DATE = attrgetter("date", "id")
 
 _MAX_READINGS = 3
 """Readings of one response whose rows contradict each other."""
@@ -107,7 +110,7 @@ def _reading(window: Window, records: Iterable[Record], *, is_blank: bool) -> Re
     belonging = [one for one in records if one.date is None or one.date in window]
     entries = (record for record in belonging if isinstance(record, Entry))
     faulty = tuple(record for record in belonging if isinstance(record, FaultyEntry))
-    return Reading(tuple(sorted(entries, key=lambda e: (e.date, e.id))), faulty, is_blank)
+    return Reading(tuple(sorted(entries, key=_BY_DATE)), faulty, is_blank)
 
 
 def _read_response(api: EntriesApi, asked: Window) -> Overflow | Collection[Record]:
@@ -125,8 +128,10 @@ def _read_response(api: EntriesApi, asked: Window) -> Overflow | Collection[Reco
         records = _by_identity(listing.records)
         if records is None:
             continue
+        if listing.total <= len(records):
+            return records.values()
         versions = {identity: _version(record) for identity, record in records.items()}
-        if listing.total <= len(records) or versions == agreed:
+        if versions == agreed:
             return records.values()
         # Fewer rows than the total are believed only twice, and only without a second page. That
         # page has the size of this answer: an API that caps its pages may not skip by the cap. A

@@ -1,5 +1,6 @@
 """The form of a call to SNS: what botocore itself would send."""
 
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpd_exporter.adapters.aws.form import write_at_once
 from cpd_exporter.adapters.aws.topic import topic_client
 
 ACCESS = {
@@ -60,3 +62,15 @@ def test_it_is_what_botocore_sends(messages: list[tuple[str, dict[str, str]]]) -
     ]
     ours, plain = (sent(client, entries) for client in CLIENTS)
     assert sorted(ours) == sorted(plain)
+
+
+def test_without_the_first_of_its_events_botocore_writes_the_form() -> None:
+    client = boto3.client("sns", **ACCESS)  # type: ignore[call-overload]
+
+    def register(event: str, handler: Any) -> None:
+        if event.startswith("before-call"):
+            client.meta.events.register(event, handler)
+
+    write_at_once(SimpleNamespace(meta=SimpleNamespace(events=SimpleNamespace(register=register))))  # type: ignore[arg-type]
+    entries = [{"Id": "0", "Message": "m", "MessageAttributes": {}}]
+    assert sorted(sent(client, entries)) == sorted(sent(CLIENTS[1], entries))

@@ -31,10 +31,13 @@ def _take_entries(params: dict[str, Any], context: dict[str, Any], **_: Any) -> 
 
 
 def _write_form(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    entries = context.pop(_ENTRIES, None)
+    if entries is None:
+        return  # botocore no longer asks the first handler, and has walked the entries itself
     form = params["body"]
     del form[_ENTRIES]
     fields = [f"{name}={_encoded(value)}" for name, value in form.items()]
-    params["body"] = "&".join([*fields, *_fields(context.pop(_ENTRIES))]).encode("ascii")
+    params["body"] = "&".join([*fields, *_fields(entries)]).encode("ascii")
 
 
 def _fields(entries: "Sequence[PublishBatchRequestEntryTypeDef]") -> Iterator[str]:
