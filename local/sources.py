@@ -157,7 +157,8 @@ def simulated(
     made: Made, parameters: Mapping[str, str], *, oauth2: bool
 ) -> Iterator[SimulatedSource]:
     """Serve a simulator over HTTP in this process."""
-    simulator = Simulator(seeded(made.profile()), made.behaviour(), seed=made.seed)
+    behaviour = made.behaviour()  # a mistyped switch shows before many entries are made
+    simulator = Simulator(seeded(made.profile()), behaviour, seed=made.seed)
     accepted = simulator.credentials
     secret = {"tenantId": accepted.tenant_id}
     if oauth2:

@@ -11,7 +11,7 @@ from local.errors import UserError
 from local.places import ROOT
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Understands CloudFormation's tags."""
 
 

@@ -37,7 +37,7 @@ COPIED = (
 NOT_THE_CORE = ("adapters/*", "bootstrap.py", "settings.py")
 QUICK_TESTS = (
     *(f"tests/unit/{name}" for name in ("model", "planner", "source", "worker")),
-    *("tests/contracts", "tests/integration/functions"),
+    *("tests/contracts", "tests/integration/functions", "tests/integration/source"),
 )
 SLOW_TESTS = tuple(
     f"tests/simulation/test_{name}.py"

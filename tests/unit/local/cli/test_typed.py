@@ -1,14 +1,10 @@
 """`make send ARGS=…` works as it is typed."""
 
-import json
-import subprocess
-
 import pytest
 
 from local.cli.send import read_event
 from local.cli.typed import arguments
 from local.errors import UserError
-from local.places import ROOT
 
 STATUS = '{"command": "status"}'
 
@@ -38,23 +34,3 @@ def test_what_is_no_json_is_answered_by_what_was_meant(typed: str) -> None:
     with pytest.raises(UserError) as refused:
         read_event(command)
     assert str(refused.value).endswith('write it as {"command": "status"}')
-
-
-def test_make_passes_json_on_as_it_is() -> None:
-    made = subprocess.run(  # noqa: S603  # the project's own Makefile
-        ["make", "--dry-run", "send", f"ARGS={STATUS}"],  # noqa: S607
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    [line] = [line for line in made.splitlines() if "local send" in line]
-    assert line.endswith('send --typed "$ARGS"')
-    shown = subprocess.run(  # noqa: S603
-        ["make", "--no-print-directory", "-f", "-", "show", f"ARGS={STATUS}"],  # noqa: S607
-        input='export ARGS\nshow:\n\t@printf %s "$$ARGS"\n',
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert json.loads(shown) == {"command": "status"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -40,17 +41,26 @@ def evenly(rng: Random) -> datetime:
     return MONDAY + rng.random() * 7 * DAY
 
 
+@cache
+def _filled(count: int, date: Callable[[Random], datetime]) -> tuple[EntryStore, list[datetime]]:
+    """A store with so many entries, and their dates; nobody changes it."""
+    store = EntryStore()
+    simulator = Simulator(store, clock=lambda: WEEK.end + DAY)
+    rng = Random(7)
+    dates = sorted(date(rng) for _ in range(count))
+    for one in dates:
+        simulator.insert(one)
+    return store, dates
+
+
 class CrowdedApi(FakeApi):
     """So many entries in a week; ``refused`` are offset pages that raise an error."""
 
     def __init__(
         self, count: int, date: Callable[[Random], datetime] = evenly, **switches: object
     ) -> None:
-        simulator = Simulator(EntryStore(), clock=lambda: WEEK.end + DAY)
-        rng = Random(7)
-        self.dates = sorted(date(rng) for _ in range(count))
-        for one in self.dates:
-            simulator.insert(one)
+        store, self.dates = _filled(count, date)
+        simulator = Simulator(store, clock=lambda: WEEK.end + DAY)
         simulator.behaviour = Behaviour.model_validate(switches)
         self.refused: dict[int, Exception] = {}
         super().__init__(simulator)
