@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cpd_exporter.planner.report import TickReport
-from cpd_exporter.source.survey import MAX_SPLIT_PARTS
+from cpd_exporter.source.window_splitter import MAX_SPLIT_PARTS
 from cpd_exporter.worker.context import Outcome
 from tests.support.samples import works
 from tests.support.world import World, entries

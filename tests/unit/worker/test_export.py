@@ -15,7 +15,7 @@ from cpd_exporter.model.entry import Entry
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import PageState, lake_key
-from cpd_exporter.source.survey import MAX_SPLIT_PARTS
+from cpd_exporter.source.window_splitter import MAX_SPLIT_PARTS
 from cpd_exporter.worker.context import Outcome, WorkReport
 from tests.support.pages import assert_published_once, attempt, done, fail, page_of, planned
 from tests.support.samples import row_for, works

@@ -3,7 +3,7 @@
 response          one response, checked against the window that was asked for
 counter           how many entries a window holds
 window_reader     all entries of one window
-survey            where the rows of a window lie that overflows, and its split there
+window_splitter   where a window that overflows is split: a survey shows where its rows lie
 dense_reader      a window that holds more than one response and cannot be split
 reading_progress  the progress of such a reading, as bytes
 union             the union of repeated complete readings, for more than one response holds

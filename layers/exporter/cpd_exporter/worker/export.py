@@ -16,8 +16,8 @@ from cpd_exporter.model.page import PageState, parts_of, replacing
 from cpd_exporter.model.row import Change, RowWriter, StoredRows, quarantine, quarantined_faults
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count
-from cpd_exporter.source.survey import split_window
 from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
+from cpd_exporter.source.window_splitter import split_window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport

@@ -6,8 +6,8 @@ from dataclasses import replace
 from cpd_exporter.model.page import ConditionalWrite, Page, reserving, sweep_of
 from cpd_exporter.model.page_index import PageIndex
 from cpd_exporter.model.window import Window
-from cpd_exporter.source.survey import split_window
 from cpd_exporter.source.window_reader import Overflow
+from cpd_exporter.source.window_splitter import split_window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkReport

@@ -14,8 +14,8 @@ from cpd_exporter.model.entry import Listing
 from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.response import MAX_PER_PAGE
-from cpd_exporter.source.survey import MAX_SPLIT_PARTS, split_window
 from cpd_exporter.source.window_reader import Overflow, read_window
+from cpd_exporter.source.window_splitter import MAX_SPLIT_PARTS, split_window
 from simulator.behaviour import Behaviour, Order
 from simulator.simulator import Simulator
 from simulator.source import EntryStore
