@@ -6,7 +6,8 @@ mutmut changes one expression of a function at a time. A sample of these mutants
 that call the mutated function, the quickest first: unit tests, contracts, handlers. Those that
 survive meet the simulation, which takes longer and calls everything. The result goes to
 ``tests/mutation/result.json``, which ``make prove`` quotes. There, each survivor has a reason,
-written by hand; the exit status is 1 if a reason is missing, or too few were killed.
+written by hand; one that has it does not meet the simulation again. The exit status is 1 if a
+reason is missing, or too few were killed.
 """
 
 import argparse
@@ -57,23 +58,25 @@ def main(arguments: Sequence[str]) -> int:
     """Judge the mutants; returns the exit status."""
     options = _options(arguments)
     known = json.loads(RESULT.read_text()) if RESULT.exists() else {"survivors": []}
-    reasons = {one["mutant"]: one["reason"] for one in known["survivors"]}
+    reasons = {(one["mutant"], one["change"]): one["reason"] for one in known["survivors"]}
     _stage()
     _mutmut("cpd_exporter.model.timestamps*")  # makes all mutants, and finds each one's tests
     sample = _sample(_all_mutants(), options.seed, options.count)
     _mutmut(*sample)
     verdicts = _verdicts()
     alive = [name for name in sample if verdicts[name] in {SURVIVED, NO_TESTS, None}]
-    _show(f"{len(alive)} of {len(sample)} go on to the simulation")
-    if _simulation_notices(""):
+    survivors = [
+        {"mutant": name, "reason": reasons.get((name, change), ""), "change": change}
+        for name, change in zip(alive, map(_change, alive), strict=True)
+    ]
+    unknown = [one["mutant"] for one in survivors if not one["reason"]]
+    _show(f"{len(alive)} of {len(sample)} survive, {len(unknown)} go on to the simulation")
+    if unknown and _simulation_notices(""):
         raise SystemExit("the simulation fails here without any mutant, so it can judge none")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        notices = pool.map(_simulation_notices, alive)
-        alive = [name for name, is_noticed in zip(alive, notices, strict=True) if not is_noticed]
-    survivors = [
-        {"mutant": name, "reason": reasons.get(name, ""), "change": _change(name)} for name in alive
-    ]
-    total, killed = len(sample), len(sample) - len(alive)
+        notices = dict(zip(unknown, pool.map(_simulation_notices, unknown), strict=True))
+    survivors = [one for one in survivors if not notices.get(one["mutant"])]
+    total, killed = len(sample), len(sample) - len(survivors)
     result = {"seed": options.seed, "mutants": total, "killed": killed, "survivors": survivors}
     RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     unexplained = [one["mutant"] for one in survivors if not one["reason"]]
