@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,8 @@ def for_emulator(built: dict[str, Any]) -> dict[str, Any]:
 
 def check(values: Mapping[str, str]) -> None:
     """Check values against the template's own constraints, which the emulator ignores."""
-    parameters = template()["Parameters"]
     for name, value in values.items():
-        rule = parameters[name]
+        rule = _rules()[name]
         allowed = map(str, rule.get("AllowedValues", [value]))
         # The pattern of a list applies to each item.
         items = value.split(",") if rule["Type"] == "CommaDelimitedList" else [value]
@@ -67,3 +67,9 @@ def check(values: Mapping[str, str]) -> None:
             and (low is None or low <= float(value) <= high)
         ):
             raise UserError(f"{name} is {value!r}, but must be {rule['ConstraintDescription']}")
+
+
+@cache
+def _rules() -> dict[str, Any]:
+    rules: dict[str, Any] = template()["Parameters"]
+    return rules

@@ -6,7 +6,7 @@ Whoever changes one changes what the exporter costs: docs/cost.md quotes these f
 import pytest
 
 from tests.benchmark.calls import PATTERNS, first_export
-from tests.benchmark.costs import usages
+from tests.benchmark.costs import trickling
 from tests.benchmark.latency import latencies
 from tests.benchmark.ticks import backfill
 from tests.support.bill import bill
@@ -21,7 +21,7 @@ def test_a_first_export_takes_so_many_api_calls(name: str, calls: int) -> None:
 
 def test_a_million_that_trickles_costs_so_much() -> None:
     """``test_cost.py`` holds the other bills."""
-    trickle = usages()["trickle"]
+    trickle = trickling()["trickle"]
     assert sum(bill(trickle.units).values()) == pytest.approx(4.06, rel=0.05)
 
 

@@ -82,7 +82,7 @@ def test_an_outage_makes_no_holes_and_costs_nothing() -> None:
 
 
 def test_a_backfill_is_many_bounded_ticks() -> None:
-    world = World(store=entries(3000), behaviour=Behaviour(per_page_cap=2))
+    world = World(store=entries(1200), behaviour=Behaviour(per_page_cap=2))
     reports = world.export(ticks=300)
     assert max(report.planned for report in reports) <= 500
     world.assert_exact()

@@ -89,15 +89,23 @@ def try_mutant(mutant: Mutant, first: str = "") -> tuple[str, str, tuple[str, ..
 
 
 def apply(mutant: Mutant, folder: Path) -> None:
-    """Put the patched package into a folder. ``ValueError`` where a patch does not fit."""
+    """Put the patched package into a folder."""
     package = folder / PACKAGE.name
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    # Files keep their times, so that the bytecode of all but the patched ones still counts.
+    shutil.copytree(PACKAGE, package)
+    for file, text in patched(mutant).items():
+        (package / file).write_text(text)
+
+
+def patched(mutant: Mutant) -> dict[str, str]:
+    """The text of each patched file. ``ValueError`` where a patch does not fit."""
+    texts: dict[str, str] = {}
     for patch in mutant.patches:
-        file = package / patch.file
-        text = file.read_text()
+        text = texts.get(patch.file) or (PACKAGE / patch.file).read_text()
         if text.count(patch.old) != 1:
             raise ValueError(
                 f"mutant {mutant.name!r}: {patch.file} has {text.count(patch.old)} times:\n"
                 f"{patch.old}"
             )
-        file.write_text(text.replace(patch.old, patch.new))
+        texts[patch.file] = text.replace(patch.old, patch.new)
+    return texts
