@@ -141,6 +141,7 @@ def test_no_change_since_the_last_release_breaks_a_consumer() -> None:
         for path in contract.RELEASED.glob("*.json")
         if not is_compatible(json.loads(path.read_text()), SCHEMAS.get(path.name))
     ]
+    assert (contract.RELEASED / "cpd.entry.created.json").exists()
     assert not broken, "they allow what was not released: raise DATA_VERSION, or undo that"
 
 
