@@ -73,6 +73,7 @@ class EmulatedPlace:
             ],
             sam_environment()
             | {
+                "SAM_CLI_POLL_DELAY": "0.3",  # seconds; AWS would throttle that
                 "AWS_ENDPOINT_URL": self.account.endpoint,
                 "AWS_DEFAULT_REGION": self.account.region,
                 "AWS_ACCESS_KEY_ID": self.account.access_key_id,
