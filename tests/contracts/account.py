@@ -123,13 +123,14 @@ def lost_answers(client: Any, operation: str, times: int = 1) -> Iterator[None]:
     assert not left, "not every answer was lost: the operation was called too seldom"
 
 
-class PlainTemplate(yaml.SafeLoader):
+class PlainTemplate(yaml.CSafeLoader):
     """Reads a template's plain values; what CloudFormation computes is left out."""
 
 
 PlainTemplate.add_multi_constructor("!", lambda *_: None)
 
 
+@cache
 def timeline_table() -> dict[str, Any]:
     template = yaml.load(_TEMPLATE.read_text(), Loader=PlainTemplate)  # noqa: S506  # a SafeLoader
     table = template["Resources"]["TimelineTable"]["Properties"]

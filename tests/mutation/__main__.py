@@ -36,10 +36,7 @@ COPIED = (
     *("pyproject.toml", "CONTRIBUTING.md", "SECURITY.md"),
 )
 NOT_THE_CORE = ("adapters/*", "bootstrap.py", "settings.py")
-QUICK_TESTS = (
-    *(f"tests/unit/{name}" for name in ("model", "planner", "source", "worker")),
-    *("tests/contracts", "tests/integration/functions", "tests/integration/source"),
-)
+QUICK_TESTS = tuple(f"tests/unit/{name}" for name in ("model", "planner", "source", "worker"))
 SLOW_TESTS = tuple(
     f"tests/simulation/test_{name}.py"
     # They make mutants or processes themselves, or measure.

@@ -27,7 +27,7 @@ def test_a_job_that_ended_leaves_what_became_of_it(up_to_date: Watched) -> None:
     up_to_date.planner({"command": "refresh", "logEntryIds": ["6" * 24, edited]})
     up_to_date.planner({"command": "verify", "from": day, "to": until})
     up_to_date.work_off()
-    up_to_date.planner({"command": "backfill", "from": "2015-01-01T00:00:00Z"})
+    up_to_date.planner({"command": "backfill", "from": "2023-01-01T00:00:00Z"})
     up_to_date.planner({"command": "cancel", "name": "backfill"})
     backfill, verify, refresh, *_ = up_to_date.look()["tenants"][0]["endedJobs"]
     assert (backfill["name"], backfill["outcome"]) == ("backfill", "cancelled")
@@ -42,8 +42,8 @@ def test_a_job_that_ended_leaves_what_became_of_it(up_to_date: Watched) -> None:
 
 
 def test_a_job_under_way_says_how_far_it_is(up_to_date: Watched) -> None:
-    up_to_date.stack.simulator.insert(datetime(2014, 6, 1, tzinfo=UTC))
-    up_to_date.planner({"command": "backfill", "from": "2010-01-01T00:00:00Z"})
+    up_to_date.stack.simulator.insert(datetime(2022, 6, 1, tzinfo=UTC))
+    up_to_date.planner({"command": "backfill", "from": "2021-01-01T00:00:00Z"})
     up_to_date.wait(timedelta(hours=1))
     up_to_date.planner(sample("planner-schedule"))
     [state] = up_to_date.look()["tenants"]
