@@ -41,7 +41,7 @@ def test_every_single_fault_while_the_only_entry_is_deleted() -> None:
 
 
 def test_every_single_fault_of_a_split() -> None:
-    assert run_all(islice(trials.single_faults("small", "replace"), 0, None, 2)) > 150
+    assert run_all(islice(trials.single_faults("small", "replace"), 0, None, 4)) > 75
 
 
 def test_every_single_fault_of_a_poisoned_stretch_sampled() -> None:
@@ -49,7 +49,7 @@ def test_every_single_fault_of_a_poisoned_stretch_sampled() -> None:
 
 
 def test_pairs_of_faults_sampled() -> None:
-    assert run_all(trials.pairs_of_faults("one-page", "edit", one_in=120)) > 50
+    assert run_all(trials.pairs_of_faults("one-page", "edit", one_in=240)) > 25
 
 
 def test_a_worker_wakes_anywhere_in_what_others_do() -> None:
@@ -74,7 +74,7 @@ def test_what_is_logged_by_a_clock_that_is_behind() -> None:
 
 
 def test_anything_at_random() -> None:
-    assert run_all(trials.random_trials(0, 150)) == 150
+    assert run_all(trials.random_trials(0, 75)) == 75
 
 
 def test_a_seed_decides_everything_in_any_process() -> None:
@@ -87,7 +87,7 @@ def test_a_seed_decides_everything_in_any_process() -> None:
             text=True,
             check=True,
         ).stdout
-        for hash_seed in ("0", "1", "2", "3")
+        for hash_seed in ("0", "1")
     ]
     assert len(set(traces)) == 1
     assert "at rest" in traces[0]
