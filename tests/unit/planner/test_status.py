@@ -9,9 +9,11 @@ import pytest
 
 from cpd_exporter.model.breaker import Breaker
 from cpd_exporter.model.page import MissingEntry, Page, PageState
+from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.watermark import FilterWarning, Tick, Watermark
 from cpd_exporter.planner import status as reporting
+from cpd_exporter.planner.report import Answer, TickReport
 from tests.support.fakes import FakeQueue, FakeTimeline
 from tests.support.samples import START, TENANT, page
 
@@ -176,3 +178,43 @@ def test_the_status_reads_a_bounded_number_of_flagged_pages(
     published = reporting.read_status(timeline, FakeQueue(), lambda: NOW)
     assert (published["quarantined"], published["deletionsHeld"]) == (2, 2)
     assert len(published["heldDeletions"]) == 1
+
+
+def test_a_comparison_with_the_totals_says_how_far_it_is() -> None:
+    timeline = FakeTimeline(TENANT)
+    comparison = Reconciliation(
+        START, NOW, NOW, ReconciliationStep.LOCATE, difference=4, differs_since=START + HOUR
+    )
+    timeline.stored_watermark = Watermark(
+        "e" * 16, START, NOW, START, NOW, reconciliation=comparison
+    )
+    published = reporting.read_status(timeline, FakeQueue(), lambda: NOW)
+    assert published["reconciliation"] == {
+        "begun": "2026-03-01T12:00:00Z",
+        "step": "locate",
+        "differsSince": "2026-03-01T13:00:00Z",
+        "difference": 4,
+    }
+
+
+def test_an_answer_tells_the_whole_tick() -> None:
+    tick = TickReport(TENANT, 1, 2, 3, 4, 5, 6, None, NOW, START, None, held=7, api_notice="n")
+    assert reporting.answer_json(Answer({"requested": "verify"}, tick)) == {
+        "tenants": [
+            {
+                "tenantId": TENANT,
+                "planned": 1,
+                "sent": 2,
+                "undone": 3,
+                "sweeps": 4,
+                "jobs": 5,
+                "holes": 6,
+                "deletionsHeld": 7,
+                "plannedThrough": "2026-03-01T22:00:00Z",
+                "exportedThrough": "2026-03-01T12:00:00Z",
+                "filterWarning": None,
+                "apiNotice": "n",
+                "requested": "verify",
+            }
+        ]
+    }
