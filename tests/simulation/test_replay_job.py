@@ -247,6 +247,8 @@ def test_a_lost_object_ends_the_request_after_its_attempts_and_harms_no_other() 
     assert report.outcome is Outcome.GIVEN_UP
     assert page.object in str(report.error)
     assert not list(world.timeline.jobs())
+    [ended] = world.timeline.ended_jobs()
+    assert ended.error == str(report.error)
 
 
 def test_workers_that_crash_end_the_request() -> None:

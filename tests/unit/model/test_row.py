@@ -17,6 +17,7 @@ from cpd_exporter.model.row import (
     Change,
     Row,
     RowsById,
+    RowWriter,
     StoredRows,
     decode,
     encode,
@@ -188,3 +189,9 @@ def test_stored_rows_are_a_sequence_of_rows_and_stored_as_such() -> None:
     by_id = RowsById(stored)
     assert dict(by_id) == {one.entry_id: one for one in three}
     assert len(by_id) == 3
+
+
+def test_a_deletion_names_the_members_that_the_last_fingerprint_ignores() -> None:
+    last = replace(row(), fingerprint_exclude=frozenset({"description"}))
+    [deleted] = StoredRows([RowWriter(TENANT, AT).delete(last)])
+    assert deleted == replace(last, change=Change.DELETED)

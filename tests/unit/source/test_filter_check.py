@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cpd_exporter.errors import TransientError
 from cpd_exporter.source.filter_check import FilterCheck, check_filter
 from simulator.behaviour import InjectedFault
 from simulator.source import EntryStore
@@ -77,3 +78,17 @@ def test_an_entry_that_went_meanwhile_says_nothing_against_the_filter(spoil: str
     result = check(FakeApi(simulator))
     assert not result.contradicting
     assert result.is_complete is (spoil == "move")
+
+
+def test_an_outage_after_an_answer_is_a_warning_and_otherwise_an_error() -> None:
+    groups = [[None, None]]
+    for answers in (1, 0):
+        outage = InjectedFault(kind="status", status=503, after=answers)
+        api = FakeApi(simulated(1, faults=(outage,)))
+        if answers:
+            result = check_filter(api, groups, until=NOW)
+            assert not result.is_complete
+            assert "503" in str(result.warning)
+        else:
+            with pytest.raises(TransientError, match="503"):
+                check_filter(api, groups, until=NOW)

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+from cpd_exporter.model.timestamps import format_instant
 from tests.support.verifications import (
     entry_of,
     exported,
@@ -23,6 +24,8 @@ def test_a_clean_report_says_what_was_verified() -> None:
     assert report["tenantId"] == TENANT
     assert (report["from"], report["to"]) == ("2026-01-01T00:00:00Z", "2026-03-10T12:00:00Z")
     assert report["through"] == report["to"]
+    assert report["requestedAt"] == format_instant(world.now)
+    assert report["clean"] is True
     assert report["entries"] == len(within)
     assert report["objects"] == len({page_of(world, entry).object for entry in within})
     assert not any(report[kind] for kind in ("damages", "minutes", "uncompared", "unexported"))
