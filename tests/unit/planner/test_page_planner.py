@@ -1,5 +1,6 @@
 """A backfill extends the export into the past, beside everything else."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,6 +32,17 @@ def test_a_backfill_extends_the_export_into_the_past() -> None:
     assert watermark is not None
     assert watermark.exported_from == watermark.origin == ORIGIN
     assert not list(world.timeline.jobs())
+
+
+def test_a_backfill_plans_no_more_at_once_than_it_may_leave_undone() -> None:
+    world = World(store=entries(300), origin=NOW - timedelta(days=2), slice_target=20)
+    world.export()
+    world.command({"command": "backfill", "from": "2026-01-01T00:00:00Z"})
+    limits = replace(world.planner.limits, max_outstanding_pages=48)
+    for _ in range(2):
+        replace(world.planner, limits=limits).tick()
+        backfilled = [page for page in world.timeline.undone() if page.window.end <= world.origin]
+        assert len(backfilled) == limits.past_outstanding == 12
 
 
 class TestOperatorsInAHurry:

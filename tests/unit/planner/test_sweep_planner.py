@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from cpd_exporter.model.message import PageMessage
+from cpd_exporter.model.page import Page
 from cpd_exporter.model.row import Change
+from cpd_exporter.planner.sweep_planner import SweepPlanner
 from tests.support.samples import works
 from tests.support.world import World, entries
 
@@ -81,3 +83,16 @@ def test_what_is_free_is_swept_at_once_beside_what_is_reserved() -> None:
     assert len(swept) > 1
     world.export()
     assert world.at_rest
+
+
+def test_a_full_sweep_asks_for_nothing_that_another_sweep_has() -> None:
+    world = exported()
+    world.command(SWEEP)
+    world.planner.tick()
+    assert all(page.reserved_by for page in world.pages)
+    watermark = world.timeline.watermark()
+    assert watermark is not None
+    planner = SweepPlanner(world.timeline, lambda: world.now, lambda: "token")
+    start, end, sweeps = watermark.exported_from, watermark.exported_through, list[Page]()
+    reached = planner.reserve_through(start, end, watermark, sweeps, 9, read_before=world.now)
+    assert (reached, sweeps, list(world.timeline.sweep_requests())) == (end, [], [])
