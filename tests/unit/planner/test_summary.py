@@ -56,6 +56,13 @@ def test_the_line_names_the_cause(changes: dict[str, Any], line: str) -> None:
         raise ValueError(summarise(status(**changes), NOW))
 
 
+def test_of_what_fails_the_line_counts_all_and_names_the_first() -> None:
+    failing = [{"error": "sns:Publish", "count": 2}, {"error": "s3:PutObject", "count": 1}]
+    line = summarise(status(failing=failing), NOW)
+    assert "3 pieces of work failed" in line
+    assert ("sns:Publish" in line, "s3:PutObject" in line) == (True, False)
+
+
 def test_the_line_stays_short() -> None:
     changes = {"untouched": 1, "quarantined": 1, "apiNotice": "a", "refusedEvents": 0}
     more = {"reconciliation": {"difference": 1}}
