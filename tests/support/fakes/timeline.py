@@ -263,6 +263,9 @@ class FakeTimeline:
         return stored is not None and stored.revision == page.revision
 
     def _may(self, write: ConditionalWrite) -> bool:
+        items = [page for page in (write.before, write.after) if page is not None]
+        if len({(page.kind, page.window.start) for page in items}) != 1:
+            raise ValueError("a write is of one item")
         if write.before is not None:
             return self._holds(write.before)
         return write.after is not None and self._stored(write.after) is None

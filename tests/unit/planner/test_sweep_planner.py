@@ -5,6 +5,7 @@ from datetime import timedelta
 from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import Page
 from cpd_exporter.model.row import Change
+from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.planner.sweep_planner import SweepPlanner
 from tests.support.samples import works
 from tests.support.world import World, entries
@@ -96,3 +97,13 @@ def test_a_full_sweep_asks_for_nothing_that_another_sweep_has() -> None:
     start, end, sweeps = watermark.exported_from, watermark.exported_through, list[Page]()
     reached = planner.reserve_through(start, end, watermark, sweeps, 9, read_before=world.now)
     assert (reached, sweeps, list(world.timeline.sweep_requests())) == (end, [], [])
+
+
+def test_requests_take_no_more_sweeps_than_there_is_room_for() -> None:
+    world = exported()
+    for page in world.pages[:3]:
+        world.timeline.request_sweep(SweepRequest(page.window.start, world.now))
+    watermark = world.timeline.watermark()
+    assert watermark is not None
+    planner = SweepPlanner(world.timeline, lambda: world.now, world.new_token)
+    assert len(planner.plan(watermark, max_sweeps=2)) == 2
