@@ -126,7 +126,8 @@ the oracle: an error of the oracle's own catches nothing. The core as it is must
 
 _AUTOMATIC = """\
 `make mutate` lets mutmut change one expression of the core at a time, and takes a sample of these
-mutants by a seed ({seed}). The tests killed {killed} of {mutants}. Each survivor has a reason:
+mutants by a seed ({seed}). The type checker and the tests of `make test` killed {killed} of
+{mutants}. Each survivor has a reason:
 
 | mutant | change | why it survives |
 |---|---|---|

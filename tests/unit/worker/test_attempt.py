@@ -290,6 +290,13 @@ def test_work_whose_workers_crash_is_split_and_says_so() -> None:
     assert len(world.pages) > 1
 
 
+def test_a_crash_is_noted_before_anything_else_is_tried() -> None:
+    world, work = planned(20)
+    error = PageClaim(page_of(world, work), world.worker.context).begin_after_crash()
+    page = page_of(world, work)
+    assert (page.attempts, page.error, page.hole_since) == (1, str(error), world.now)
+
+
 SPAN = {"from": "2026-03-14T00:00:00Z", "to": "2026-03-15T00:00:00Z"}
 
 
