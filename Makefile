@@ -51,7 +51,7 @@ PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 ordeal: tools ## Kill and freeze real processes during an export, longer than the tests do
 	CPD_ORDEAL_STRIKES=$(or $(STRIKES),40) .venv/bin/pytest tests/e2e/test_crashes.py
 
-prove: tools ## Simulate failures and races for some twenty minutes; writes docs/proof.md
+prove: tools ## Simulate failures and races for some forty minutes; writes docs/proof.md
 	@.venv/bin/python -m tests.simulation.prove $(ARGS)
 
 mutate: tools ## Let the tests kill 300 automatic mutants of the core, in some hours
