@@ -60,6 +60,10 @@ def test_rfc_3339_is_read_as_utc(text: str, instant: datetime) -> None:
         "٢٠٢٦-01-31T23:59:59Z",
         "0001-01-01T00:00:00+14:00",
         "9999-12-31T23:59:59-14:00",
+        # Python's own reader stops at a NUL behind a Z.
+        "2026-01-31T12:Z\0:59.999Z",
+        "2026-01-31T12:00:Z\0.000Z",
+        "2026-01-31T12:00:00.0Z\0Z",
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:

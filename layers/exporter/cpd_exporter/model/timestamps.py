@@ -19,7 +19,10 @@ def parse_instant(text: str) -> datetime:
     It drops the digits beyond the microsecond, so that the second stays the same.
     """
     if len(text) == _USUAL_LENGTH and text[4:20:3] == "--T::." and text[-1] == "Z":
-        # As the API writes them: with all marks in place, this accepts nothing but digits.
+        # As the API writes them. With all marks in place, Python reads nothing but digits between
+        # them, and only a NUL behind an earlier Z would end the text.
+        if "\0" in text:
+            raise ValueError("not an RFC 3339 date and time with an offset")
         return datetime.fromisoformat(text)
     if not _RFC_3339.fullmatch(text):
         raise ValueError("not an RFC 3339 date and time with an offset")
