@@ -112,13 +112,10 @@ class _SharedZip(zipfile.ZipFile):
         with self._unpacking:
             if not shared.exists():
                 unfinished = shared.with_suffix(".part")
-                self._unpack(unfinished)
+                super().extractall(unfinished, self.infolist())
                 unfinished.rename(shared)
         Path(path).rmdir()
         Path(path).symlink_to(shared, target_is_directory=True)
-
-    def _unpack(self, folder: Path) -> None:
-        super().extractall(folder, [one.filename for one in self.infolist()])
 
 
 if __name__ == "__main__":

@@ -32,9 +32,8 @@ from tests.simulation.source import SourceChange, within
 
 def test_a_sweep_s_worker_wakes_anywhere_in_what_others_do() -> None:
     _, schedule, struck = runs.swept("anchored", "none", "1", {})
-    puts = [p - struck.start for p in struck if schedule.met[p][0] == "lake.put_new"]
+    put = next(p - struck.start for p in struck if schedule.met[p][0] == "lake.put_new")
     tried = 0
-    put = puts[0]
     _, then, met = runs.swept("anchored", "none", "1", {put: Timing.PAUSE})
     for point, fault in faults_met(then.met[: met.stop], met.start + put + 1):
         if fault is Timing.AWAKEN:

@@ -91,8 +91,9 @@ def try_mutant(mutant: Mutant, first: str = "") -> tuple[str, str, tuple[str, ..
 def apply(mutant: Mutant, folder: Path) -> None:
     """Put the patched package into a folder."""
     package = folder / PACKAGE.name
-    # Files keep their times, so that the bytecode of all but the patched ones still counts.
-    shutil.copytree(PACKAGE, package)
+    # Files keep their times, so that the bytecode of all but the patched ones still counts. What
+    # another process is just writing has one more suffix, and goes away.
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("*.pyc.*"))
     for file, text in patched(mutant).items():
         (package / file).write_text(text)
 

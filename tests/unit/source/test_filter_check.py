@@ -80,15 +80,17 @@ def test_an_entry_that_went_meanwhile_says_nothing_against_the_filter(spoil: str
     assert result.is_complete is (spoil == "move")
 
 
-def test_an_outage_after_an_answer_is_a_warning_and_otherwise_an_error() -> None:
-    groups = [[None, None]]
-    for answers in (1, 0):
-        outage = InjectedFault(kind="status", status=503, after=answers)
-        api = FakeApi(simulated(1, faults=(outage,)))
-        if answers:
-            result = check_filter(api, groups, until=NOW)
-            assert not result.is_complete
-            assert "503" in str(result.warning)
-        else:
-            with pytest.raises(TransientError, match="503"):
-                check_filter(api, groups, until=NOW)
+def checked_before_an_outage(answers: int) -> FilterCheck:
+    outage = InjectedFault(kind="status", status=503, after=answers)
+    return check_filter(FakeApi(simulated(1, faults=(outage,))), [[None, None]], until=NOW)
+
+
+def test_an_outage_after_an_answer_is_a_warning() -> None:
+    result = checked_before_an_outage(answers=1)
+    assert not result.is_complete
+    assert "503" in str(result.warning)
+
+
+def test_an_outage_from_the_start_is_an_error() -> None:
+    with pytest.raises(TransientError, match="503"):
+        checked_before_an_outage(answers=0)

@@ -10,6 +10,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
+_REFUSAL = "not an RFC 3339 date and time with an offset"
 _USUAL_LENGTH = len("2026-01-31T12:00:00.000Z")
 
 
@@ -22,10 +23,10 @@ def parse_instant(text: str) -> datetime:
         # As the API writes them. With all marks in place, Python reads nothing but digits between
         # them, and only a NUL behind an earlier Z would end the text.
         if "\0" in text:
-            raise ValueError("not an RFC 3339 date and time with an offset")
+            raise ValueError(_REFUSAL)
         return datetime.fromisoformat(text)
     if not _RFC_3339.fullmatch(text):
-        raise ValueError("not an RFC 3339 date and time with an offset")
+        raise ValueError(_REFUSAL)
     try:
         instant = datetime.fromisoformat(text.upper())
         return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
