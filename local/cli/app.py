@@ -6,15 +6,16 @@ from importlib import import_module
 from typing import Any
 
 import typer
+from typer.exceptions import TyperException
 
 from local.cli import options
 from local.cli.interrupt import exit_on_signals
+from local.cli.refusal import refusal
 from local.cli.typed import arguments
 from local.errors import UserError
 
 app = typer.Typer(
     help="The exporter on this machine: its own template, deployed into an emulated account.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     # Rich's help takes seconds to import, and says no more.
@@ -50,11 +51,15 @@ _add("status", options.StatusOptions, "Show how far an export is, as text or as 
 
 
 def main() -> None:
-    """Run a command; a ``UserError`` ends it with one message and exit code 1."""
+    """Run a command; a mistake ends it with one line: exit code 2 if it was typed, else 1."""
     exit_on_signals()
-    sys.argv[1:] = arguments(sys.argv[1:])
+    sys.argv[1:] = arguments(sys.argv[1:]) or ["--help"]
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        _end(refusal(error), error.exit_code)
+    except typer.Abort:
+        _end("there was no answer, so nothing was done")
     except UserError as error:
         _end(str(error))
     except Exception as error:
@@ -63,10 +68,10 @@ def main() -> None:
         _end(f"the emulated account does not answer as it should ({error}): is the stack still up?")
 
 
-def _end(message: str) -> None:
+def _end(message: str, code: int = 1) -> None:
     from rich.text import Text  # noqa: PLC0415  # see above
 
     from local.cli.console import console  # noqa: PLC0415
 
     console.print(Text.assemble(("Error: ", "bold red"), message), soft_wrap=True)
-    sys.exit(1)
+    sys.exit(code)

@@ -1,9 +1,13 @@
 """The command line, as a shell starts it."""
 
 import json
+import re
 import subprocess
 import sys
 
+import pytest
+
+from local.cli.app import main
 from local.places import ROOT
 
 STATUS = '{"command": "status"}'
@@ -36,3 +40,39 @@ def test_make_passes_json_on_as_it_is() -> None:
         check=True,
     ).stdout
     assert json.loads(shown) == {"command": "status"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["run", "--entries", "ten"], "--entries: it must be a whole number; see `… run --help`"),
+        (["run", "--entries", "0"], "--entries: it must be at least 1; see `… run --help`"),
+        (["up", "--port", "70000"], "--port: it must be at most 65535; see `… up --help`"),
+        (
+            ["run", "--first-date", "soon"],
+            "--first-date: 'soon' is no day such as 2026-03-01; see `… run --help`",
+        ),
+        (
+            ["run", "--auth", "x"],
+            "--auth: 'x' is not one of 'auto', 'basic', 'oauth2'; see `… run --help`",
+        ),
+        (["runn"], "there is no command 'runn' (did you mean 'run'?); see `… --help`"),
+        (["change"], "the kind is missing; see `… change --help`"),
+        (["send", "{}", "x"], "it has no use for x; see `… send --help`"),
+        (["run", "--entries"], "--entries needs a value"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_a_mistyped_command_line_is_answered_in_one_line(
+    typed: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["local", *typed])
+    monkeypatch.setattr("local.cli.app.exit_on_signals", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    printed = re.sub(r"`\S+( -m \S+)?(?= )", "`…", capsys.readouterr().err)
+    assert printed == f"Error: {said}\n"
