@@ -15,6 +15,7 @@ from moto import mock_aws
 from moto.core.models import botocore_stubber
 
 from cpd_exporter.adapters.aws.client import CLIENT_CONFIG
+from tests.support.quick_moto import hasten
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -28,6 +29,8 @@ REGION: Literal["eu-west-2"] = "eu-west-2"
 TABLE = "state"
 BUCKET = "the-lake"
 _TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+hasten()
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import boto3
 import pytest
 import simplejson
+from botocore.config import Config
 from moto.sqs.models import sqs_backends
 
 from cpd_exporter import bootstrap
+from cpd_exporter.adapters.aws.client import CLIENT_CONFIG
 from cpd_exporter.adapters.thrive.http import new_client
 from simulator import Credentials, EntryStore, Profile, Simulator, seeded
 from tests.contracts.account import BUCKET, REGION, TABLE, MotoAccount, opened
@@ -273,6 +277,7 @@ def deployed(
         monkeypatch.setattr(
             bootstrap, "new_client", lambda **own: clients.enter_context(new_client(**own))
         )
+        monkeypatch.setattr(boto3, "client", _client)
         stack = Deployment(account, simulator, monkeypatch, read_output)
         arn = account.secretsmanager.create_secret(Name="credentials")["ARN"]
         stack.keep_secret(json.dumps(BASIC))
@@ -294,6 +299,22 @@ def deployed(
             WORKER_CONCURRENCY="4",
         )
         yield stack
+
+
+def _client(service: str, *, config: Config, **options: Any) -> Any:
+    """A topic's client is prepared, so it is a new one; others serve all tests, as none is kept."""
+    if config is CLIENT_CONFIG and not options:
+        return _shared_client(service, boto3.DEFAULT_SESSION)
+    return _new_client(service, config=config, **options)
+
+
+_new_client: Any = boto3.client
+
+
+@cache
+def _shared_client(service: str, _session: object) -> Any:
+    """Making a client takes longer than most calls; a session may have handlers of its own."""
+    return _new_client(service, config=CLIENT_CONFIG)
 
 
 def _loads(text: str | bytes) -> Any:
