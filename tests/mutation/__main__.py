@@ -2,12 +2,12 @@
 
     python -m tests.mutation [--seed N] [--count N]
 
-mutmut changes one expression of a function at a time. A sample of these mutants meets the unit
-tests that call the mutated function. Those that survive meet the type checker, and then the other
-tests: the handlers, the contracts, and the simulation, which takes longest. The result goes to
-``tests/mutation/result.json``, which ``make prove`` quotes. There, each survivor has a reason,
-written by hand; one that has it does not meet the other tests again. The exit status is 1 if a
-reason is missing, or too few were killed.
+mutmut changes one expression of a function at a time. A sample of these mutants meets the tests
+in three rounds, those that call the mutated function, the quickest first: the unit tests of the
+core, then the handlers and contracts, then the simulation. The type checker, which ``make test``
+runs too, sees those that no test killed. The result goes to ``tests/mutation/result.json``, which
+``make prove`` quotes. There, each survivor has a reason, written by hand; one that has it meets the
+first round alone. The exit status is 1 if a reason is missing, or too few were killed.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import indent
 from typing import Any
 
@@ -30,6 +31,8 @@ RESULT = Path(__file__).with_name("result.json")
 SEED = 20260301
 COUNT = 300
 LEAST_KILLED_PERCENT = 95
+CONTROLS = 2
+"""Mutants that are known to change nothing go through all rounds: whoever kills them is mistaken."""
 
 COPIED = (
     *("functions", "layers", "local", "simulator", "tests", "tools", "events", "docs", "lake"),
@@ -37,18 +40,19 @@ COPIED = (
     *("pyproject.toml", "CONTRIBUTING.md", "SECURITY.md"),
 )
 NOT_THE_CORE = ("adapters/*", "bootstrap.py", "settings.py")
-QUICK_TESTS = tuple(f"tests/unit/{name}" for name in ("model", "planner", "source", "worker"))
 SLOW_TESTS = tuple(
     f"tests/simulation/test_{name}.py"
     # They make mutants or processes themselves, or measure.
     for name in ("mutants", "hash_seeds", "dense_memory")
 )
-OTHER_TESTS = (
-    *("tests/integration/functions", "tests/integration/source", "tests/contracts", "tests/unit"),
-    *("tests/simulation", *(f"--ignore={path}" for path in SLOW_TESTS)),
-)
+ROUNDS = {
+    "unit tests": [f"tests/unit/{name}" for name in ("model", "planner", "source", "worker")],
+    "handlers and contracts": [
+        *("tests/integration/functions", "tests/integration/source", "tests/contracts"),
+    ],
+    "simulation": ["tests/simulation", *(f"--ignore={path}" for path in SLOW_TESTS)],
+}
 ARGUMENTS = ("-p", "no:cacheprovider")
-MAX_SECONDS = 3600
 
 SURVIVED = 0
 NO_TESTS = 33
@@ -60,36 +64,42 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     known = json.loads(RESULT.read_text()) if RESULT.exists() else {"survivors": []}
     reasons = {(one["mutant"], one["change"]): one["reason"] for one in known["survivors"]}
-    _stage()
-    _mutmut("cpd_exporter.model.timestamps*")  # makes all mutants, and finds each one's tests
-    sample = _sample(_all_mutants(), options.seed, options.count)
-    _mutmut(*sample)
-    verdicts = _verdicts()
-    alive = [name for name in sample if verdicts[name] in {SURVIVED, NO_TESTS, None}]
-    survivors = [
-        {"mutant": name, "reason": reasons.get((name, change), ""), "change": change}
-        for name, change in zip(alive, map(_change, alive), strict=True)
+    _copy_project()
+    _judge(["cpd_exporter.model.timestamps*"], ROUNDS["unit tests"])  # makes all mutants
+    sample = _sample(_verdicts(), options.seed, options.count)
+    killed: dict[str, int] = {}
+    explained: list[dict[str, str]] = []
+    alive = sample
+    for round_, tests in ROUNDS.items():
+        if not alive:
+            break
+        controls = [one["mutant"] for one in explained[:CONTROLS]]
+        left = _judge([*alive, *controls], tests)
+        if dead_controls := set(controls).difference(left):
+            raise SystemExit(f"the tests fail here without any fault: they kill {dead_controls}")
+        before, alive = alive, [name for name in alive if name in left]
+        killed[round_] = len(before) - len(alive)
+        changes = {name: _change(name) for name in alive}
+        for name, change in changes.items():
+            if reason := reasons.get((name, change)):
+                explained.append({"mutant": name, "reason": reason, "change": change})
+                alive.remove(name)
+        _show(f"{round_}: {killed[round_]} killed, {len(alive)} go on, of {len(sample)}")
+    noticed = _noticed_by_types(alive)
+    killed["type checker"] = len(noticed)
+    unexplained = [name for name in alive if name not in noticed]
+    survivors = explained + [
+        {"mutant": name, "reason": "", "change": _change(name)} for name in unexplained
     ]
-    unknown = [one["mutant"] for one in survivors if not one["reason"]]
-    _show(f"{len(alive)} of {len(sample)} survive, {len(unknown)} meet the type checker")
-    notices = {name: True for name in unknown if _types_notice(name)}
-    unknown = [name for name in unknown if name not in notices]
-    _show(f"{len(unknown)} meet the other tests")
-    if unknown and _others_notice(""):
-        raise SystemExit("the other tests fail here without any mutant, so they can judge none")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        notices |= zip(unknown, pool.map(_others_notice, unknown), strict=True)
-    survivors = [one for one in survivors if not notices.get(one["mutant"])]
-    total, killed = len(sample), len(sample) - len(survivors)
+    total, dead = len(sample), sum(killed.values())
     result = {"seed": options.seed, "mutants": total, "killed": killed, "survivors": survivors}
     RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    unexplained = [one["mutant"] for one in survivors if not one["reason"]]
-    _show(f"{killed} of {total} killed; survivors without a reason: {unexplained or 'none'}")
-    return int(bool(unexplained) or killed * 100 < total * LEAST_KILLED_PERCENT)
+    _show(f"{dead} of {total} killed; survivors without a reason: {unexplained or 'none'}")
+    return int(bool(unexplained) or dead * 100 < total * LEAST_KILLED_PERCENT)
 
 
-def _stage() -> None:
-    """Copy the project to where mutmut may work: it wants the package under ``src/``."""
+def _copy_project() -> None:
+    """Copy it to where mutmut may work: it wants the package under ``src/``."""
     shutil.rmtree(STAGE, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__", "result.json")
     for name in COPIED:
@@ -100,67 +110,71 @@ def _stage() -> None:
         copy(source, STAGE / name, **options)
     package = ROOT / "layers/exporter/cpd_exporter"
     shutil.copytree(package, STAGE / "src/cpd_exporter", ignore=ignored)
-    project = STAGE / "pyproject.toml"
-    text = project.read_text().replace('[".", "layers/exporter"]', '[".", "src"]')
-    excluded = [f"src/cpd_exporter/{pattern}" for pattern in NOT_THE_CORE]
+
+
+def _judge(names: Sequence[str], tests: Sequence[str]) -> list[str]:
+    """Put mutants to these tests; returns those that survive."""
+    text = (ROOT / "pyproject.toml").read_text().replace('[".", "layers/exporter"]', '[".", "src"]')
     settings = {
         "source_paths": ["src/cpd_exporter"],
-        "do_not_mutate": excluded,
+        "do_not_mutate": [f"src/cpd_exporter/{pattern}" for pattern in NOT_THE_CORE],
         "also_copy": ["src", *COPIED],
         "pytest_add_cli_args": list(ARGUMENTS),
-        "pytest_add_cli_args_test_selection": list(QUICK_TESTS),
+        "pytest_add_cli_args_test_selection": list(tests),
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    project.write_text("\n".join([text, "[tool.mutmut]", *lines, ""]))
-
-
-def _mutmut(*names: str) -> None:
+    (STAGE / "pyproject.toml").write_text("\n".join([text, "[tool.mutmut]", *lines, ""]))
+    # It holds which of the last round's tests call which function.
+    (MUTANTS / "mutmut-stats.json").unlink(missing_ok=True)
     command = [str(Path(sys.executable).with_name("mutmut")), "run", *names]
     done = subprocess.run(  # noqa: S603  # a fixed command
         command, cwd=STAGE, env=_environment(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(f"mutmut failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    verdicts = _verdicts()
+    return [name for name in names if verdicts.get(name) in {SURVIVED, NO_TESTS, None}]
 
 
-def _others_notice(name: str) -> bool:
-    """Whether one of the other tests fails with the mutant, or does not end."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *ARGUMENTS, *OTHER_TESTS]
-    environment = _environment() | {"MUTANT_UNDER_TEST": name}
-    try:
-        done = subprocess.run(  # noqa: S603  # a fixed command
-            command,
-            cwd=MUTANTS,
-            env=environment,
-            capture_output=True,
-            timeout=MAX_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+def _noticed_by_types(names: Sequence[str]) -> set[str]:
+    """The mutants that mypy refuses. Each has a copy of package and cache of its own: a cache in
+    which a mutant's errors stay would refuse all later ones.
+    """
+    package, cache = Path("layers/exporter/cpd_exporter"), Path(".mypy_cache")
+
+    def is_refused(folder: Path) -> bool:
+        command = [sys.executable, "-m", "mypy", str(package)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)  # noqa: S603
+        return done.returncode == 1
+
+    def notices(name: str) -> bool:
+        with TemporaryDirectory(dir=STAGE) as folder:
+            for copied in (package, cache):
+                shutil.copytree(STAGE / copied, Path(folder) / copied)
+            shutil.copy(STAGE / "pyproject.toml", folder)
+            return _change_in(Path(folder) / package, name) and is_refused(Path(folder))
+
+    if names and is_refused(STAGE):
+        raise SystemExit("mypy refuses the package as it is, so it can judge no mutant")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return {
+            name for name, noticed in zip(names, pool.map(notices, names), strict=True) if noticed
+        }
 
 
-def _types_notice(name: str) -> bool:
-    """Whether mypy, which ``make test`` runs before the tests, refuses the mutant."""
+def _change_in(package: Path, name: str) -> bool:
+    """Change a copy of the package as the mutant does; returns whether its place was found."""
     first, _, _, *lines = _diff(name)
-    path = STAGE / "layers/exporter" / first.removeprefix("--- src/")
+    path = package / first.removeprefix("--- src/cpd_exporter/")
     text = path.read_text()
     old, new = ([line[1:] for line in lines if line.startswith((" ", sign))] for sign in ("-", "+"))
     # mutmut shows a method as far left as a function.
     for margin in ("", "    "):
         found, changed = (indent("\n".join(one), margin) for one in (old, new))
         if text.count(found) == 1:
-            break
-    else:
-        return False
-    path.write_text(text.replace(found, changed))
-    try:
-        command = [sys.executable, "-m", "mypy", "layers/exporter/cpd_exporter"]
-        done = subprocess.run(command, cwd=STAGE, capture_output=True, check=False)  # noqa: S603
-    finally:
-        path.write_text(text)
-    return done.returncode == 1
+            path.write_text(text.replace(found, changed))
+            return True
+    return False
 
 
 def _verdicts() -> dict[str, int | None]:
@@ -169,10 +183,6 @@ def _verdicts() -> dict[str, int | None]:
     for meta in MUTANTS.rglob("*.meta"):
         verdicts |= json.loads(meta.read_text())["exit_code_by_key"]
     return verdicts
-
-
-def _all_mutants() -> list[str]:
-    return sorted(_verdicts())
 
 
 def _sample(names: Iterable[str], seed: int, count: int) -> list[str]:

@@ -126,8 +126,8 @@ the oracle: an error of the oracle's own catches nothing. The core as it is must
 
 _AUTOMATIC = """\
 `make mutate` lets mutmut change one expression of the core at a time, and takes a sample of these
-mutants by a seed ({seed}). The type checker and the tests of `make test` killed {killed} of
-{mutants}. Each survivor has a reason:
+mutants by a seed ({seed}). Of {mutants}, {killed} were killed by what `make test` runs: {rounds}.
+Each survivor has a reason:
 
 | mutant | change | why it survives |
 |---|---|---|
@@ -221,6 +221,9 @@ def _automatic() -> str:
         (f"`{one['mutant']}`", _in_a_cell(one["change"]), one["reason"])
         for one in found["survivors"]
     )
+    killed: dict[str, int] = found["killed"]
+    rounds = ", ".join(f"{count} by the {name}" for name, count in killed.items())
+    found |= {"killed": sum(killed.values()), "rounds": rounds}
     return _AUTOMATIC.format(**found, rows=_rows(rows))
 
 

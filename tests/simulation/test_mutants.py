@@ -35,9 +35,9 @@ def test_every_mutant_fits_the_core_as_it_is(mutant: Mutant) -> None:
 
 
 @pytest.mark.parametrize(
-    "some", list(batched(MUTANTS[::3], 11, strict=False)), ids=lambda some: some[0].name
+    "some", list(batched(MUTANTS[::5], 10, strict=False)), ids=lambda some: some[0].name
 )
-def test_every_third_mutant_is_caught(some: Sequence[Mutant]) -> None:
+def test_every_fifth_mutant_is_caught(some: Sequence[Mutant]) -> None:
     """``make prove`` judges them all."""
     judged = verdicts(some, caught_in=CAUGHT_IN)
     assert [verdict.mutant for verdict in judged if not verdict.killed] == []

@@ -59,7 +59,7 @@ def test_a_replay_publishes_the_last_row_of_each_entry_and_nothing_else(
 @pytest.mark.parametrize("queue_arn", [None, REPLAY_QUEUE])
 def test_every_single_fault_of_a_replay_sampled(queue_arn: str | None) -> None:
     schedule, begun = replayed(queue_arn, True, {})
-    for point, fault in islice(faults_met(schedule.met, begun), 0, None, 22):
+    for point, fault in islice(faults_met(schedule.met, begun), 0, None, 44):
         replayed(queue_arn, True, {point - begun: fault})
 
 

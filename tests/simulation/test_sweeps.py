@@ -17,15 +17,16 @@ def test_sweeps_find_what_others_changed_and_then_find_nothing(scenario: str, ch
 
 
 def test_every_single_fault_of_a_sweep_sampled() -> None:
-    assert run_all(islice(trials.swept_faults("anchored", "edit", 1), 0, None, 16)) > 20
+    assert run_all(islice(trials.swept_faults("anchored", "edit", 1), 0, None, 32)) > 10
 
 
-def test_every_fault_of_a_sweep_s_put_while_it_outgrows_its_response() -> None:
-    assert run_all(trials.swept_faults("brimful", "back-date", call="lake.put_new")) > 10
+def test_every_third_fault_of_a_sweep_s_put_while_it_outgrows_its_response() -> None:
+    faults = trials.swept_faults("brimful", "back-date", call="lake.put_new")
+    assert run_all(islice(faults, 0, None, 3)) > 3
 
 
 def test_every_single_fault_of_a_backfill_sampled() -> None:
-    assert run_all(islice(trials.backfill_faults("edit"), 0, None, 3)) > 50
+    assert run_all(islice(trials.backfill_faults("edit"), 0, None, 6)) > 25
 
 
 def test_a_sweep_amid_a_sweep() -> None:
@@ -45,8 +46,8 @@ def test_an_entry_that_goes_away_and_comes_back() -> None:
 
 
 def test_what_kills_a_sweep_s_workers_over_and_over() -> None:
-    assert run_all(trials.doomed_sweep_trials()) == 21
+    assert run_all(islice(trials.doomed_sweep_trials(), 0, None, 3)) == 7
 
 
 def test_anything_at_random_with_commands() -> None:
-    assert run_all(trials.operated_trials(0, 15)) == 15
+    assert run_all(trials.operated_trials(0, 10)) == 10

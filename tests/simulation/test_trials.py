@@ -32,8 +32,8 @@ def test_a_lost_timeline_is_made_anew_beside_the_old_one() -> None:
 
 
 @pytest.mark.parametrize("change", ["none", "edit", "move", "back-date"])
-def test_every_single_fault_of_one_page(change: str) -> None:
-    assert run_all(trials.single_faults("one-page", change)) > 100
+def test_every_second_fault_of_one_page(change: str) -> None:
+    assert run_all(islice(trials.single_faults("one-page", change), 0, None, 2)) > 50
 
 
 def test_every_single_fault_while_the_only_entry_is_deleted() -> None:
@@ -45,11 +45,11 @@ def test_every_single_fault_of_a_split() -> None:
 
 
 def test_every_single_fault_of_a_poisoned_stretch_sampled() -> None:
-    assert run_all(islice(trials.single_faults("poisoned"), 0, None, 24)) > 25
+    assert run_all(islice(trials.single_faults("poisoned"), 0, None, 48)) > 12
 
 
 def test_pairs_of_faults_sampled() -> None:
-    assert run_all(trials.pairs_of_faults("one-page", "edit", one_in=240)) > 25
+    assert run_all(trials.pairs_of_faults("one-page", "edit", one_in=480)) > 12
 
 
 def test_a_worker_wakes_anywhere_in_what_others_do() -> None:
@@ -58,15 +58,15 @@ def test_a_worker_wakes_anywhere_in_what_others_do() -> None:
 
 @pytest.mark.parametrize("scenario", ["dense", "unstable"])
 def test_a_dense_second_that_changes_while_it_is_read(scenario: str) -> None:
-    assert run_all(trials.source_changes(scenario, "replace", 1)) > 30
+    assert run_all(islice(trials.source_changes(scenario, "replace", 1), 0, None, 2)) > 15
 
 
 def test_what_kills_its_workers_over_and_over_gets_well() -> None:
     assert run_all(trials.doomed_trials()) == 66
 
 
-def test_every_single_fault_while_a_page_outgrows_its_response() -> None:
-    assert run_all(trials.single_faults("nearly-full", "back-date")) > 100
+def test_every_third_fault_while_a_page_outgrows_its_response() -> None:
+    assert run_all(islice(trials.single_faults("nearly-full", "back-date"), 0, None, 3)) > 33
 
 
 def test_what_is_logged_by_a_clock_that_is_behind() -> None:
