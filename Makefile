@@ -43,7 +43,8 @@ check: tools ## Check code and unit tests, in under a minute: the inner loop
 units: tools
 	.venv/bin/pytest $(PARALLEL) tests/unit $(wildcard tests/test_*.py)
 
-test: lint validate ## Run all checks and all tests; make test ARGS="-k …" passes arguments to pytest
+test: tools ## Run all checks and all tests; make test ARGS="-k …" passes arguments to pytest
+	@$(MAKE) --no-print-directory --jobs 3 lint-code lint-rest validate
 	.venv/bin/pytest $(PARALLEL) $(ARGS)
 
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -32,7 +32,7 @@ SEED = 20260301
 COUNT = 300
 LEAST_KILLED_PERCENT = 95
 CONTROLS = 2
-"""Mutants that are known to change nothing go through all rounds: whoever kills them is mistaken."""
+"""So many mutants that are known to survive go through all rounds: what kills them is mistaken."""
 
 COPIED = (
     *("functions", "layers", "local", "simulator", "tests", "tools", "events", "docs", "lake"),
