@@ -47,7 +47,7 @@ test: tools ## Run all checks and all tests; make test ARGS="-k …" passes argu
 	@$(MAKE) --no-print-directory --jobs 3 lint-code lint-rest validate
 	.venv/bin/pytest $(PARALLEL) $(ARGS)
 
-PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 ordeal: tools ## Kill and freeze real processes during an export, longer than the tests do
 	CPD_ORDEAL_STRIKES=$(or $(STRIKES),40) .venv/bin/pytest tests/e2e/test_crashes.py

@@ -13,7 +13,7 @@ from simulator import Behaviour, Profile, Simulator, StoredEntry, running, seede
 from simulator.source import to_ms
 from tests.support.pace import patience
 
-ENTRIES = 1500
+ENTRIES = 1000
 MAX_IDLE_SECONDS = 60
 READER = "222222222222"
 """An account that may subscribe and read; the stack's own is another one."""

@@ -26,9 +26,9 @@ from tests.e2e.test_export import OWN, parse, read_rows
 from tests.e2e.test_sweeps import reports
 from tests.support.pace import patience
 
-STRIKES = int(os.environ.get("CPD_ORDEAL_STRIKES", "9"))
+STRIKES = int(os.environ.get("CPD_ORDEAL_STRIKES", "6"))
 SEED = int(os.environ.get("CPD_ORDEAL_SEED", "1"))
-ENTRIES = 3000
+ENTRIES = 2000
 
 pytestmark = pytest.mark.timeout(300 + 15 * STRIKES)
 

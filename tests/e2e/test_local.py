@@ -1,4 +1,4 @@
-"""The commands for one machine, as a user calls them, beside a stack that is already there."""
+"""The commands for one machine, as a user calls them."""
 
 import json
 import os
@@ -13,9 +13,7 @@ from typing import Any
 
 import boto3
 
-from local.driver import Progress, invoke, read_progress
 from local.places import ROOT
-from local.stack.deploy import DeployedStack, deployed
 from tests.e2e.conftest import Api
 from tests.support.pace import patience
 
@@ -134,31 +132,3 @@ def test_run_exports_from_a_server_that_it_does_not_know(api: Api, tmp_path: Pat
     assert published["objects"] == len(list(lake.glob("entries/**/*.jsonl.gz")))
     assert published["apiCalls"] > published["objects"]
     assert published["problems"] == []
-
-
-def test_stacks_side_by_side_know_nothing_of_each_other(
-    api: Api, stack: DeployedStack, exported: Progress
-) -> None:
-    before = read_progress(stack)
-    with deployed({"ApiUrl": api.url, "ScheduleState": "DISABLED"}, say=print) as other:
-        assert other.account.endpoint != stack.account.endpoint
-
-        # Nobody has filled its secret yet.
-        error = invoke(other, {"command": "export"})["error"]
-        assert error["type"] == "ConfigurationError"
-        assert "put-secret-value" in error["message"]
-        assert other.outputs["CredentialsSecretArn"] in error["message"]
-        log = "".join(log_lines(other))
-        assert "Traceback" not in log
-        assert '"TickFailed":[1.0]' in log
-
-        other.put_secret(api.secret)
-        assert read_progress(other) is None
-    assert read_progress(stack) == before
-
-
-def log_lines(stack: DeployedStack) -> Iterator[str]:
-    logs = stack.account.logs
-    for group in logs.describe_log_groups()["logGroups"]:
-        for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
-            yield event["message"]

@@ -21,7 +21,7 @@ from tests.e2e.conftest import MAX_IDLE_SECONDS
 from tests.e2e.test_export import read, read_rows, receive
 from tests.support.pace import patience
 
-ENTRIES = 1200
+ENTRIES = 800
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=120)
 EVERYTHING = {
     "from": f"{START:%Y-%m-01T00:00:00Z}",
