@@ -67,7 +67,7 @@ class Progress:
         """Read one tenant's part of the planner's status."""
         pages, past, holes = status["pages"], status["backfillPages"], status["holes"]
         # The status lists a refused event as a hole too, but its page is done.
-        pages_failed = sum("attempts" in hole for hole in holes)
+        pages_failed = sum("attempts" in hole for hole in holes) + status["moreHoles"]
         return cls(
             tenant_id=status["tenantId"],
             exported_from=datetime.fromisoformat(status["exportedFrom"]),

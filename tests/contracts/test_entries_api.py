@@ -11,7 +11,13 @@ from cpd_exporter.adapters.thrive.api import ThriveApi
 from cpd_exporter.adapters.thrive.auth import BasicAccess
 from cpd_exporter.adapters.thrive.endpoints import endpoints
 from cpd_exporter.adapters.thrive.http import Http, new_client
-from cpd_exporter.errors import AccessError, PermanentError, TransientError, WithdrawnError
+from cpd_exporter.errors import (
+    AccessError,
+    PermanentError,
+    ServerError,
+    TransientError,
+    WithdrawnError,
+)
 from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.options import Audience, Environment
 from cpd_exporter.model.window import Window
@@ -167,7 +173,7 @@ def test_excluded_members_make_no_version(case: EntriesApiCase, known: list[Entr
         (409, PermanentError),
         (422, PermanentError),
         (429, TransientError),
-        (500, TransientError),
+        (500, ServerError),
         (503, TransientError),
     ],
 )

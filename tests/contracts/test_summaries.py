@@ -17,6 +17,7 @@ from cpd_exporter.errors import (
     InconsistentListingError,
     MalformedResponseError,
     PermanentError,
+    ServerError,
     TransientError,
 )
 from cpd_exporter.model.minutes import read_summaries
@@ -118,7 +119,7 @@ def test_totals_that_no_reading_reaches_are_an_error(case: SummariesCase) -> Non
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(403, AccessError), (404, PermanentError), (429, TransientError), (500, TransientError)],
+    [(403, AccessError), (404, PermanentError), (429, TransientError), (500, ServerError)],
 )
 def test_a_status_has_one_meaning(case: SummariesCase, status: int, error: type[Exception]) -> None:
     case.simulator.behave(faults=(InjectedFault(on="summaries", status=status),))

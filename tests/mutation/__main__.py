@@ -24,6 +24,8 @@ from tempfile import TemporaryDirectory
 from textwrap import indent
 from typing import Any
 
+from mutmut.stats import status_by_exit_code
+
 ROOT = Path(__file__).parents[2]
 STAGE = ROOT / ".local/mutation"
 MUTANTS = STAGE / "mutants"
@@ -54,9 +56,8 @@ ROUNDS = {
 }
 ARGUMENTS = ("-p", "no:cacheprovider")
 
-SURVIVED = 0
-NO_TESTS = 33
-"""mutmut's marks for a mutant that its tests did not notice, or that no test reaches."""
+KILLED = {"killed", "timeout"}
+"""mutmut's verdicts on a mutant that its tests noticed. It has others where it could not judge."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -133,7 +134,7 @@ def _judge(names: Sequence[str], tests: Sequence[str]) -> list[str]:
     if done.returncode:
         raise SystemExit(f"mutmut failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     verdicts = _verdicts()
-    return [name for name in names if verdicts.get(name) in {SURVIVED, NO_TESTS, None}]
+    return [name for name in names if status_by_exit_code[verdicts.get(name)] not in KILLED]
 
 
 def _noticed_by_types(names: Sequence[str]) -> set[str]:

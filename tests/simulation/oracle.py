@@ -257,13 +257,15 @@ class Oracle:
         same_timeline = page.timeline_id == old.timeline_id
         check(Invariant.WRITE_ONCE, same_timeline, "a page changed its timeline")
         if old.state is PageState.DONE:
-            # A sweep may reserve it and set it free.
+            # A sweep may reserve it and set it free; one that is given up leaves its error.
             same = replace(
                 old,
                 sent_at=page.sent_at,
                 revision=page.revision,
                 reserved_by=page.reserved_by,
             )
+            if old.reserved_by and not page.reserved_by:
+                same = replace(same, error=page.error, updated_at=page.updated_at)
             check(Invariant.NEVER_UNDONE, same == page, "a done page was written")
             written = old.revision != page.revision or old == replace(page, sent_at=old.sent_at)
             check(Invariant.NEVER_UNDONE, written, "written without a new revision")

@@ -45,7 +45,7 @@ def test_a_filter_in_another_time_zone_is_asked_in_that_zone(offset: int) -> Non
 
 def test_a_poisoned_second_ends_as_a_hole_and_stops_nothing() -> None:
     """A listing that is never JSON while one entry is in it: split down to that entry's second."""
-    world = World(store=entries(600))
+    world = World(store=entries(1200))
     poisoned = list(world.store)[600]
     neighbours = len([e for e in world.store if abs(e.at_ms - poisoned.at_ms) < 4000])
     query = world.api.query

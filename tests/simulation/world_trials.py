@@ -390,5 +390,7 @@ def breaker_trials() -> Iterator[Trial]:
     for times, fault in product(("1", "2"), ("die-after", "lose-answer")):
         for call in ("timeline.commit", "lake.put_new", "topic.publish"):
             yield Trial("counted", (call, fault, times))
+    # The next attempt begins in ``WRITING``, where the count stays.
+    yield Trial("counted", ("lake.put_new", "die-before", "1"))
     for case in ("awake", "asleep"):
         yield Trial("tidied", (case,))

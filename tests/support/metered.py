@@ -67,6 +67,7 @@ class Metered:
     def __init__(self, stack: Deployment) -> None:
         self.stack = stack
         self.watched = Watched(stack)
+        self.watched.wait(_noon() - self.watched.now)
         self._meter = Meter(TABLE)
         self._seen = 0
 
@@ -101,7 +102,7 @@ class Billed:
 @contextmanager
 def metered(stack: Deployment) -> Iterator[Metered]:
     """Meter a deployment whose timeline begins three days ago; its API has one entry."""
-    first = datetime.now(UTC) - HISTORY
+    first = _noon() - HISTORY
     stack.simulator.store = seeded(Profile(first=first, end=first + HOUR, entries=1))
     stack.say(FIRST_DATE=f"{first:%Y-%m-%d}")
     try:
@@ -177,7 +178,7 @@ def million_trickling(trickling: Billed, idle: Billed) -> Billed:
 
 
 def _seed(meter: Metered, *, entries: int) -> None:
-    first = datetime.now(UTC) - HISTORY
+    first = _noon() - HISTORY
     store = seeded(Profile(first=first, end=first + 60 * HOUR, entries=entries))
     meter.stack.simulator.store = store
     # A queue of moto's takes ever longer, the more messages it holds.
@@ -201,6 +202,13 @@ def _schedules(stack: ResolvedTemplate) -> dict[str, tuple[dict[str, Any], int]]
         )
         for name, one in events.items()
     }
+
+
+def _noon() -> datetime:
+    """Noon of the next 15th: how many pages there are depends on the time of day and of month."""
+    now = datetime.now(UTC)
+    next_month = now + timedelta(days=31 if now.day > 14 else 0)
+    return next_month.replace(day=15, hour=12, minute=0, second=0, microsecond=0)
 
 
 def _seconds(count: float) -> Units:

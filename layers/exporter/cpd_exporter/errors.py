@@ -36,6 +36,13 @@ class TransientError(ExporterError):
         self.retry_after = retry_after
 
 
+class ServerError(TransientError):
+    """The API answers 500: it is not well, or it fails over a record that it would have to list.
+
+    Whoever can ask for something else finds out which.
+    """
+
+
 class PausedError(TransientError):
     """The caller's share of time or of calls is used up. Whoever comes next goes on: no failure."""
 

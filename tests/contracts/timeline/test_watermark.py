@@ -160,6 +160,8 @@ class TestAppending:
                 "64b7f0c2a2": MissingEntry(NOW),
                 "größe #/.": MissingEntry(LATER, held_at=NOW),
                 "64b7f0c2a3": MissingEntry(NOW, held_at=LATER),
+                "64b7f0c2a4": MissingEntry(NOW, is_present=True),
+                "64b7f0c2a5": MissingEntry(NOW, held_at=NOW, moved_to=LATER),
             },
             deletions_counted=DayCount("2026-03-15", 3),
             published=3000,

@@ -34,7 +34,7 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "no guard against mass deletion",
         "what is gone is gone",
-        "    if others and not _count_as_published(claim, len(others)):\n",
+        "    if others and not count_as_published(claim, len(others)):\n",
         "    if others and not others:\n",
         file="worker/sweep/deletions.py",
     ),
@@ -50,14 +50,14 @@ SWEEP_MUTANTS = (
         "the confirmation comes later",
         "        if claim.commit(writes, BreakerChange(stored, after)):\n",
         "        if claim.commit(writes):\n",
-        file="worker/sweep/deletions.py",
+        file="worker/sweep/day_limit.py",
     ),
     sweep_mutant(
         "a repeated sweep counts its deletions again",
         "an attempt is an attempt",
         "claim.page.deletions_counted.on(day) if claim.page.deletions_counted else 0\n",
         "0\n",
-        file="worker/sweep/deletions.py",
+        file="worker/sweep/day_limit.py",
     ),
     sweep_mutant(
         "an index is removed while a sweep may name it",
@@ -152,7 +152,7 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "an entry that left is forgotten",
         "its new page reads it",
-        "            result.left.append(entry)\n",
+        "            result.unlisted.append(entry)\n",
         "            result.handed_over.add(entry.id)\n            del result.missing[entry.id]\n",
         file="worker/sweep/deletions.py",
     ),
@@ -208,8 +208,8 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "pages stay reserved for a sweep that was given up",
         "the next one will see",
-        "ConditionalWrite(page, replace(page, reserved_by=None, revision",
-        "ConditionalWrite(page, replace(page, revision",
+        "                reserved_by=None,\n                error=str(error),\n",
+        "                error=str(error),\n",
         file="worker/sweep/sweep.py",
     ),
     sweep_mutant(

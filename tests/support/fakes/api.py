@@ -5,7 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
-from cpd_exporter.errors import AccessError, PermanentError, TransientError, WithdrawnError
+from cpd_exporter.errors import (
+    AccessError,
+    PermanentError,
+    ServerError,
+    TransientError,
+    WithdrawnError,
+)
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
 from cpd_exporter.model.local_time import LocalBounds, local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
@@ -90,6 +96,8 @@ def _written(bounds: LocalBounds | None) -> tuple[datetime | None, datetime | No
 def _translated(refused: Refused) -> Exception:
     if refused.status in (401, 403):
         return AccessError(str(refused))
-    if refused.status == 429 or refused.status >= 500:
+    if refused.status == 500:
+        return ServerError(str(refused))
+    if refused.status == 429 or refused.status > 500:
         return TransientError(str(refused))
     return PermanentError(str(refused))

@@ -48,6 +48,7 @@ def status(
                 "backfillPages": {"open": 0, "writing": 0, "stored": 0},
                 "quarantined": 0,
                 "holes": list(holes),
+                "moreHoles": 0,
             }
         ]
     }

@@ -26,6 +26,9 @@ class PageFlag(StrEnum):
     HELD = "held"
     """The page holds deletions back, or has confirmed ones that are not published yet."""
 
+    UNREAD = "unread"
+    """The last sweep that should have read the page again was given up."""
+
     QUARANTINED = "quarantined"
 
 
@@ -43,10 +46,14 @@ class MissingEntry:
     """An entry of the page index that the API no longer lists in the page's window.
 
     From ``held_at`` on, the breaker holds the entry's deletion back until the operator confirms it.
+    ``is_present``: the API has the entry by its ID, at a date in the window, but does not list it.
+    ``moved_to`` is the date outside the window at which the API last had the entry.
     """
 
     since: datetime
     held_at: datetime | None = None
+    is_present: bool = False
+    moved_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ class Page:
     planned_at: datetime | None = None
 
     # How far it is. From ``hole_since`` on, the page is a hole that the watermark may pass.
-    # ``attempts`` counts claims, except those that an outage ended.
+    # ``attempts`` counts claims, except those that an outage ended. The ``error`` of a done page is
+    # that of the sweep that was given up.
     state: PageState = PageState.OPEN
     attempts: int = 0
     error: str | None = None
@@ -123,6 +131,8 @@ class Page:
             return None
         if any(entry.held_at for entry in self.missing.values()):
             return PageFlag.HELD
+        if self.error is not None:
+            return PageFlag.UNREAD
         return PageFlag.QUARANTINED if self.quarantined else None
 
     @property

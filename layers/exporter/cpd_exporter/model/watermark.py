@@ -19,13 +19,16 @@ class FullSweep:
     """The full sweep: its round began at ``started_at`` and is done up to ``cursor``.
 
     All that is exported was read at ``read_since`` or later. The round before began at
-    ``previous_at``.
+    ``previous_at``. The export reached back to ``origin`` when the round began, and to
+    ``previous_origin`` when the one before did: what a backfill adds later belongs to the next one.
     """
 
     started_at: datetime
     cursor: datetime
     read_since: datetime
     previous_at: datetime | None = None
+    origin: datetime | None = None
+    previous_origin: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from cpd_exporter.model.command import (
 from cpd_exporter.model.job import EndedJob, Job, JobKind, JobOutcome
 from cpd_exporter.model.timestamps import SECOND, floor_second, format_instant
 from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.planner.follow_up import note_backfill
 from cpd_exporter.planner.held_deletions import Confirmation
 from cpd_exporter.ports import Clock, NewToken, PlannerTimeline
 
@@ -59,7 +60,7 @@ class CommandHandler:
             case Refresh():
                 return self._refresh(command)
             case Cancel():
-                return self._cancel(command)
+                return self._cancel(command, exported)
             case Replay():
                 return self._replay(command, exported)
             case Verify():
@@ -139,14 +140,18 @@ class CommandHandler:
         self.timeline.add_job(job)
         return {"requested": name}
 
-    def _cancel(self, command: Cancel) -> dict[str, Any]:
-        """End a job. A worker that has it stops at its next write; what it did stays done."""
+    def _cancel(self, command: Cancel, exported: Watermark) -> dict[str, Any]:
+        """End a job. A worker that has it stops at its next write; what it did stays done, and what
+        a backfill exported is swept as after a whole one.
+        """
         for _ in range(MAX_CANCEL_ATTEMPTS):
             job = next((one for one in self.timeline.jobs() if one.name == command.name), None)
             if job is None:
                 return {"cancelled": False, "note": "no job has that name: see jobs in status"}
             cancelled = EndedJob.of(job, self.clock(), JobOutcome.CANCELLED)
             if self.timeline.end_job(job, cancelled):
+                if job.kind is JobKind.BACKFILL:
+                    note_backfill(self.timeline, exported, job, self.clock())
                 return {"cancelled": True}
         raise TransientError(f"{command.name} is being written all the time: cancel it again")
 

@@ -16,12 +16,21 @@ MAX_LISTED_LOOK_UPS = 100
 _DAY = timedelta(days=1)
 
 
-def hole(page: Page, since: datetime) -> dict[str, Any]:
+def hole(page: Page) -> dict[str, Any]:
     """A page that keeps failing for a reason of its own."""
     return _window(page) | {
         "error": page.error,
-        "since": format_instant(since),
+        "since": text(page.hole_since),
         "attempts": page.attempts,
+    }
+
+
+def unread_page(page: Page) -> dict[str, Any]:
+    """An exported page that the last sweep could not read again."""
+    return _window(page) | {
+        "error": page.error,
+        "since": text(page.updated_at),
+        "readAt": text(page.read_at),
     }
 
 

@@ -28,7 +28,8 @@ class FilterChecker:
     def check(self, watermark: Watermark) -> None:
         """Check the filter if that is due.
 
-        A sample that contradicts the filter raises ``FilterError``, and the next tick checks again.
+        A sample that contradicts the filter raises ``FilterError``, and so do all next ticks until
+        the filter finds one.
         A sample that cannot be had is a warning.
         """
         now = self.clock()
@@ -40,10 +41,13 @@ class FilterChecker:
         until = now - self.limits.slice_policy.settle
         places = sample_places(self.timeline, watermark, until)
         check = check_filter(self.api, places, until=until, has_time_left=self.has_time_left)
-        if check.contradicting:
-            warning = self._contradiction(watermark, check, now)
+        if check.contradicting and (warning := self._contradiction(watermark, check, now)):
             self.timeline.update_watermark(watermark, replace(watermark, filter_warning=warning))
             raise FilterError(warning.message)
+        last = watermark.filter_warning
+        if last and last.contradicts and not check.is_complete:
+            # An API that lists no sample any more does not show that its filter works now.
+            raise FilterError(last.message)
         text = check.warning
         if text is None and not check.is_complete and watermark.filter_checked_at:
             text = "the API lists no entry any more by which its filter could be checked"
@@ -81,10 +85,15 @@ class FilterChecker:
 
     def _contradiction(
         self, watermark: Watermark, check: FilterCheck, now: datetime
-    ) -> FilterWarning:
-        """Explain a contradiction; the costly explanation is kept for a while."""
+    ) -> FilterWarning | None:
+        """Explain a contradiction; the costly explanation is kept for a while.
+
+        ``None``: one record alone contradicts, and no time zone would explain it.
+        """
         last = watermark.filter_warning
         if last and last.contradicts and now < last.at + self.limits.filter_retry_interval:
             return last
-        message = explain(self.api, check, self.limits.filter_time_zone, self.has_time_left)
-        return FilterWarning(now, message, contradicts=True)
+        found = explain(self.api, check, self.limits.filter_time_zone, self.has_time_left)
+        if check.is_odd and found.is_ruled_out:
+            return None
+        return FilterWarning(now, found.text, contradicts=True)

@@ -16,12 +16,16 @@ FOLLOW_UP_DELAY = timedelta(days=1)
 _UP_TO_DATE = timedelta(days=1)
 """A first export has ended once the watermark is at the planned end, not further behind now."""
 
+_NEARLY = timedelta(hours=1)
+"""Where new entries come all the time, the last page is never done: so far behind now is enough."""
+
 
 def note_first_export(timeline: PlannerTimeline, watermark: Watermark, now: datetime) -> None:
     """Note the end of the first export."""
     through = watermark.exported_through
-    is_exported = watermark.exported_from < through == watermark.planned_through
-    if watermark.follow_up is None and is_exported and now - through < _UP_TO_DATE:
+    behind = _UP_TO_DATE if through == watermark.planned_through else _NEARLY
+    is_exported = watermark.exported_from < through and now - through < behind
+    if watermark.follow_up is None and is_exported:
         ended = FollowUpSweep(watermark.exported_from, through, now)
         timeline.update_watermark(watermark, replace(watermark, follow_up=ended))
 

@@ -36,9 +36,14 @@ class FullSweepPlanner:
         if not self.interval or watermark.exported_from == watermark.exported_through:
             return
         now = self.clock()
-        progress = watermark.full_sweep or FullSweep(now, watermark.exported_from, now)
+        start = watermark.exported_from
+        # Where the full sweep was off until now, all was read when an export last ended, or later.
+        read_since = watermark.follow_up.ended_at if watermark.follow_up else now
+        progress = watermark.full_sweep or FullSweep(now, start, read_since)
+        if progress.origin is None:
+            progress = replace(progress, origin=start)
         target = self._target(watermark, progress, now)
-        cursor = max(progress.cursor, watermark.exported_from)
+        cursor = max(progress.cursor, start)
         if target > cursor:
             cursor = self.sweep_planner.reserve_through(
                 cursor, target, watermark, sweeps, max_sweeps, read_before=now - self._recent
@@ -47,7 +52,7 @@ class FullSweepPlanner:
         progress = replace(progress, read_since=self._read_since(watermark, progress))
         if cursor >= target == watermark.exported_through:
             progress = FullSweep(
-                now, watermark.exported_from, progress.read_since, progress.started_at
+                now, start, progress.read_since, progress.started_at, start, progress.origin
             )
         if progress != watermark.full_sweep:
             self.timeline.update_watermark(watermark, replace(watermark, full_sweep=progress))
@@ -62,9 +67,10 @@ class FullSweepPlanner:
 
     def _target(self, watermark: Watermark, progress: FullSweep, now: datetime) -> datetime:
         """How far the round should be by now."""
-        length = watermark.exported_through - watermark.exported_from
+        origin = progress.origin or watermark.exported_from
         share = (now - progress.started_at) // _STEP * _STEP / self._round
-        return floor_second(watermark.exported_from + length * min(max(share, 0.0), 1.0))
+        length = watermark.exported_through - origin
+        return floor_second(origin + length * min(max(share, 0.0), 1.0))
 
     def _read_since(self, watermark: Watermark, progress: FullSweep) -> datetime:
         """When the oldest reading was made: the page next in turn was last visited by the round
@@ -72,7 +78,9 @@ class FullSweepPlanner:
         """
         if progress.previous_at is None:
             return progress.read_since
-        length = watermark.exported_through - watermark.exported_from
-        share = min(1.0, (progress.cursor - watermark.exported_from) / length)
+        origin = progress.previous_origin or watermark.exported_from
+        length = watermark.exported_through - origin
+        # A backfill read what is before the origin of the round before.
+        share = min(1.0, max(0.0, (progress.cursor - origin) / length))
         visited = progress.previous_at + self._round * share
         return max(progress.read_since, min(visited, progress.started_at) - self._recent)

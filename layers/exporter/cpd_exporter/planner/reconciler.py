@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from cpd_exporter.errors import PermanentError, TransientError
+from cpd_exporter.errors import PermanentError, ServerError, TransientError
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
@@ -142,7 +142,7 @@ class Reconciler:
         try:
             narrow = self.api.query(window, per_page=1)
             high = self.api.query(window.widened(SLACK), per_page=1).total
-        except PermanentError:
+        except (PermanentError, ServerError):
             return None
         # Bounds in hours that the filter's clock shows twice count entries from beyond too.
         low = narrow.total if narrow.span in {None, window} else 0
@@ -159,7 +159,8 @@ def _count_bounds(pages: Iterable[Page]) -> tuple[int, int]:
     """The least and the most entries that the API should count in these pages."""
     least = most = 0
     for page in pages:
-        listed = page.entries - len(page.missing)
+        # One that the API has, but does not list, is no deletion that explains a smaller total.
+        listed = page.entries - sum(not one.is_present for one in page.missing.values())
         least += listed
         most += listed + page.quarantined + (_UNKNOWN if page.state is not PageState.DONE else 0)
     return least, most

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cpd_exporter.errors import PermanentError
+from cpd_exporter.errors import PermanentError, ServerError
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.timestamps import SECOND, floor_second
 from cpd_exporter.model.window import Window
@@ -60,7 +60,7 @@ def slice_month(api: EntriesApi, window: Window, policy: SlicePolicy, new_page: 
         raise ValueError(f"one answer is believed for no more than a month: {window}")
     try:
         counted = count(api, window)
-    except PermanentError:
+    except (PermanentError, ServerError):
         part = count_part(api, window)
         if part is None:
             raise

@@ -19,6 +19,7 @@ from cpd_exporter.planner.description import (
     quarantined,
     refused,
     text,
+    unread_page,
 )
 from cpd_exporter.planner.held_deletions import MAX_FLAGGED_PAGES
 from cpd_exporter.planner.refusals import MAX_COUNTED_REFUSALS
@@ -29,7 +30,8 @@ from cpd_exporter.ports import Clock, Queue, StatusTimeline
 MAX_RECENT_PAGES = 20
 """Pages at an end of the timeline that ``status`` reads to see when a worker wrote last."""
 
-MAX_LISTED_REFUSALS = 20
+MAX_LISTED_REFUSALS, MAX_LISTED_UNREAD, MAX_LISTED_JOBS, MAX_LISTED_HOLES = 20, 20, 100, 100
+"""``status`` counts those that it does not list: Lambda answers with 6 MB at most."""
 
 MAX_LISTED_HELD_PAGES = 100
 """Pages with held deletions that ``status`` lists; ``deletionsHeld`` counts those of all it reads.
@@ -51,11 +53,13 @@ def read_status(timeline: StatusTimeline, queue: Queue, clock: Clock) -> dict[st
     more_pages = next(undone, None) is not None
     sweeps, jobs = list(timeline.sweeps()), list(timeline.jobs())
     faulty = list(islice(timeline.flagged(PageFlag.QUARANTINED), MAX_FLAGGED_PAGES))
+    unread = list(islice(timeline.flagged(PageFlag.UNREAD), MAX_FLAGGED_PAGES))
     holding = list(islice(timeline.flagged(PageFlag.HELD), MAX_FLAGGED_PAGES))
     held = [(page, breaker.count_held(page.missing)) for page in holding] if breaker else []
     held = [(page, deletions) for page, deletions in held if deletions]
     refusals = list(islice(timeline.refusals(), MAX_COUNTED_REFUSALS))
-    holes = [hole(one, one.hole_since) for one in (*pages, *sweeps) if one.hole_since]
+    listed_refusals = refusals[:MAX_LISTED_REFUSALS]
+    holes = [one for one in (*pages, *sweeps) if one.hole_since]
     exported_from = watermark.exported_from if watermark else now
     tick = watermark.last_tick if watermark else None
     ended = list(timeline.ended_jobs())
@@ -76,16 +80,22 @@ def read_status(timeline: StatusTimeline, queue: Queue, clock: Clock) -> dict[st
         "backfillPages": count_states(page for page in pages if page.window.start < exported_from),
         "morePages": more_pages,
         "sweeps": count_states(sweeps),
-        "jobs": [job_under_way(job, watermark, now) for job in jobs],
+        "jobs": [job_under_way(job, watermark, now) for job in jobs[:MAX_LISTED_JOBS]],
+        "moreJobs": max(0, len(jobs) - MAX_LISTED_JOBS),
         "endedJobs": [ended_job(one) for one in ended],
-        "fullSweep": _full_sweep(watermark, now),
+        "fullSweep": _full_sweep(watermark, unread, now),
         "reconciliation": _reconciliation(watermark),
         "deletionsHeld": sum(deletions for _, deletions in held),
         "deletionsHeldSince": text(breaker.opened_at if breaker else None),
         "heldDeletions": [held_page(*one) for one in held[:MAX_LISTED_HELD_PAGES]],
-        "quarantined": sum(page.quarantined for page in (*pages, *faulty, *holding)),
-        "quarantinedRecords": quarantined((*faulty, *holding, *pages))[:MAX_LISTED_RECORDS],
-        "holes": [*holes, *map(refused, refusals[:MAX_LISTED_REFUSALS])],
+        "unread": [unread_page(page) for page in unread[:MAX_LISTED_UNREAD]],
+        "unreadPages": len(unread),
+        "quarantined": sum(page.quarantined for page in (*pages, *faulty, *unread, *holding)),
+        "quarantinedRecords": quarantined((*faulty, *unread, *holding, *pages))[
+            :MAX_LISTED_RECORDS
+        ],
+        "holes": [*map(hole, holes[:MAX_LISTED_HOLES]), *map(refused, listed_refusals)],
+        "moreHoles": max(0, len(holes) - MAX_LISTED_HOLES),
         "refusedEvents": len(refusals),
         "filterCheckedAt": text(watermark.filter_checked_at if watermark else None),
         "filterWarning": _filter_warning(watermark),
@@ -170,15 +180,18 @@ def _tick(report: TickReport) -> dict[str, Any]:
     }
 
 
-def _full_sweep(watermark: Watermark | None, now: datetime) -> dict[str, Any] | None:
+def _full_sweep(
+    watermark: Watermark | None, unread: Sequence[Page], now: datetime
+) -> dict[str, Any] | None:
     progress = watermark.full_sweep if watermark else None
     if progress is None:
         return None
+    oldest = min([progress.read_since, *(page.read_at for page in unread if page.read_at)])
     return {
         "roundStarted": format_instant(progress.started_at),
         "roundThrough": format_instant(progress.cursor),
-        "oldestReading": format_instant(progress.read_since),
-        "oldestReadingSeconds": age_seconds(progress.read_since, now),
+        "oldestReading": format_instant(oldest),
+        "oldestReadingSeconds": age_seconds(oldest, now),
     }
 
 

@@ -32,7 +32,7 @@ def summarise(status: Mapping[str, Any], now: datetime) -> str:
         _count(sum(status["pages"].values()), "page"),
         _count(sum(status["backfillPages"].values()), "page", "of a backfill"),
         _count(sum(status["sweeps"].values()), "sweep"),
-        _count(len(status["jobs"]), "job"),
+        _count(len(status["jobs"]) + status["moreJobs"], "job"),
     ]
     if work := ", ".join(filter(None, left)):
         return f"at work: {reached}; left to do: {work}"
@@ -80,7 +80,11 @@ def _failures(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"{pieces} failed and will be tried again: {one['error']}"
     if holes := status["holes"]:
         first = holes[0]
-        yield f"{_count(len(holes), 'hole')}, one since {first['since']}: {first['error']}"
+        number = len(holes) + status["moreHoles"]
+        yield f"{_count(number, 'hole')}, one since {first['since']}: {first['error']}"
+    for one in status["unread"][:1]:
+        pages = _count(status["unreadPages"], "page")
+        yield f"{pages} could not be read again, one since {one['since']}: {one['error']}"
     if status["deletionsHeld"]:
         yield (
             f"{_count(status['deletionsHeld'], 'deletion')} held since "

@@ -2,15 +2,19 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from cpd_exporter.errors import PermanentError
+from cpd_exporter.errors import PermanentError, ServerError, TransientError
+from cpd_exporter.model.timestamps import SECOND
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
 from cpd_exporter.source.response import SLACK, query_window
 
 _PARTS = 8
 """Parts of a window that the API cannot count as a whole."""
+
+_OTHER_TIME = timedelta(days=1)
+"""How far from a window another one is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,16 @@ def count_part(api: EntriesApi, window: Window) -> Count | None:
     Then a record within the window is at fault. ``None``: no part can be counted, so the API is.
     """
     for part in window.split(_PARTS):
-        with suppress(PermanentError):
+        with suppress(PermanentError, ServerError):
             return count(api, part)
     return None
+
+
+def answers_other_times(api: EntriesApi, window: Window) -> bool:
+    """Whether the API answers for a second a day before the window."""
+    start = window.start - _OTHER_TIME
+    try:
+        query_window(api, Window(start, start + SECOND), per_page=1)
+    except (PermanentError, TransientError):
+        return False
+    return True

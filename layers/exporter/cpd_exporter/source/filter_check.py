@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
-from cpd_exporter.errors import AccessError, FilterError, PermanentError, TransientError
+from cpd_exporter.errors import (
+    AccessError,
+    FilterError,
+    PermanentError,
+    ServerError,
+    TransientError,
+)
 from cpd_exporter.model.entry import Entry
 from cpd_exporter.model.timestamps import EARLIEST, SECOND, floor_second, format_instant
 from cpd_exporter.model.window import Window
@@ -17,6 +23,9 @@ from cpd_exporter.source.response import MAX_PER_PAGE, SLACK, query_fitting
 
 MAX_CHECK_OUTAGES = 2
 """Failed requests after which a check takes no more samples: each may take half a minute."""
+
+MAX_SERVER_ERRORS = 3
+"""Answers of 500 that may be the fault of a listed record; more of them are an outage."""
 
 type Place = Window | None
 """Where a sample may come from: a window, or a listing without a filter."""
@@ -35,13 +44,20 @@ class FilterCheck:
 
     ``is_complete``: the filter found a sample of the first group. ``warning`` names a sample that
     could not be had, or one of several that the filter does not find. Each group whose samples the
-    filter does not find has one in ``contradicting``; ``found`` are samples of the others.
+    filter does not find has one in ``contradicting``; ``found`` are samples of the others. In all,
+    the filter does not find ``missed`` samples.
     """
 
     is_complete: bool
     warning: str | None = None
     contradicting: tuple[Entry, ...] = ()
     found: tuple[Entry, ...] = ()
+    missed: int = 0
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether one sample alone contradicts, and others do not: its record may be at fault."""
+        return self.missed == 1 and bool(self.found)
 
     @property
     def contradiction(self) -> str:
@@ -78,6 +94,7 @@ def check_filter(
             if result.contradicting and result.found is None
         ),
         found=tuple(result.found for result in results if result.found is not None),
+        missed=len(missed),
     )
 
 
@@ -110,6 +127,7 @@ class _Sampler:
     has_time_left: HasTimeLeft
     has_answered: bool = False
     outages: int = 0
+    server_errors: int = 0
 
     def sample(self, places: Sequence[Place]) -> _Samples:
         """Try the places in turn, until the filter finds a sample or several contradict."""
@@ -148,7 +166,10 @@ class _Sampler:
                         result.contradicting[sample.id] = sample
                     if result.is_decided:
                         return
-            except PermanentError as error:
+            except (PermanentError, ServerError) as error:
+                self.server_errors += isinstance(error, ServerError)
+                if self.server_errors > MAX_SERVER_ERRORS:
+                    raise
                 result.faults.append(str(error))
                 continue
             if result.contradicting or not samples:

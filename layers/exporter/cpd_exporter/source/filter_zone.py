@@ -58,7 +58,17 @@ class FilterOffset:
         return f"UTC{sign}{minutes // 60:02}:{minutes % 60:02} at {format_instant(self.at)}"
 
 
-def explain(api: EntriesApi, check: FilterCheck, zone: tzinfo, has_time_left: HasTimeLeft) -> str:
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the filter does not find. ``is_ruled_out``: no time zone would explain it."""
+
+    text: str
+    is_ruled_out: bool = False
+
+
+def explain(
+    api: EntriesApi, check: FilterCheck, zone: tzinfo, has_time_left: HasTimeLeft
+) -> Explanation:
     """Say what the filter does not find, and name the time zone that would explain it.
 
     ``zone`` is the one in which the queries' bounds are written. A sample takes some thirty
@@ -68,8 +78,10 @@ def explain(api: EntriesApi, check: FilterCheck, zone: tzinfo, has_time_left: Ha
     try:
         offsets = [_find_offset(api, one, zone, has_time_left) for one in check.contradicting]
     except ExporterError as error:
-        return f"{check.contradiction}. Its time zone could not be found out: {error}"
-    return f"{check.contradiction}. {_explain_offsets(offsets, observed)}"
+        text = f"{check.contradiction}. Its time zone could not be found out: {error}"
+        return Explanation(text)
+    text = f"{check.contradiction}. {_explain_offsets(offsets, observed)}"
+    return Explanation(text, is_ruled_out=None in offsets)
 
 
 def _find_offset(

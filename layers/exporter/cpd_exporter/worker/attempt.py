@@ -12,10 +12,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cpd_exporter.errors import ConfigurationError, PermanentError, TransientError
+from cpd_exporter.errors import (
+    ConfigurationError,
+    PermanentError,
+    ServerError,
+    TransientError,
+)
 from cpd_exporter.model.breaker import BreakerChange, DayCount
 from cpd_exporter.model.page import ConditionalWrite, Page, lake_key
 from cpd_exporter.ports import HasTimeLeft
+from cpd_exporter.source.counter import answers_other_times
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 
 SAVE_INTERVAL = timedelta(seconds=90)
@@ -64,6 +70,10 @@ class Claim(ABC):
         """The attempts that count, if this one fails."""
         return self.attempts
 
+    def blame(self, error: ServerError) -> ServerError | PermanentError:
+        """The error as it is, or the failure of the work's own that it is."""
+        return error
+
     @property
     def is_leased(self) -> bool:
         """Whether another worker holds the work now."""
@@ -80,7 +90,10 @@ class Claim(ABC):
             return give_up(self.begin_after_crash())
         self.update(attempts=self.attempts + 1, lease_until=self._lease_end)
         try:
-            return work()
+            try:
+                return work()
+            except ServerError as error:
+                raise self.blame(error) from error
         except (TransientError, ConfigurationError) as error:
             taken_back = max(0, self.failures - 1)
             pause_end = self._pause_end(error)
@@ -130,6 +143,12 @@ class PageClaim(Claim):
     def failures(self) -> int:
         # Progress takes the attempt back, but a failure of the page's own counts nevertheless.
         return self.attempts_before + 1
+
+    def blame(self, error: ServerError) -> ServerError | PermanentError:
+        # A 500 for this window, while the API answers for another one, is no outage.
+        if not answers_other_times(self.context.api, self.page.window):
+            return error
+        return PermanentError(f"{error}. The API answers for other times: a record may be at fault")
 
     @property
     def key(self) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from cpd_exporter.errors import FilterError, PermanentError, TransientError
+from cpd_exporter.errors import FilterError, PermanentError, ServerError, TransientError
 from cpd_exporter.model.timestamps import floor_second
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count, count_part
@@ -41,5 +41,5 @@ def _count(context: WorkerContext, window: Window) -> int:
     query = context.api, window
     try:
         return count(*query).total
-    except PermanentError:
+    except (PermanentError, ServerError):
         return MAX_SUSPECTS if count_part(*query) else 0

@@ -287,7 +287,7 @@ class TestTimeline:
         assert [read for flag in PageFlag for read in timeline.flagged(flag)] == []
         for event in events:
             account.dynamodb.meta.events.unregister(f"provide-client-params.dynamodb.{event}", note)
-        assert len(asked) == 14
+        assert len(asked) == 15
         assert all(params["ConsistentRead"] for params in asked)
 
     def test_pages_are_streamed(self, account: MotoAccount, timeline: DynamoDbTimeline) -> None:

@@ -95,24 +95,40 @@ class _PageCodec(Codec[Page]):
 
 
 def _encode_missing(missing: Mapping[str, MissingEntry]) -> dict[str, list[str]] | None:
-    """Group the IDs by the instants (``since``, or ``since/heldAt``): an outage lets a whole page
-    go missing at once, and an item holds no more than 400 KB.
+    """Group the IDs by ``since``, and what else is known after a ``/``, in this order: ``heldAt``,
+    ``present``, ``movedTo``. An outage lets a whole page go missing at once, and an item holds no
+    more than 400 KB.
     """
     by_since: dict[str, list[str]] = {}
     for entry_id, entry in missing.items():
-        held = "" if entry.held_at is None else f"/{text_of(entry.held_at)}"
-        by_since.setdefault(f"{text_of(entry.since)}{held}", []).append(entry_id)
+        known = (
+            text_of(entry.since),
+            text_of(entry.held_at) if entry.held_at else "",
+            "present" if entry.is_present else "",
+            text_of(entry.moved_to) if entry.moved_to else "",
+        )
+        by_since.setdefault("/".join(known).rstrip("/"), []).append(entry_id)
     return by_since or None
 
 
 def _decode_missing(by_since: Mapping[str, Sequence[str]]) -> dict[str, MissingEntry]:
     return {
-        entry_id: MissingEntry(parse_instant(since), parse_instant(held_at) if held_at else None)
-        for since, _, held_at, entry_ids in (
-            (*instants.partition("/"), entry_ids) for instants, entry_ids in by_since.items()
-        )
+        entry_id: missing
+        for known, entry_ids in by_since.items()
+        for missing in [_missing_entry(*known.split("/"))]
         for entry_id in entry_ids
     }
+
+
+def _missing_entry(
+    since: str, held_at: str = "", present: str = "", moved_to: str = ""
+) -> MissingEntry:
+    return MissingEntry(
+        parse_instant(since),
+        held_at=parse_instant(held_at) if held_at else None,
+        is_present=bool(present),
+        moved_to=parse_instant(moved_to) if moved_to else None,
+    )
 
 
 _LETTERS = {
@@ -137,7 +153,13 @@ _MISSING = ValueType(_encode_missing, _decode_missing)
 _WINDOW = Codec(Window, start=INSTANT, end=INSTANT)
 _TICK = Codec(Tick, at=INSTANT, error=TEXT)
 _FULL_SWEEP = Codec(
-    FullSweep, started_at=INSTANT, cursor=INSTANT, read_since=INSTANT, previous_at=INSTANT
+    FullSweep,
+    started_at=INSTANT,
+    cursor=INSTANT,
+    read_since=INSTANT,
+    previous_at=INSTANT,
+    origin=INSTANT,
+    previous_origin=INSTANT,
 )
 _FOLLOW_UP = Codec(
     FollowUpSweep, start=INSTANT, end=INSTANT, ended_at=INSTANT, requested_at=INSTANT

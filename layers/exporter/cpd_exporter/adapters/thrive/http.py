@@ -17,6 +17,7 @@ from cpd_exporter.errors import (
     MalformedResponseError,
     OversizedResponseError,
     PermanentError,
+    ServerError,
     TransientError,
 )
 
@@ -72,7 +73,8 @@ _FAILURES: tuple[tuple[range, type[ExporterError], str], ...] = (
     (range(403, 404), AccessError, "the credentials do not allow it"),
     (range(408, 409), TransientError, "it took too long"),
     (range(429, 430), TransientError, "too many requests"),
-    (range(500, 600), TransientError, "the service is not well"),
+    (range(500, 501), ServerError, "the service fails over it"),
+    (range(501, 600), TransientError, "the service is not well"),
     (range(400, 500), PermanentError, "the request is refused"),
     (range(300, 400), MalformedResponseError, "redirects are not followed: is the API URL right?"),
 )

@@ -52,15 +52,15 @@ class SweepInput:
 class SweepResult:
     """The rows of a sweep, and its missing entries.
 
-    Of those, the API has ``left`` at dates outside the window. The index drops the ones that were
-    ``handed_over`` to the pages of their dates. The sweep holds further deletions since
-    ``held_at``: the merge opens the breaker for them. ``sweep_again`` asks for another sweep soon.
-    The API listed all this at ``read_at``.
+    Of those, the API has ``unlisted`` ones: at dates outside the window, or its listing left them
+    out. The index drops the ones that were ``handed_over`` to the pages of their dates. The sweep
+    holds further deletions since ``held_at``: the merge opens the breaker for them. ``sweep_again``
+    asks for another sweep soon. The API listed all this at ``read_at``.
     """
 
     rows: StoredRows = field(default_factory=StoredRows)
     missing: dict[str, MissingEntry] = field(default_factory=dict)
-    left: list[Entry] = field(default_factory=list)
+    unlisted: list[Entry] = field(default_factory=list)
     handed_over: set[str] = field(default_factory=set)
     quarantined: int = 0
     faults: dict[str, str] = field(default_factory=dict)

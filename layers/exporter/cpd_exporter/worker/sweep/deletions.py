@@ -6,7 +6,9 @@ those that a day allows open the tenant's breaker, which holds them until the op
 
 An entry that the API has at a date outside the window has left. The sweep publishes its new version
 and keeps it in the index, until the page of its new date has it too: till then, nobody else would
-publish what becomes of it.
+publish what becomes of it. A sweep looks an entry up when it first misses it too: it notes where
+the entry has gone, because a later look-up may answer 404, right or wrong. Then the page of that
+date publishes the deletion, if it has the entry.
 """
 
 from collections.abc import Sequence
@@ -16,15 +18,21 @@ from datetime import datetime
 from enum import Enum, auto
 
 from cpd_exporter.errors import PermanentError, TransientError
-from cpd_exporter.model.breaker import Breaker, BreakerChange, DayCount
 from cpd_exporter.model.entry import Entry, FaultyEntry
-from cpd_exporter.model.page import ConditionalWrite, MissingEntry, PageState
+from cpd_exporter.model.page import MissingEntry, PageState
+from cpd_exporter.model.page_index import PageIndex
 from cpd_exporter.model.row import MAX_NAMED_FAULTS, quarantine, quarantined_faults
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import WorkerContext
 from cpd_exporter.worker.lake_reader import LakeReader
 from cpd_exporter.worker.sweep.compare import SweepInput, SweepResult
+from cpd_exporter.worker.sweep.day_limit import (
+    NEW_BREAKER,
+    count_as_published,
+    hold,
+    take_back_count,
+)
 
 MAX_MISSING_PER_PAGE = 5000
 MAX_MISSING_BYTES = 300_000
@@ -44,12 +52,6 @@ MAX_CONTROLS = 3
 
 MAX_CONTROL_PAGES = 5
 """Offset pages on which a control searches for listed entries."""
-
-MAX_BREAKER_TRIES = 5
-"""Writes of the breaker that may lose against other sweeps."""
-
-NEW_BREAKER = Breaker("")
-"""What the breaker is before the first deletion."""
 
 type Found = Entry | FaultyEntry | None
 
@@ -79,26 +81,29 @@ def classify(found: Found, window: Window) -> Verdict:
 def decide_deletions(
     claim: PageClaim, before: SweepInput, missing: Sequence[str], result: SweepResult
 ) -> list[str]:
-    """Note the missing entries and those that left in ``result``; returns those to publish as
-    deleted now.
+    """Note in ``result`` the missing entries, and those that the API has nevertheless; returns
+    those to publish as deleted now.
     """
     due = _note_missing(claim, before, missing, result)
+    max_lookups = min(MAX_LOOKUPS_PER_SWEEP, claim.context.limits.lookups)
+    new = [id_ for id_ in result.missing if id_ not in before.missing]
+    _note_moves(claim, new[: max(0, max_lookups - len(due))], result)
     if not due:
         return []
     breaker = claim.context.timeline.breaker() or NEW_BREAKER
     waiting = [id_ for id_ in due if not breaker.holds(before.missing[id_])]
     # The longest missing go first, so that no entry waits behind the same others for ever.
     waiting.sort(key=lambda id_: before.missing[id_].since)
-    max_lookups = min(MAX_LOOKUPS_PER_SWEEP, claim.context.limits.lookups)
     own = [id_ for id_ in waiting[:max_lookups] if not _hand_over(claim, before, id_, result)]
     gone = _apply_verdicts(claim, _look_up(claim.context, own), result)
+    gone = [id_ for id_ in gone if not _is_on_another_page(claim, before.missing[id_], id_)]
     gone = gone if gone and _find_control(claim.context, claim.page.window) else []
     confirmed = [id_ for id_ in gone if breaker.confirms(before.missing[id_])]
     others = [id_ for id_ in gone if id_ not in confirmed]
-    if others and not _count_as_published(claim, len(others)):
+    if others and not count_as_published(claim, len(others)):
         if claim.page.state is PageState.OPEN:
             take_back_count(claim)
-        _hold(claim, others, result)
+        hold(claim, others, result)
         # The next look-ups show the operator the rest soon.
         result.sweep_again = len(waiting) > max_lookups
         others = []
@@ -124,6 +129,25 @@ def _note_missing(
         for id_ in result.missing
         if id_ in before.missing and now - before.missing[id_].since >= delay
     ]
+
+
+def _note_moves(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> None:
+    """Look up entries that were not missing before, and note the dates of those that left."""
+    for id_, entry in (_look_up(claim.context, ids) if ids else {}).items():
+        if isinstance(entry, Entry) and entry.date not in claim.page.window:
+            result.missing[id_] = replace(result.missing[id_], moved_to=entry.date)
+
+
+def _is_on_another_page(claim: PageClaim, noted: MissingEntry, id_: str) -> bool:
+    """Whether the page of the date to which an entry moved has it, and so its deletion too."""
+    return noted.moved_to is not None and id_ in _index_at(claim.context, noted.moved_to)
+
+
+def _index_at(context: WorkerContext, date: datetime) -> PageIndex:
+    """The index of the page of a date; empty if that page is not done."""
+    page = context.timeline.page_at(date)
+    is_done = page and page.state is PageState.DONE
+    return LakeReader(context.lake).read_index(page) if page and is_done else {}
 
 
 def _look_up(context: WorkerContext, ids: Sequence[str]) -> dict[str, Found]:
@@ -157,14 +181,18 @@ def _apply_verdicts(claim: PageClaim, found: dict[str, Found], result: SweepResu
         if verdict is Verdict.GONE:
             gone.append(id_)
             continue
-        result.missing[id_] = MissingEntry(context.clock())
+        left_for = entry.date if isinstance(entry, Entry) and verdict is Verdict.LEFT else None
+        is_present = verdict is Verdict.PRESENT
+        result.missing[id_] = MissingEntry(
+            context.clock(), is_present=is_present, moved_to=left_for
+        )
         if isinstance(entry, FaultyEntry):
             context.lake.put_new(*quarantine(context.timeline.tenant_id, entry))
             result.quarantined += 1
             if len(result.faults) < MAX_NAMED_FAULTS:
                 result.faults |= quarantined_faults(context.timeline.tenant_id, [entry])
-        elif entry is not None and verdict is Verdict.LEFT:
-            result.left.append(entry)
+        elif entry is not None:
+            result.unlisted.append(entry)
     return gone
 
 
@@ -172,11 +200,9 @@ def _hand_over(claim: PageClaim, before: SweepInput, id_: str, result: SweepResu
     """Leave an entry that left to the page of its new date, if that has it: in the version
     that was published here, or in a later row.
     """
-    context, indexed = claim.context, before.index[id_]
-    page = None if indexed.date in claim.page.window else context.timeline.page_at(indexed.date)
-    if page is None or page.state is not PageState.DONE:
-        return False
-    there = LakeReader(context.lake).read_index(page).get(id_)
+    indexed = before.index[id_]
+    left = indexed.date not in claim.page.window
+    there = _index_at(claim.context, indexed.date).get(id_) if left else None
     if there is None:
         return False
     is_same = (there.date, there.fingerprint) == (indexed.date, indexed.fingerprint)
@@ -202,78 +228,3 @@ def _find_control(context: WorkerContext, window: Window) -> bool:
                     found = context.api.entries(controls[:MAX_CONTROLS])
                     return any(entry is not None for entry in found.values())
     return False
-
-
-def _count_as_published(claim: PageClaim, deletions: int) -> bool:
-    """Count these deletions as the day's, unless they exceed what a day allows.
-
-    The count of this sweep's earlier attempt is in the sweep's own item, so nothing counts twice.
-    """
-    context = claim.context
-    day = f"{context.clock():%Y-%m-%d}"
-    for _ in range(MAX_BREAKER_TRIES):
-        stored = context.timeline.breaker()
-        breaker = stored or NEW_BREAKER
-        if breaker.published:
-            day = max(day, breaker.published.day)  # midnight may have passed since
-        counted = claim.page.deletions_counted.on(day) if claim.page.deletions_counted else 0
-        published = breaker.published_on(day) + max(0, deletions - counted)
-        if breaker.opened_at is not None or published > context.limits.max_deletions:
-            return False
-        after = replace(breaker, published=DayCount(day, published), revision=context.new_token())
-        change = BreakerChange(stored, after)
-        if deletions <= counted or claim.count_deletions(DayCount(day, deletions), change):
-            return True
-    raise TransientError("other sweeps count deletions at this moment", retry_after=1)
-
-
-def take_back_count(claim: PageClaim) -> None:
-    """Take back what an open sweep counted, before it is divided or given up.
-
-    It has stored no row, and whoever publishes these deletions counts them again.
-    """
-    counted = claim.page.deletions_counted
-    for _ in range(MAX_BREAKER_TRIES):
-        stored = claim.context.timeline.breaker()
-        if not counted or not stored or not stored.published_on(counted.day):
-            return
-        left = max(0, stored.published_on(counted.day) - counted.deletions)
-        revision = claim.context.new_token()
-        after = replace(stored, published=DayCount(counted.day, left), revision=revision)
-        if claim.count_deletions(DayCount(counted.day, 0), BreakerChange(stored, after)):
-            return
-    raise TransientError("other sweeps count deletions at this moment", retry_after=1)
-
-
-def _hold(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> None:
-    """Hold deletions back, later than the last confirmation."""
-    breaker, held_at = claim.context.timeline.breaker() or NEW_BREAKER, claim.context.clock()
-    if breaker.confirmed_through is not None:
-        # The clocks of two machines differ.
-        held_at = max(held_at, breaker.confirmed_through + datetime.resolution)
-    for id_ in ids:
-        result.missing[id_] = replace(result.missing[id_], held_at=held_at)
-    result.held_at = held_at
-
-
-def merge_held(
-    claim: PageClaim, writes: Sequence[ConditionalWrite], held_at: datetime | None
-) -> None:
-    """Do the writes of a merge that holds deletions, and open the breaker for those since
-    ``held_at``. A merge that carries older ones along writes the breaker too, so that a
-    confirmation which counts them meanwhile begins again.
-
-    If the operator confirmed deletions meanwhile, the merge fails: no confirmation covers a
-    deletion that it did not see.
-    """
-    for _ in range(MAX_BREAKER_TRIES):
-        stored = claim.context.timeline.breaker()
-        breaker = stored or NEW_BREAKER
-        through = breaker.confirmed_through
-        if held_at is not None and through is not None and held_at <= through:
-            break
-        opened_at, revision = breaker.opened_at or held_at, claim.context.new_token()
-        after = replace(breaker, opened_at=opened_at, revision=revision)
-        if claim.commit(writes, BreakerChange(stored, after)):
-            return
-    raise TransientError("the breaker changes at this moment", retry_after=1)

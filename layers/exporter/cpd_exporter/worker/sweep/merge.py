@@ -11,7 +11,7 @@ from cpd_exporter.model.page_index import PageIndex, index_object_key
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.sweep.compare import SweepInput, SweepResult
-from cpd_exporter.worker.sweep.deletions import merge_held
+from cpd_exporter.worker.sweep.day_limit import merge_held
 
 
 def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkReport:

@@ -12,7 +12,7 @@ from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.checkpoint import LakeCheckpoint
 from cpd_exporter.worker.context import Outcome, WorkReport
 from cpd_exporter.worker.sweep.compare import SweepInput
-from cpd_exporter.worker.sweep.deletions import take_back_count
+from cpd_exporter.worker.sweep.day_limit import take_back_count
 from cpd_exporter.worker.sweep.merge import write_indexes
 
 

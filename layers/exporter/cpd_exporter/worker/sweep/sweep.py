@@ -34,7 +34,8 @@ from cpd_exporter.worker.sweep.compare import (
     read_is_changed,
     writer_after,
 )
-from cpd_exporter.worker.sweep.deletions import decide_deletions, take_back_count
+from cpd_exporter.worker.sweep.day_limit import take_back_count
+from cpd_exporter.worker.sweep.deletions import decide_deletions
 from cpd_exporter.worker.sweep.merge import merge
 from cpd_exporter.worker.sweep.split import halve_sweep, split_page, split_sweep
 
@@ -88,7 +89,16 @@ def _split_around_fault(claim: PageClaim, error: PermanentError) -> bool:
     take_back_count(claim)
     requests = list(context.timeline.sweep_requests(window))
     freed = [
-        ConditionalWrite(page, replace(page, reserved_by=None, revision=context.new_token()))
+        ConditionalWrite(
+            page,
+            replace(
+                page,
+                reserved_by=None,
+                error=str(error),
+                updated_at=context.clock(),
+                revision=context.new_token(),
+            ),
+        )
         for page in pages
     ]
     claim.commit([*freed, ConditionalWrite(claim.page, None)])
@@ -151,6 +161,9 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
 
 def _compare(claim: PageClaim, before: SweepInput, reading: Reading) -> SweepResult:
     context = claim.context
+    if claim.page.state is PageState.OPEN:
+        # What an earlier attempt counted may have come back since.
+        take_back_count(claim)
     writer = writer_after(before, context)
     last = LakeReader(context.lake)
     rows = changed_rows(context, before, reading, writer, last)
@@ -162,11 +175,12 @@ def _compare(claim: PageClaim, before: SweepInput, reading: Reading) -> SweepRes
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
             result.rows.append(writer.delete(last.read_last_row(id_, before.index[id_])))
-    for entry in result.left:
+    for entry in result.unlisted:
         if read_is_changed(context, before, entry, last):
             result.rows.append(writer.write(entry, Change.UPDATED))
-            # The page of the new date should have the entry soon.
-            context.timeline.request_sweep(SweepRequest(entry.date, context.clock()))
+            if entry.date not in claim.page.window:
+                # The page of the new date should have the entry soon.
+                context.timeline.request_sweep(SweepRequest(entry.date, context.clock()))
     return result
 
 
