@@ -28,7 +28,7 @@ from tests.support.sweeps import (
 )
 from tests.support.world import World, entries
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 JANUARY = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
 FEBRUARY = {"from": "2026-02-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
 
@@ -86,6 +86,45 @@ def test_a_new_record_over_which_the_api_fails_holds_up_no_other() -> None:
     assert settled(world, 2 * HOUR) - exported_ids(world) == {bad.log_entry_id}
 
 
+def test_records_of_every_night_over_which_the_api_fails_hold_up_no_other() -> None:
+    world = World(store=entries(60))
+    world.export()
+    nights = [world.now.replace(hour=2, minute=0, second=0) + n * DAY for n in (1, 2)]
+    bad = {world.simulator.insert(night).log_entry_id for night in nights}
+
+    def change(listing: Listing, window: Window | None, _: int) -> Listing:
+        if window is not None and any(one.id in bad for one in listing.records):
+            raise ServerError("the API answered 500")
+        return listing
+
+    twist(world, change)
+    hours(world, 3 * 24)
+    assert settled(world, 2 * HOUR) - exported_ids(world) == bad
+    assert watermark(world).exported_through > nights[1] + DAY / 2
+
+
+def test_an_api_that_fails_over_all_full_listings_shatters_nothing() -> None:
+    world = exported(200)
+    hours(world, 4)
+    before = len(world.pages)
+
+    def change(listing: Listing, _window: Window | None, per_page: int) -> Listing:
+        if listing.records and per_page > 1:
+            raise ServerError("the API answered 500")
+        return listing
+
+    query = world.api.query
+    twist(world, change)
+    for _ in range(6):
+        world.command({"command": "sweep", "lookback": "P35D"})
+        hours(world, 1)
+    assert len(world.pages) <= before + 7
+    assert not [page for page in world.pages if page.error and page.state is PageState.DONE]
+    world.api.query = query  # type: ignore[method-assign]
+    hours(world, 6)
+    assert settled(world, 2 * HOUR) <= exported_ids(world)
+
+
 def test_an_outage_with_500_makes_no_hole() -> None:
     world = World(store=entries(60))
     query = world.api.query
@@ -128,8 +167,38 @@ def test_a_deletion_of_an_entry_that_moved_is_its_new_page_s_to_publish(how: str
     assert moved not in published_ids(world, Change.DELETED)
 
 
-def sweep(world: World, months: dict[str, str]) -> None:
-    world.now += 2 * HOUR
+def test_pages_that_an_entry_left_for_each_other_publish_its_deletion() -> None:
+    world = exported(60)
+    entry = list(world.store)[3]
+    world.store.move(entry.log_entry_id, datetime(2026, 2, 10, tzinfo=UTC))
+    sweep(world, FEBRUARY, after=10 * MINUTE)
+    sweep(world, JANUARY, after=MINUTE)
+    world.store.move(entry.log_entry_id, at(entry))
+    sweep(world, FEBRUARY, after=10 * MINUTE)
+    world.store.delete(entry.log_entry_id)
+    for _ in range(30):
+        a_day(world)
+    assert entry.log_entry_id in published_ids(world, Change.DELETED)
+    assert not [page for page in world.pages if page.missing]
+
+
+def test_a_page_into_which_both_pages_of_a_move_are_merged_publishes_the_deletion() -> None:
+    world = exported(60, slice_target=10)
+    world.slice_target = 800
+    entry = next(one for one in world.store if at(one).month == 2)
+    world.store.move(entry.log_entry_id, datetime(2026, 2, 25, tzinfo=UTC))
+    first_days = {"from": "2026-02-01T00:00:00Z", "to": "2026-02-02T00:00:00Z"}
+    sweep(world, first_days, after=MINUTE)
+    assert [one.moved_to for page in world.pages for one in page.missing.values()]
+    world.store.delete(entry.log_entry_id)
+    sweep(world, FEBRUARY, after=30 * MINUTE)
+    for _ in range(30):
+        a_day(world)
+    assert published_ids(world, Change.DELETED) == [entry.log_entry_id]
+
+
+def sweep(world: World, months: dict[str, str], *, after: timedelta = 2 * HOUR) -> None:
+    world.now += after
     world.command({"command": "sweep", **months})
     world.export()
 

@@ -37,8 +37,8 @@ class FullSweepPlanner:
             return
         now = self.clock()
         start = watermark.exported_from
-        # Where the full sweep was off until now, all was read when an export last ended, or later.
-        read_since = watermark.follow_up.ended_at if watermark.follow_up else now
+        # Where the full sweep was off, nobody knows; no window was read before its own time.
+        read_since = watermark.origin if watermark.follow_up else now
         progress = watermark.full_sweep or FullSweep(now, start, read_since)
         if progress.origin is None:
             progress = replace(progress, origin=start)

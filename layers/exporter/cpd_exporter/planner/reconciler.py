@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from cpd_exporter.errors import PermanentError, ServerError, TransientError
+from cpd_exporter.errors import PermanentError, TransientError
 from cpd_exporter.model.job import Job, JobKind
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.reconciliation import Reconciliation, ReconciliationStep
@@ -142,7 +142,7 @@ class Reconciler:
         try:
             narrow = self.api.query(window, per_page=1)
             high = self.api.query(window.widened(SLACK), per_page=1).total
-        except (PermanentError, ServerError):
+        except PermanentError:
             return None
         # Bounds in hours that the filter's clock shows twice count entries from beyond too.
         low = narrow.total if narrow.span in {None, window} else 0

@@ -2,19 +2,15 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from cpd_exporter.errors import PermanentError, ServerError, TransientError
-from cpd_exporter.model.timestamps import SECOND
+from cpd_exporter.errors import PermanentError, ServerError
 from cpd_exporter.model.window import Window
 from cpd_exporter.ports import EntriesApi
 from cpd_exporter.source.response import SLACK, query_window
 
 _PARTS = 8
 """Parts of a window that the API cannot count as a whole."""
-
-_OTHER_TIME = timedelta(days=1)
-"""How far from a window another one is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +42,3 @@ def count_part(api: EntriesApi, window: Window) -> Count | None:
         with suppress(PermanentError, ServerError):
             return count(api, part)
     return None
-
-
-def answers_other_times(api: EntriesApi, window: Window) -> bool:
-    """Whether the API answers for a second a day before the window."""
-    start = window.start - _OTHER_TIME
-    try:
-        query_window(api, Window(start, start + SECOND), per_page=1)
-    except (PermanentError, TransientError):
-        return False
-    return True

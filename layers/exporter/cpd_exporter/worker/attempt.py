@@ -21,8 +21,8 @@ from cpd_exporter.errors import (
 from cpd_exporter.model.breaker import BreakerChange, DayCount
 from cpd_exporter.model.page import ConditionalWrite, Page, lake_key
 from cpd_exporter.ports import HasTimeLeft
-from cpd_exporter.source.counter import answers_other_times
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
+from cpd_exporter.worker.fault_suspects import lists_others
 
 SAVE_INTERVAL = timedelta(seconds=90)
 """How often long work saves its progress: a lease, which each save renews, lasts longer."""
@@ -145,10 +145,10 @@ class PageClaim(Claim):
         return self.attempts_before + 1
 
     def blame(self, error: ServerError) -> ServerError | PermanentError:
-        # A 500 for this window, while the API answers for another one, is no outage.
-        if not answers_other_times(self.context.api, self.page.window):
+        # A 500 for this window, while the API lists another one, is no outage.
+        if not lists_others(self.context, self.page.window):
             return error
-        return PermanentError(f"{error}. The API answers for other times: a record may be at fault")
+        return PermanentError(f"{error}. The API lists other entries: a record may be at fault")
 
     @property
     def key(self) -> str:

@@ -1,13 +1,23 @@
 """How many parts of a failing window may hold the fault."""
 
 from datetime import timedelta
+from itertools import islice
 
 from cpd_exporter.errors import FilterError, PermanentError, ServerError, TransientError
-from cpd_exporter.model.timestamps import floor_second
+from cpd_exporter.model.page import PageState
+from cpd_exporter.model.timestamps import SECOND, floor_second
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count, count_part
 from cpd_exporter.source.filter_check import check_filter
+from cpd_exporter.source.response import SLACK, query_window
 from cpd_exporter.worker.context import WorkerContext
+
+MAX_CONTROL_PAGES = 100
+"""Pages before a window among which it looks for one with entries."""
+
+MAX_CONTROLS = 2
+
+_AWAY = (timedelta(hours=-49, minutes=-17), timedelta(hours=26, minutes=41))
 
 MAX_SUSPECTS = 16
 """More suspects count as so many: a split around a fault makes no more parts at once."""
@@ -25,6 +35,30 @@ def count_suspects(context: WorkerContext, window: Window, error: PermanentError
         return min(_count(context, window), MAX_SUSPECTS)
     except TransientError:
         return 0
+
+
+def lists_others(context: WorkerContext, window: Window) -> bool:
+    """Whether the API lists entries before the window as it did when they were exported.
+
+    Where none are exported, it is asked for other times, none at a distance of whole days: some
+    jobs log an entry each night. A refusal is an answer.
+    """
+    pages = islice(context.timeline.pages_before(window.start), MAX_CONTROL_PAGES)
+    done = (page.window for page in pages if page.state is PageState.DONE and page.entries)
+    controls = list(islice(done, MAX_CONTROLS)) or [
+        Window(start, start + SECOND) for start in (window.start + away for away in _AWAY)
+    ]
+    return any(_is_answered(context, control) for control in controls)
+
+
+def _is_answered(context: WorkerContext, window: Window) -> bool:
+    try:
+        query_window(context.api, window.widened(SLACK))
+    except PermanentError:
+        return True
+    except TransientError:
+        return False
+    return True
 
 
 def _check_filter(context: WorkerContext) -> bool:

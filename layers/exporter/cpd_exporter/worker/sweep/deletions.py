@@ -14,12 +14,11 @@ date publishes the deletion, if it has the entry.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from enum import Enum, auto
 
 from cpd_exporter.errors import PermanentError, TransientError
 from cpd_exporter.model.entry import Entry, FaultyEntry
-from cpd_exporter.model.page import MissingEntry, PageState
+from cpd_exporter.model.page import MissingEntry, Page, PageState
 from cpd_exporter.model.page_index import PageIndex
 from cpd_exporter.model.row import MAX_NAMED_FAULTS, quarantine, quarantined_faults
 from cpd_exporter.model.window import Window
@@ -38,7 +37,7 @@ MAX_MISSING_PER_PAGE = 5000
 MAX_MISSING_BYTES = 300_000
 """Missing entries that a page notes: its item holds 400 KB. The rest waits for a later sweep."""
 
-BYTES_PER_MISSING = 40
+BYTES_PER_MISSING = 80
 """What a missing entry takes in the page's item besides its ID."""
 
 MAX_LOOKUPS_PER_SWEEP = 200
@@ -139,13 +138,20 @@ def _note_moves(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> No
 
 
 def _is_on_another_page(claim: PageClaim, noted: MissingEntry, id_: str) -> bool:
-    """Whether the page of the date to which an entry moved has it, and so its deletion too."""
-    return noted.moved_to is not None and id_ in _index_at(claim.context, noted.moved_to)
+    """Whether the page of the date to which an entry moved has it, and so its deletion too.
+
+    A page that knows that the entry has moved on waits for nobody, or two would wait for each
+    other.
+    """
+    if noted.moved_to is None or noted.moved_to in claim.page.window:
+        return False
+    page = claim.context.timeline.page_at(noted.moved_to)
+    has_left = page is not None and id_ in page.missing and page.missing[id_].moved_to is not None
+    return not has_left and id_ in _index_of(claim.context, page)
 
 
-def _index_at(context: WorkerContext, date: datetime) -> PageIndex:
-    """The index of the page of a date; empty if that page is not done."""
-    page = context.timeline.page_at(date)
+def _index_of(context: WorkerContext, page: Page | None) -> PageIndex:
+    """The index of a page; empty if the page is not done."""
     is_done = page and page.state is PageState.DONE
     return LakeReader(context.lake).read_index(page) if page and is_done else {}
 
@@ -202,7 +208,8 @@ def _hand_over(claim: PageClaim, before: SweepInput, id_: str, result: SweepResu
     """
     indexed = before.index[id_]
     left = indexed.date not in claim.page.window
-    there = _index_at(claim.context, indexed.date).get(id_) if left else None
+    page = claim.context.timeline.page_at(indexed.date) if left else None
+    there = _index_of(claim.context, page).get(id_)
     if there is None:
         return False
     is_same = (there.date, there.fingerprint) == (indexed.date, indexed.fingerprint)
