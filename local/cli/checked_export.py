@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich import progress as bars
 
+from cpd_exporter.planner.summary import age
 from local import lake
 from local.cli.console import console
 from local.driver import Progress, SecretError, export_all
@@ -15,6 +16,8 @@ from local.sources import ExportSource
 from local.stack.deploy import DeployedStack, deployed
 from local.subscriber import Subscriber
 from local.summary import Summary
+
+SECONDS_BETWEEN_LINES = 30
 
 
 @contextlib.contextmanager
@@ -57,10 +60,18 @@ def export_and_check(
     )
     with bars.Progress(*columns, console=console) as display:
         # Months without entries take no time, so a bar of the time would jump.
-        received = display.add_task("Entries received", total=source.count_entries(stack))
+        total = source.count_entries(stack)
+        received = display.add_task("Entries received", total=total)
+        shown_at = [started_at]
 
         def show(_: Progress) -> None:
-            display.update(received, completed=len(subscriber.events))
+            count, now = len(subscriber.events), time.monotonic()
+            display.update(received, completed=count)
+            # A bar needs a terminal.
+            if not console.is_terminal and now - shown_at[0] >= SECONDS_BETWEEN_LINES:
+                shown_at[0] = now
+                of = f" of {total:,}" if total is not None else ""
+                console.print(f"{count:,}{of} entries received after {age(now - started_at)}")
 
         try:
             progress = export_all(stack, show=show)
