@@ -205,7 +205,7 @@ def _schedules(stack: ResolvedTemplate) -> dict[str, tuple[dict[str, Any], int]]
 
 
 def _noon() -> datetime:
-    """Noon of the next 15th: how many pages there are depends on the time of day and of month."""
+    """Noon of a 15th to come: how many pages there are depends on the time of day and of month."""
     now = datetime.now(UTC)
     next_month = now + timedelta(days=31 if now.day > 14 else 0)
     return next_month.replace(day=15, hour=12, minute=0, second=0, microsecond=0)

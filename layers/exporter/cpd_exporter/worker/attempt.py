@@ -70,9 +70,9 @@ class Claim(ABC):
         """The attempts that count, if this one fails."""
         return self.attempts
 
-    def blame(self, error: ServerError) -> ServerError | PermanentError:
-        """The error as it is, or the failure of the work's own that it is."""
-        return error
+    def is_at_fault(self) -> bool:
+        """Whether a 500 is this work's own failure, and no outage."""
+        return False
 
     @property
     def is_leased(self) -> bool:
@@ -93,7 +93,11 @@ class Claim(ABC):
             try:
                 return work()
             except ServerError as error:
-                raise self.blame(error) from error
+                if not self.is_at_fault():
+                    raise
+                raise PermanentError(
+                    f"{error}. The API lists other entries: a record may be at fault"
+                ) from error
         except (TransientError, ConfigurationError) as error:
             taken_back = max(0, self.failures - 1)
             pause_end = self._pause_end(error)
@@ -144,11 +148,8 @@ class PageClaim(Claim):
         # Progress takes the attempt back, but a failure of the page's own counts nevertheless.
         return self.attempts_before + 1
 
-    def blame(self, error: ServerError) -> ServerError | PermanentError:
-        # A 500 for this window, while the API lists another one, is no outage.
-        if not lists_others(self.context, self.page.window):
-            return error
-        return PermanentError(f"{error}. The API lists other entries: a record may be at fault")
+    def is_at_fault(self) -> bool:
+        return lists_others(self.context, self.page.window)
 
     @property
     def key(self) -> str:

@@ -12,12 +12,14 @@ from cpd_exporter.source.filter_check import check_filter
 from cpd_exporter.source.response import SLACK, query_window
 from cpd_exporter.worker.context import WorkerContext
 
-MAX_CONTROL_PAGES = 100
-"""Pages before a window among which it looks for one with entries."""
+MAX_EARLIER_PAGES = 100
+"""Pages before a window among which a worker looks for some with entries."""
 
-MAX_CONTROLS = 2
+MAX_LISTED_AGAIN = 2
+"""Earlier pages with entries that a worker lists again, to see whether the API is well."""
 
 _AWAY = (timedelta(hours=-49, minutes=-17), timedelta(hours=26, minutes=41))
+"""How far from a window the API is asked where nothing is exported before it."""
 
 MAX_SUSPECTS = 16
 """More suspects count as so many: a split around a fault makes no more parts at once."""
@@ -43,9 +45,9 @@ def lists_others(context: WorkerContext, window: Window) -> bool:
     Where none are exported, it is asked for other times, none at a distance of whole days: some
     jobs log an entry each night. A refusal is an answer.
     """
-    pages = islice(context.timeline.pages_before(window.start), MAX_CONTROL_PAGES)
+    pages = islice(context.timeline.pages_before(window.start), MAX_EARLIER_PAGES)
     done = (page.window for page in pages if page.state is PageState.DONE and page.entries)
-    controls = list(islice(done, MAX_CONTROLS)) or [
+    controls = list(islice(done, MAX_LISTED_AGAIN)) or [
         Window(start, start + SECOND) for start in (window.start + away for away in _AWAY)
     ]
     return any(_is_answered(context, control) for control in controls)

@@ -41,7 +41,7 @@ def count_as_published(claim: PageClaim, deletions: int) -> bool:
 
 
 def take_back_count(claim: PageClaim) -> None:
-    """Take back what an open sweep counted, before it is divided or given up.
+    """Take back what an open sweep counted, before it compares again, is divided or given up.
 
     It has stored no row, and whoever publishes these deletions counts them again.
     """
