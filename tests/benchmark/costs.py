@@ -46,16 +46,11 @@ def usages() -> dict[str, Billed]:
     """A million in bulk, a million that trickles beyond idle months, and an idle month."""
     with _new_deployment() as meter:
         bulk = million_in_bulk(meter)
-    return {"bulk": bulk, **trickling()}
-
-
-def trickling() -> dict[str, Billed]:
-    """A million that trickles beyond idle months, and an idle month."""
     with _new_deployment() as meter:
         idle = month(meter)
     with _new_deployment() as meter:
         trickle = million_trickling(month(meter, trickling=TRICKLING), idle)
-    return {"trickle": trickle, "idle": idle}
+    return {"bulk": bulk, "trickle": trickle, "idle": idle}
 
 
 def measure_costs() -> Section:
@@ -84,6 +79,7 @@ def measure_costs() -> Section:
         },
         bars=[
             Bar("a million in bulk, $", totals["bulk"], 0.15),
+            Bar("a million trickling, $", totals["trickle"], 5.80),
             Bar("an idle month, $", totals["idle"], 2.60),
         ],
         notes=["Trickling: a million a year at five-minute ticks, beyond the cost of idle months."],

@@ -1,15 +1,14 @@
-"""The counted figures: API calls, AWS calls, cost, latency and bounds. No machine decides them.
+"""The counted figures: API calls, latency and bounds. No machine decides them.
 
-Whoever changes one changes what the exporter costs: docs/cost.md quotes these figures.
+Whoever changes one changes what the exporter costs. ``test_cost.py`` holds the bills,
+``make bench`` that of a million that trickles.
 """
 
 import pytest
 
 from tests.benchmark.calls import PATTERNS, first_export
-from tests.benchmark.costs import trickling
 from tests.benchmark.latency import latencies
 from tests.benchmark.ticks import backfill
-from tests.support.bill import bill
 
 
 @pytest.mark.parametrize(
@@ -17,12 +16,6 @@ from tests.support.bill import bill
 )
 def test_a_first_export_takes_so_many_api_calls(name: str, calls: int) -> None:
     assert first_export(PATTERNS[name]).total() == calls
-
-
-def test_a_million_that_trickles_costs_so_much() -> None:
-    """``test_cost.py`` holds the other bills."""
-    trickle = trickling()["trickle"]
-    assert sum(bill(trickle.units).values()) == pytest.approx(5.54, rel=0.05)
 
 
 def test_an_event_follows_its_entry_within_two_ticks() -> None:
