@@ -121,3 +121,14 @@ def test_a_late_part_of_the_lake_is_a_part_of_it(world: World) -> None:
     world.timeline.update_job(job, replace(job, cursor=start + timedelta(days=15), revision="2"))
     [listed] = read_status(world.timeline, world.queue, world.clock)["jobs"]
     assert listed["percent"] == 25
+
+
+def test_objects_before_the_span_cost_a_pause_and_no_event(world: World) -> None:
+    """The lake's clock may be behind, so objects of an hour before the span are looked at."""
+    first = min(row.exported_at for row in world.rows)
+    published = len(world.topic.published)
+    name = command(world, first + timedelta(seconds=1), world.now)
+    while list(world.timeline.jobs()):
+        world.worker.handle(JobMessage(tenant_id=TENANT, name=name), has_time_left=lambda: False)
+    [ended] = [one for one in world.timeline.ended_jobs() if one.name == name]
+    assert ended.counts["replayed"] == len(world.topic.published) - published > 0

@@ -1,13 +1,19 @@
 """Which pages find room in the queue, and in which order."""
 
 from collections import deque
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from cpd_exporter.model.resend_policy import ResendPolicy
-from cpd_exporter.planner.backlog import Backlog, pages_to_send
+from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.planner import backlog as backlog_module
+from cpd_exporter.planner.backlog import Backlog, pages_to_send, read_backlog
 from cpd_exporter.planner.limits import PlannerLimits
 from cpd_exporter.planner.slicer import SlicePolicy
-from tests.support.samples import START, page
+from tests.support.fakes import FakeTimeline
+from tests.support.samples import START, TENANT, page
 
 LIMITS = PlannerLimits(
     origin=START,
@@ -33,3 +39,18 @@ def test_the_more_pages_met_an_outage_the_less_is_sent() -> None:
     ]
     assert sent == sorted(sent, reverse=True)
     assert len(set(sent)) == 3
+
+
+def test_beyond_its_bound_a_tick_reads_the_newest_pages_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backlog_module, "MAX_UNDONE_PAGES", 3)
+    timeline = FakeTimeline(TENANT)
+    for hour in range(10):
+        start = START + timedelta(hours=hour)
+        timeline.stored_pages[start] = page(start=start, generation=2)
+    end = START + timedelta(hours=10)
+    watermark = Watermark("e" * 16, START, end, START, START)
+    limits = replace(LIMITS, max_outstanding_pages=2)
+    read = read_backlog(timeline, watermark, limits, end)
+    assert [one.window.end for one in read.due_again] == [end - timedelta(hours=1), end]

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from cpd_exporter.errors import FilterError
 from cpd_exporter.model.entry import Entry, Listing
+from cpd_exporter.model.watermark import FilterWarning, Watermark
 from cpd_exporter.model.window import Window
 from simulator.behaviour import Behaviour
 from tests.support.sweeps import days_with_entries, exported_ids, source_ids, twist
@@ -48,3 +50,31 @@ def test_a_filter_that_lags_behind_within_the_settle_time_is_no_broken_one() -> 
     for n in range(10):
         world.simulator.insert(world.now - timedelta(seconds=30 * n + 1))
     assert world.planner.tick().error is None
+
+
+def test_a_contradiction_stays_while_the_api_lists_no_sample() -> None:
+    world = World(store=entries(50))
+    world.export()
+    said = FilterWarning(world.now, "it filters in the time of Berlin", contradicts=True)
+    world.timeline.stored_watermark = replace(watermark_of(world), filter_warning=said)
+    twist(world, lambda listing, *_: replace(listing, records=()))
+    error = world.planner.tick().error
+    assert isinstance(error, FilterError)
+    assert str(error) == said.message
+    assert watermark_of(world).filter_warning == said
+
+
+def test_an_api_that_lists_no_sample_any_more_is_a_warning() -> None:
+    world = World(store=entries(50))
+    world.export()
+    twist(world, lambda listing, *_: replace(listing, records=()))
+    world.now += timedelta(days=2)
+    assert world.planner.tick().error is None
+    text = "the API lists no entry any more by which its filter could be checked"
+    assert watermark_of(world).filter_warning == FilterWarning(world.now, text)
+
+
+def watermark_of(world: World) -> Watermark:
+    watermark = world.timeline.watermark()
+    assert watermark is not None
+    return watermark

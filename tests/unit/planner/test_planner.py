@@ -8,8 +8,12 @@ from typing import Any, Literal
 import pytest
 
 from cpd_exporter.errors import AccessError, FilterError, TransientError
+from cpd_exporter.model.breaker import Breaker
+from cpd_exporter.model.job import JobKind
 from cpd_exporter.model.message import Message
-from cpd_exporter.model.page import PageState
+from cpd_exporter.model.page import MissingEntry, PageState
+from cpd_exporter.model.refusal import Refusal
+from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.planner import Planner
 from simulator.behaviour import InjectedFault
@@ -294,3 +298,27 @@ class TestRaces:
         world.export(ticks=10)
         assert world.at_rest
         world.assert_exact()
+
+
+def test_a_refused_event_that_is_due_makes_a_job() -> None:
+    it = world(10)
+    it.export()
+    [page, *_] = [page for page in it.pages if page.entries]
+    it.timeline.record_refusal(
+        Refusal(page.window, "an-entry", "too large", it.now - timedelta(days=1), "a key")
+    )
+    assert it.planner.tick().jobs == 1
+    [job] = it.timeline.jobs()
+    assert (job.kind, job.requested_at) == (JobKind.REPUBLISH, it.now)
+
+
+def test_confirmed_deletions_that_are_overdue_are_requested_now() -> None:
+    it = world(10)
+    it.export()
+    [page, *_] = [page for page in it.pages if page.entries]
+    held_at = it.now - timedelta(days=1)
+    missing = {"an-entry": MissingEntry(held_at, held_at=held_at)}
+    it.timeline.stored_pages[page.window.start] = replace(page, missing=missing, updated_at=held_at)
+    it.timeline.stored_breaker = Breaker("1", confirmed_through=it.now)
+    it.planner.tick()
+    assert list(it.timeline.sweep_requests()) == [SweepRequest(page.window.start, it.now)]

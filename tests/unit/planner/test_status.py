@@ -226,3 +226,12 @@ def test_an_answer_tells_the_whole_tick() -> None:
             }
         ]
     }
+
+
+def test_the_log_says_how_old_the_oldest_reading_is() -> None:
+    report = TickReport("t", 0, 0, 0, 0, 0, 0, None, NOW, NOW - HOUR, None)
+    fields = {"lagSeconds": 3600, "holeAgeSeconds": None, "reconcileDifference": 0}
+    assert reporting.tick_fields(report, NOW) == fields | {"oldestReadingSeconds": None}
+    read = replace(report, oldest_reading=NOW - 2 * HOUR, oldest_hole=NOW - MINUTE)
+    fields |= {"holeAgeSeconds": 60, "oldestReadingSeconds": 7200}
+    assert reporting.tick_fields(read, NOW) == fields

@@ -42,6 +42,10 @@ def given_up(at: str) -> list[dict[str, Any]]:
         ({"untouched": 4}, "the work queue lost 4 messages"),
         ({"failing": [{"error": "sns:Publish", "count": 2}]}, "2 pieces of work failed .*: sns"),
         ({"holes": [{"since": "s", "error": "why"}]}, "1 hole, one since s: why"),
+        (
+            {"unread": [{"since": "s", "error": "why"}], "unreadPages": 2},
+            "2 pages could not be read again, one since s: why",
+        ),
         ({"deletionsHeld": 5, "deletionsHeldSince": "s"}, "confirm-deletions"),
         ({"quarantined": 1}, "1 record in quarantine"),
         ({"apiNotice": "ends in May"}, "the API says of itself: ends in May"),

@@ -1,13 +1,16 @@
 """A sweep command over pages that a sweep has reserved: they are swept again after that sweep."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from cpd_exporter.model.message import PageMessage
-from cpd_exporter.model.page import Page
+from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.watermark import Watermark
 from cpd_exporter.planner.sweep_planner import SweepPlanner
-from tests.support.samples import works
+from tests.support.fakes import FakeTimeline
+from tests.support.samples import START, TENANT, page, works
 from tests.support.world import World, entries
 
 SWEEP = {"command": "sweep", "from": "2026-01-01T00:00:00Z"}
@@ -101,9 +104,24 @@ def test_a_full_sweep_asks_for_nothing_that_another_sweep_has() -> None:
 
 def test_requests_take_no_more_sweeps_than_there_is_room_for() -> None:
     world = exported()
-    for page in world.pages[:3]:
-        world.timeline.request_sweep(SweepRequest(page.window.start, world.now))
+    for one in world.pages[:3]:
+        world.timeline.request_sweep(SweepRequest(one.window.start, world.now))
     watermark = world.timeline.watermark()
     assert watermark is not None
     planner = SweepPlanner(world.timeline, lambda: world.now, world.new_token)
     assert len(planner.plan(watermark, max_sweeps=2)) == 2
+
+
+def test_a_tick_without_time_says_how_far_it_passed_over_pages() -> None:
+    timeline = FakeTimeline(TENANT)
+    hour = timedelta(hours=1)
+    for n in range(4):
+        start = START + n * hour
+        done = page(start=start, state=PageState.DONE)
+        timeline.stored_pages[start] = replace(done, read_at=START + 5 * hour)
+    end = START + 4 * hour
+    watermark = Watermark("e" * 16, START, end, START, end)
+    planner = SweepPlanner(timeline, lambda: end, lambda: "token", lambda: False)
+    sweeps = list[Page]()
+    reached = planner.reserve_through(START, end, watermark, sweeps, 9, read_before=end)
+    assert (reached, sweeps) == (START + hour, [])

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from cpd_exporter.errors import FilterError
-from simulator.behaviour import Behaviour
+from cpd_exporter.model.entry import Entry
+from cpd_exporter.source.filter_check import FilterCheck
+from cpd_exporter.source.filter_zone import explain
+from simulator.behaviour import Behaviour, InjectedFault
 from tests.support.filters import DAY
 from tests.support.world import NOW, World, entries
 
@@ -31,3 +34,13 @@ def test_the_error_names_the_zone_that_explains_it(name: str, now: datetime, exp
     report = world.planner.tick()
     assert isinstance(report.error, FilterError)
     assert expected in str(report.error)
+
+
+def test_a_filter_that_is_ignored_for_a_while_is_in_no_zone() -> None:
+    """It lists the entry wherever it is looked for, and others beside it."""
+    world = World(store=entries(200, end=NOW - DAY))
+    [sample] = world.api.query(None, per_page=1).records
+    assert isinstance(sample, Entry)
+    check = FilterCheck(is_complete=False, contradicting=(sample,))
+    world.simulator.behave(faults=(InjectedFault(kind="ignore-filter"),))
+    assert explain(world.api, check, UTC, lambda: True).is_ruled_out

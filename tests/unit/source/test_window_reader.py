@@ -7,9 +7,12 @@ import pytest
 from cpd_exporter.errors import FilterError, InconsistentListingError
 from cpd_exporter.model.entry import read_listing
 from cpd_exporter.model.timestamps import SECOND
-from cpd_exporter.source.window_reader import Overflow, Reading
+from cpd_exporter.source.reading_progress import decode_progress
+from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
+from tests.support.checkpoints import MemoryCheckpoint
+from tests.support.fakes import FakeApi
 from tests.support.samples import START, listing, numbered, text
-from tests.support.scripted_api import HOUR, MS, ScriptedApi, read
+from tests.support.scripted_api import HOUR, MS, ScriptedApi, read, simulated
 
 
 def numbers(reading: Reading | Overflow) -> list[int]:
@@ -137,3 +140,14 @@ def test_faulty_records_are_reported_where_they_belong_or_may_belong() -> None:
     assert isinstance(reading, Reading)
     assert [fault.source for fault in reading.faulty] == [within.encode(), undated.encode()]
     assert numbers(reading) == [1]
+
+
+def test_a_reading_that_has_no_more_time_leaves_its_progress() -> None:
+    api = FakeApi(simulated(50, per_page_cap=10))
+    asked, checkpoint = HOUR.widened(SECOND), MemoryCheckpoint(pages=2)
+    answer = read_window(api, HOUR, may_split=False, checkpoint=checkpoint)
+    assert isinstance(answer, Unfinished)
+    assert checkpoint.saved is not None
+    progress = decode_progress(checkpoint.saved, asked)
+    assert progress is not None
+    assert 0 < len(progress.current) < 50

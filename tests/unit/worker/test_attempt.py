@@ -11,10 +11,12 @@ from cpd_exporter.errors import (
     ExporterError,
     FilterError,
     MalformedResponseError,
+    ServerError,
     TransientError,
 )
 from cpd_exporter.model.breaker import BreakerChange
 from cpd_exporter.model.entry import Listing
+from cpd_exporter.model.message import JobMessage
 from cpd_exporter.model.page import ConditionalWrite, Page, PageState
 from cpd_exporter.model.resend_policy import ResendPolicy
 from cpd_exporter.model.window import Window
@@ -33,7 +35,7 @@ from tests.support.pages import (
     planned,
     worker_with,
 )
-from tests.support.world import World
+from tests.support.world import TENANT, World
 
 
 class RacingTimeline(FakeTimeline):
@@ -356,3 +358,16 @@ class TestProgress:
         world.now += timedelta(seconds=61)
         claim.renew_lease()
         assert claim.lease_until == world.now + timedelta(seconds=120)
+
+
+def test_a_500_is_never_a_job_s_own_fault() -> None:
+    world, _ = planned(20)
+    world.export()
+    name = world.command({"command": "refresh", "logEntryIds": ["a" * 24]})["requested"]
+    world.simulator.behave(faults=(InjectedFault(status=500, on="any"),))
+    for _ in range(10):
+        world.now += timedelta(minutes=15)
+        with pytest.raises(ServerError):
+            world.worker.handle(JobMessage(tenant_id=TENANT, name=name))
+    [job] = world.timeline.jobs()
+    assert job.attempts == 0

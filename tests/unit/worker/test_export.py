@@ -180,3 +180,14 @@ def test_a_stored_object_that_is_gone_or_damaged_is_asked_for(
     world.lake.objects[page.object] = whole
     assert attempt(world, work) == done(5)
     assert page_of(world, work).hole_since is None
+
+
+def test_a_dense_page_whose_worker_has_no_time_left_rests_with_its_progress() -> None:
+    world, work = planned(60)
+    page = page_of(world, work)
+    writing = replace(page, state=PageState.WRITING, revision="writing")
+    assert world.timeline.update(page, writing)
+    world.simulator.behave(per_page_cap=10)
+    assert world.worker.handle(work, has_time_left=lambda: False).outcome is Outcome.PAUSED
+    assert page_of(world, work).reading_key is not None
+    assert world.worker.handle(work) == done(60)

@@ -26,12 +26,7 @@ from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import WorkerContext
 from cpd_exporter.worker.lake_reader import LakeReader
 from cpd_exporter.worker.sweep.compare import SweepInput, SweepResult
-from cpd_exporter.worker.sweep.day_limit import (
-    NEW_BREAKER,
-    count_as_published,
-    hold,
-    take_back_count,
-)
+from cpd_exporter.worker.sweep.day_limit import NEW_BREAKER, count_as_published, hold
 
 MAX_MISSING_PER_PAGE = 5000
 MAX_MISSING_BYTES = 300_000
@@ -100,8 +95,6 @@ def decide_deletions(
     confirmed = [id_ for id_ in gone if breaker.confirms(before.missing[id_])]
     others = [id_ for id_ in gone if id_ not in confirmed]
     if others and not count_as_published(claim, len(others)):
-        if claim.page.state is PageState.OPEN:
-            take_back_count(claim)
         hold(claim, others, result)
         # The next look-ups show the operator the rest soon.
         result.sweep_again = len(waiting) > max_lookups
