@@ -58,10 +58,11 @@ SMALL_WORLDS = (
 )
 ROUNDS = {
     "unit tests": [f"tests/unit/{name}" for name in ("model", "planner", "source", "worker")],
-    "small worlds": [f"tests/simulation/test_{name}.py" for name in SMALL_WORLDS],
-    "handlers and contracts": [
-        *("tests/integration/functions", "tests/integration/source", "tests/contracts"),
+    "small worlds": [
+        *(f"tests/simulation/test_{name}.py" for name in SMALL_WORLDS),
+        "tests/integration/source",
     ],
+    "handlers and contracts": ["tests/integration/functions", "tests/contracts"],
     "whole simulation": ["tests/simulation", *(f"--ignore={path}" for path in SLOW_TESTS)],
 }
 ARGUMENTS = ("-p", "no:cacheprovider")

@@ -11,7 +11,7 @@ from cpd_exporter.errors import AccessError, FilterError, TransientError
 from cpd_exporter.model.breaker import Breaker
 from cpd_exporter.model.job import JobKind
 from cpd_exporter.model.message import Message
-from cpd_exporter.model.page import MissingEntry, PageState
+from cpd_exporter.model.page import MissingEntry, PageState, WorkKind
 from cpd_exporter.model.refusal import Refusal
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
@@ -322,3 +322,18 @@ def test_confirmed_deletions_that_are_overdue_are_requested_now() -> None:
     it.timeline.stored_breaker = Breaker("1", confirmed_through=it.now)
     it.planner.tick()
     assert list(it.timeline.sweep_requests()) == [SweepRequest(page.window.start, it.now)]
+
+
+def test_in_an_outage_few_sweeps_are_sent_again() -> None:
+    it = world(60)
+    it.export()
+    it.command({"command": "sweep", "from": "2026-01-01T00:00:00Z"})
+    few = planner(it, max_sweeps=3)
+    few.tick()
+    assert len(it.queue.messages) == 3
+    it.simulator.behave(faults=(InjectedFault(status=503),))
+    it.drain()
+    it.simulator.behave(faults=())
+    it.now += timedelta(minutes=10)
+    few.tick()
+    assert [message.kind for message in works(it.queue)] == [WorkKind.SWEEP]

@@ -235,3 +235,11 @@ def test_the_log_says_how_old_the_oldest_reading_is() -> None:
     read = replace(report, oldest_reading=NOW - 2 * HOUR, oldest_hole=NOW - MINUTE)
     fields |= {"holeAgeSeconds": 60, "oldestReadingSeconds": 7200}
     assert reporting.tick_fields(read, NOW) == fields
+
+
+def test_what_was_held_under_a_breaker_that_is_gone_is_not_held() -> None:
+    timeline = FakeTimeline(TENANT)
+    missing = {"a": MissingEntry(START, held_at=NOW)}
+    timeline.stored_pages[START] = page(state=PageState.DONE, missing=missing)
+    published = reporting.read_status(timeline, FakeQueue(), lambda: NOW)
+    assert (published["deletionsHeld"], published["heldDeletions"]) == (0, [])

@@ -191,3 +191,14 @@ def test_a_dense_page_whose_worker_has_no_time_left_rests_with_its_progress() ->
     assert world.worker.handle(work, has_time_left=lambda: False).outcome is Outcome.PAUSED
     assert page_of(world, work).reading_key is not None
     assert world.worker.handle(work) == done(60)
+
+
+def test_an_object_that_goes_while_it_is_stored_is_an_error_that_says_why() -> None:
+    world, work = planned(5)
+    world.lake.put_new = lambda *_: False  # type: ignore[method-assign]
+    error = attempt(world, work)
+    assert isinstance(error, PermanentError)
+    assert str(error) == (
+        f"the lake has no object {lake_key(page_of(world, work))}, though a moment ago it had: "
+        "does somebody delete objects? Nothing else can be stored at this key"
+    )

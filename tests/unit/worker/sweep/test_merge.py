@@ -1,5 +1,7 @@
 """Sweeps merge small pages into one and keep what they publish."""
 
+from datetime import timedelta
+
 from tests.support.sweeps import (
     exported,
     swept,
@@ -17,3 +19,10 @@ def test_nothing_changed_publishes_nothing_and_merges_pages() -> None:
     assert len(world.topic.published) == published
     assert len(world.pages) < pages
     world.assert_exact()
+
+
+def test_a_page_knows_when_it_was_swept() -> None:
+    world = exported(60, full_sweep=timedelta(0))
+    before = world.now
+    swept(world)
+    assert all(page.read_at and page.read_at > before for page in world.pages if page.entries)
