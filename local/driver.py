@@ -39,6 +39,10 @@ class SecretError(UserError):
     """The API refuses the secret, or the stack cannot read it."""
 
 
+class PlannerTimeoutError(UserError):
+    """The planner's time was over, as on a busy machine. The next tick goes on."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """The export at one moment; ``waiting`` counts pages that are neither done nor holes."""
@@ -86,7 +90,9 @@ def invoke(stack: DeployedStack, event: dict[str, Any]) -> dict[str, Any]:
     )
     result = json.load(answer["Payload"])
     if "FunctionError" in answer:
-        raise UserError(f"the planner crashed: {result.get('errorMessage')} (its log: {stack.log})")
+        message = str(result.get("errorMessage"))
+        kind = PlannerTimeoutError if "timed out" in message else UserError
+        raise kind(f"the planner crashed: {message} (its log: {stack.log})")
     return dict(result)
 
 
@@ -124,9 +130,8 @@ def export_all(
     while True:
         before, since_tick = progress, time.monotonic() - ticked_at
         ticked_at = time.monotonic()
-        error = invoke(stack, {"command": "export"}).get("error")
-        _demand_hope(error)
-        progress = read_progress(stack)
+        error = _tick(stack)
+        progress = _look(stack, progress)
         limit = max_idle_seconds
         if error and not (progress and progress.exported_percent):
             limit = min(limit, _MAX_FIRST_IDLE_SECONDS.get(error["type"], limit))
@@ -146,15 +151,28 @@ def export_all(
             if settled or now > max(changed_at, ticked_at) + _IDLE_SECONDS:
                 break
             time.sleep(_POLL_SECONDS)
-            progress = read_progress(stack)
+            progress = _look(stack, progress)
 
 
-def _demand_hope(error: dict[str, str] | None) -> None:
-    """Raise an error that waiting does not mend."""
+def _tick(stack: DeployedStack) -> dict[str, str] | None:
+    """Let the planner tick; returns the tick's error, and raises what waiting does not mend."""
+    try:
+        error: dict[str, str] | None = invoke(stack, {"command": "export"}).get("error")
+    except PlannerTimeoutError as timeout:
+        return {"type": "PlannerTimeoutError", "message": str(timeout)}
     if error and error["type"] in _SECRETS:
         raise SecretError(error["message"])
     if error and error["type"] in _HOPELESS:
         raise UserError(error["message"])
+    return error
+
+
+def _look(stack: DeployedStack, last: Progress | None) -> Progress | None:
+    """How far the export is; as before if the planner has no time to say so."""
+    try:
+        return read_progress(stack)
+    except PlannerTimeoutError:
+        return last
 
 
 def _had_caught_up(before: Progress | None, after: Progress | None, seconds: float) -> bool:

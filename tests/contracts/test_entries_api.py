@@ -174,7 +174,10 @@ def test_excluded_members_make_no_version(case: EntriesApiCase, known: list[Entr
         (422, PermanentError),
         (429, TransientError),
         (500, ServerError),
+        (502, ServerError),
         (503, TransientError),
+        (504, ServerError),
+        (505, TransientError),
     ],
 )
 @pytest.mark.parametrize("html", [False, True])

@@ -340,14 +340,14 @@ def test_a_page_that_no_sweep_can_read_is_named_until_one_does() -> None:
         swept(world)
     pages = [page for page in world.pages if page.error]
     assert any(at(bad) in page.window for page in pages)
-    assert "could not be read again" in summary(world)
+    assert "could not be swept in full" in summary(world)
     status = read_status(world.timeline, world.queue, world.clock)
     assert {one["error"] for one in status["unread"]} == {"one record poisons the listing"}
     assert status["unreadPages"] == len(pages)
     world.api.query = query  # type: ignore[method-assign]
     swept(world)
     assert not [page for page in world.pages if page.error]
-    assert "read again" not in summary(world)
+    assert "swept in full" not in summary(world)
 
 
 def test_the_oldest_reading_is_never_said_to_be_younger_than_it_is() -> None:

@@ -37,7 +37,7 @@ class TransientError(ExporterError):
 
 
 class ServerError(TransientError):
-    """The API answers 500: it is not well, or it fails over a record that it would have to list.
+    """The API answers 500, 501, 502 or 504: it is not well, or it fails over a record.
 
     Whoever can ask for something else finds out which.
     """

@@ -27,8 +27,8 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "deleted without a control",
         "404 is 404",
-        "    gone = gone if gone and _find_control(claim.context, claim.page.window) else []\n",
-        "",
+        "    if gone and not finds_control(context, window):\n",
+        "    if not gone:\n",
         file="worker/sweep/deletions.py",
     ),
     sweep_mutant(
@@ -90,7 +90,7 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "what is given up makes no noise",
         "the log says so",
-        "    if report.outcome is Outcome.GIVEN_UP:\n",
+        "    if report.outcome is Outcome.GIVEN_UP or report.unjudged:\n",
         "    if report.outcome is Outcome.SPLIT:\n",
         file="worker/metrics.py",
     ),
@@ -201,8 +201,8 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "the first of two rows of one instant counts",
         "no two rows are stored at one instant",
-        "elif entry.id in before.tied or ",
-        "elif ",
+        "    return SweepInput(pages, index, missing, frozenset(tied | left))\n",
+        "    return SweepInput(pages, index, missing, frozenset(left))\n",
         file="worker/sweep/compare.py",
     ),
     sweep_mutant(

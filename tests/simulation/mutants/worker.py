@@ -198,10 +198,7 @@ WORKER_MUTANTS = (
         "the state can wait",
         (
             "worker/export.py",
-            (
-                "        claim.update(state=PageState.WRITING, "
-                "quarantined=len(reading.faulty), faults=faults)\n"
-            ),
+            ("    claim.update(state=PageState.WRITING, **noted)\n"),
             "",
         ),
     ),
@@ -237,14 +234,8 @@ WORKER_MUTANTS = (
         "now it is empty",
         (
             "worker/export.py",
-            """    if claim.page.state is PageState.OPEN:
-        if not reading.entries:
-            return _finish(claim, quarantined=len(reading.faulty), faults=faults)
-        claim""",
-            """    if not reading.entries:
-        return _finish(claim, quarantined=len(reading.faulty), faults=faults)
-    if claim.page.state is PageState.OPEN:
-        claim""",
+            "    if claim.page.state is PageState.OPEN and not reading.entries:\n",
+            "    if not reading.entries:\n",
         ),
     ),
     mutant(

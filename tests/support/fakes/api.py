@@ -96,7 +96,7 @@ def _written(bounds: LocalBounds | None) -> tuple[datetime | None, datetime | No
 def _translated(refused: Refused) -> Exception:
     if refused.status in (401, 403):
         return AccessError(str(refused))
-    if refused.status == 500:
+    if refused.status in (500, 501, 502, 504):
         return ServerError(str(refused))
     if refused.status == 429 or refused.status > 500:
         return TransientError(str(refused))

@@ -21,6 +21,8 @@ DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 HOLE = {"start": "a", "end": "b", "error": "poisoned", "since": "c", "attempts": 5}
 OUTAGE = {"error": {"type": "TransientError", "message": "answered 503"}}
+TIMED_OUT = {"errorMessage": "Task timed out after 50.00 seconds"}
+CRASHED = {"errorMessage": "KeyError"}
 TICK: dict[str, Any] = {"tenants": [{"tenantId": "t"}]}
 
 
@@ -69,7 +71,9 @@ def export(ticks: Sequence[Any], looks: Sequence[Any], **options: Any) -> tuple[
         nonlocal exports
         command = json.loads(Payload)["command"]
         exports += command == "export"
-        return {"Payload": io.BytesIO(json.dumps(next(answers[command])).encode())}
+        answer = next(answers[command])
+        failed = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())} | failed
 
     account = cast("EmulatedAccount", SimpleNamespace(functions=SimpleNamespace(invoke=invoke)))
     stack = DeployedStack(account, {"PlannerFunctionName": "planner"}, Path("the.log"))
@@ -98,6 +102,22 @@ def test_a_plan_that_still_grows_by_days_is_not_complete() -> None:
     progress, ticks = export([TICK], looks)
     assert progress.exported_through == ORIGIN + 90 * DAY
     assert ticks == 4
+
+
+def test_a_planner_whose_time_was_over_goes_on_with_the_next_tick() -> None:
+    looks = [
+        status(0 * DAY, 90 * DAY),
+        TIMED_OUT,
+        status(90 * DAY, 90 * DAY),
+    ]
+    progress, ticks = export([TICK, TIMED_OUT, TICK], looks)
+    assert progress.exported_through == ORIGIN + 90 * DAY
+    assert ticks == 3
+
+
+def test_a_planner_that_crashes_ends_it() -> None:
+    with pytest.raises(UserError, match=r"the planner crashed: KeyError \(its log: the.log\)"):
+        export([CRASHED], [status(0 * DAY, 90 * DAY)])
 
 
 def test_entries_that_go_on_arriving_do_not_keep_it_from_ending() -> None:

@@ -44,7 +44,7 @@ def given_up(at: str) -> list[dict[str, Any]]:
         ({"holes": [{"since": "s", "error": "why"}]}, "1 hole, one since s: why"),
         (
             {"unread": [{"since": "s", "error": "why"}], "unreadPages": 2},
-            "2 pages could not be read again, one since s: why",
+            "2 pages could not be swept in full, one since s: why",
         ),
         ({"deletionsHeld": 5, "deletionsHeldSince": "s"}, "confirm-deletions"),
         ({"quarantined": 1}, "1 record in quarantine"),

@@ -17,7 +17,15 @@ from cpd_exporter.model.message import PageMessage
 from cpd_exporter.model.page import PageState, lake_key
 from cpd_exporter.source.window_splitter import MAX_SPLIT_PARTS
 from cpd_exporter.worker.context import Outcome, WorkReport
-from tests.support.pages import assert_published_once, attempt, done, fail, page_of, planned
+from tests.support.pages import (
+    WorkerCrashError,
+    assert_published_once,
+    attempt,
+    done,
+    fail,
+    page_of,
+    planned,
+)
 from tests.support.samples import row_for, works
 from tests.support.world import World
 
@@ -202,3 +210,21 @@ def test_an_object_that_goes_while_it_is_stored_is_an_error_that_says_why() -> N
         f"the lake has no object {lake_key(page_of(world, work))}, though a moment ago it had: "
         "does somebody delete objects? Nothing else can be stored at this key"
     )
+
+
+def test_a_record_that_turns_faulty_after_a_crash_is_counted() -> None:
+    world, work = planned(5)
+    put_new = world.lake.put_new
+
+    def die(key: str, body: bytes) -> bool:
+        raise WorkerCrashError
+
+    world.lake.put_new = die  # type: ignore[method-assign]
+    with pytest.raises(WorkerCrashError):
+        world.worker.handle(work)
+    world.lake.put_new = put_new  # type: ignore[method-assign]
+    world.store.edit(next(iter(world.store)).log_entry_id, durationMinutes="seven")
+    report = attempt(world, work)
+    assert isinstance(report, WorkReport)
+    assert report.quarantined == page_of(world, work).quarantined == 1
+    assert len(world.quarantined) == len(page_of(world, work).faults) == 1

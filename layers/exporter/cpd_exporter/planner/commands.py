@@ -148,10 +148,12 @@ class CommandHandler:
             job = next((one for one in self.timeline.jobs() if one.name == command.name), None)
             if job is None:
                 return {"cancelled": False, "note": "no job has that name: see jobs in status"}
+            if job.kind is JobKind.BACKFILL:
+                watermark = self.timeline.watermark() or exported
+                if not note_backfill(self.timeline, watermark, job, self.clock()):
+                    continue
             cancelled = EndedJob.of(job, self.clock(), JobOutcome.CANCELLED)
             if self.timeline.end_job(job, cancelled):
-                if job.kind is JobKind.BACKFILL:
-                    note_backfill(self.timeline, exported, job, self.clock())
                 return {"cancelled": True}
         raise TransientError(f"{command.name} is being written all the time: cancel it again")
 

@@ -26,7 +26,9 @@ def hole(page: Page) -> dict[str, Any]:
 
 
 def unread_page(page: Page) -> dict[str, Any]:
-    """An exported page that the last sweep could not read again."""
+    """An exported page that the last sweep could not read again, or of which it could not look all
+    missing entries up.
+    """
     return _window(page) | {
         "error": page.error,
         "since": text(page.updated_at),

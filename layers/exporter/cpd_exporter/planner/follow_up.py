@@ -30,17 +30,19 @@ def note_first_export(timeline: PlannerTimeline, watermark: Watermark, now: date
         timeline.update_watermark(watermark, replace(watermark, follow_up=ended))
 
 
-def note_backfill(timeline: PlannerTimeline, watermark: Watermark, job: Job, now: datetime) -> None:
-    """Note the end of a backfill, in one range with what still waits for its sweep."""
+def note_backfill(timeline: PlannerTimeline, watermark: Watermark, job: Job, now: datetime) -> bool:
+    """Note the end of a backfill, in one range with what still waits for its sweep.
+
+    ``False``: another tick has changed the watermark.
+    """
     before = watermark.follow_up
     start, end = job.start, job.end
     if before is None:
-        return  # the end of the first export will cover it
+        return True  # the end of the first export will cover it
     if before.requested_at is None:
         start, end = min(start, before.start), max(end, before.end)
-    timeline.update_watermark(
-        watermark, replace(watermark, follow_up=FollowUpSweep(start, end, now))
-    )
+    noted = replace(watermark, follow_up=FollowUpSweep(start, end, now))
+    return timeline.update_watermark(watermark, noted)
 
 
 def request_follow_up(

@@ -63,8 +63,8 @@ class PagePlanner:
         if job is None:
             return
         if job.start >= watermark.origin:
-            if watermark.exported_from == watermark.origin:
-                note_backfill(self.timeline, watermark, job, self.clock())
+            is_exported = watermark.exported_from == watermark.origin
+            if is_exported and note_backfill(self.timeline, watermark, job, self.clock()):
                 self.timeline.end_job(job, EndedJob.of(job, self.clock()))
             return
         budget = self.limits.past_outstanding - backlog.past

@@ -84,7 +84,7 @@ def _failures(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"{_count(number, 'hole')}, one since {first['since']}: {first['error']}"
     for one in status["unread"][:1]:
         pages = _count(status["unreadPages"], "page")
-        yield f"{pages} could not be read again, one since {one['since']}: {one['error']}"
+        yield f"{pages} could not be swept in full, one since {one['since']}: {one['error']}"
     if status["deletionsHeld"]:
         yield (
             f"{_count(status['deletionsHeld'], 'deletion')} held since "

@@ -39,7 +39,8 @@ class WorkReport:
     """The result of one message, for logs and metrics.
 
     ``changes`` counts the published rows by change. ``compared`` counts the entries that a sweep
-    compared with the API's listing, ``replayed`` the replayed events. ``differences`` and the lake
+    compared with the API's listing, ``unjudged`` the missing ones of which it could not find out
+    whether they are deleted, ``replayed`` the replayed events. ``differences`` and the lake
     key ``report`` come from a verification. ``unknown`` are the IDs of a refresh that the API does
     not have.
     """
@@ -48,6 +49,7 @@ class WorkReport:
     changes: Mapping[Change, int] = field(default_factory=dict)
     quarantined: int = 0
     compared: int = 0
+    unjudged: int = 0
     error: ExporterError | None = None
     replayed: int = 0
     differences: int | None = None

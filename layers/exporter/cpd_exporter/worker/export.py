@@ -66,10 +66,11 @@ def _read(claim: PageClaim) -> WorkReport:
     for faulty in reading.faulty:
         context.lake.put_new(*quarantine(tenant_id, faulty))
     faults = quarantined_faults(tenant_id, reading.faulty)
-    if claim.page.state is PageState.OPEN:
-        if not reading.entries:
-            return _finish(claim, quarantined=len(reading.faulty), faults=faults)
-        claim.update(state=PageState.WRITING, quarantined=len(reading.faulty), faults=faults)
+    noted: dict[str, Any] = {"quarantined": len(reading.faulty), "faults": faults}
+    if claim.page.state is PageState.OPEN and not reading.entries:
+        return _finish(claim, **noted)
+    # An earlier attempt may have read other faulty records.
+    claim.update(state=PageState.WRITING, **noted)
     return _publish(claim, store(claim, _rows(context, reading)))
 
 

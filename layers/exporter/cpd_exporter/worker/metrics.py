@@ -27,7 +27,7 @@ def report_metrics(report: WorkReport) -> Mapping[str, float]:
     edited = report.changes.get(Change.UPDATED, 0)
     if edited and report.compared >= MIN_COMPARED_ENTRIES:
         metrics["EditedPercent"] = 100 * edited / report.compared
-    if report.outcome is Outcome.GIVEN_UP:
+    if report.outcome is Outcome.GIVEN_UP or report.unjudged:
         metrics["WorkGivenUp"] = 1
     return metrics
 
@@ -38,6 +38,7 @@ def report_fields(report: WorkReport) -> Mapping[str, Any]:
         "outcome": report.outcome,
         "changes": {change.value: count for change, count in report.changes.items()},
         "compared": report.compared,
+        "unjudged": report.unjudged,
         "quarantined": report.quarantined,
         "replayed": report.replayed,
         "differences": report.differences,

@@ -73,8 +73,9 @@ _FAILURES: tuple[tuple[range, type[ExporterError], str], ...] = (
     (range(403, 404), AccessError, "the credentials do not allow it"),
     (range(408, 409), TransientError, "it took too long"),
     (range(429, 430), TransientError, "too many requests"),
-    (range(500, 501), ServerError, "the service fails over it"),
-    (range(501, 600), TransientError, "the service is not well"),
+    (range(503, 504), TransientError, "the service is not well"),
+    (range(500, 505), ServerError, "the service fails over it"),
+    (range(505, 600), TransientError, "the service is not well"),
     (range(400, 500), PermanentError, "the request is refused"),
     (range(300, 400), MalformedResponseError, "redirects are not followed: is the API URL right?"),
 )
@@ -87,8 +88,11 @@ def failure(response: Response, now: datetime) -> ExporterError:
         (MalformedResponseError, "which is not documented"),
     )
     message = f"{response.request} answered {response.status}: {meaning}"
+    retry_after = response.retry_after(now)
+    if kind is ServerError and retry_after is not None:
+        kind = TransientError  # it knows when it will be well
     if issubclass(kind, TransientError):
-        return kind(message, retry_after=response.retry_after(now))
+        return kind(message, retry_after=retry_after)
     return kind(message)
 
 

@@ -19,14 +19,15 @@ from cpd_exporter.worker.lake_reader import LakeReader
 class SweepInput:
     """The pages that a sweep covers, with their entries' index and their missing entries.
 
-    Two pages stored different rows of the ``tied`` entries at one instant, so that no subscriber
-    can tell which row is the latest.
+    An ``unsettled`` entry is published again even if it is unchanged: two pages stored different
+    rows of it at one instant, so that no subscriber can tell which is the latest; or it had left,
+    so that another page may have published its deletion since.
     """
 
     pages: list[Page]
     index: PageIndex
     missing: dict[str, MissingEntry]
-    tied: frozenset[str] = frozenset()
+    unsettled: frozenset[str] = frozenset()
 
     @property
     def window(self) -> Window:
@@ -55,7 +56,8 @@ class SweepResult:
     Of those, the API has ``unlisted`` ones: at dates outside the window, or its listing left them
     out. The index drops the ones that were ``handed_over`` to the pages of their dates. The sweep
     holds further deletions since ``held_at``: the merge opens the breaker for them. ``sweep_again``
-    asks for another sweep soon. The API listed all this at ``read_at``.
+    asks for another sweep soon. The API listed all this at ``read_at``. An ``error`` says why
+    ``unjudged`` missing entries, which are due, can be neither published nor called present.
     """
 
     rows: StoredRows = field(default_factory=StoredRows)
@@ -67,6 +69,8 @@ class SweepResult:
     read_at: datetime | None = None
     held_at: datetime | None = None
     sweep_again: bool = False
+    unjudged: int = 0
+    error: str | None = None
 
 
 def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
@@ -91,7 +95,8 @@ def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
             missing.pop(id_, None)
             if id_ in page.missing:
                 missing[id_] = page.missing[id_]
-    return SweepInput(pages, index, missing, frozenset(tied))
+    left = {id_ for id_, gone in missing.items() if gone.moved_to is not None}
+    return SweepInput(pages, index, missing, frozenset(tied | left))
 
 
 def writer_after(before: SweepInput, context: WorkerContext) -> RowWriter:
@@ -117,7 +122,7 @@ def changed_rows(
         indexed = before.index.get(entry.id)
         if indexed is None:
             changed.append(writer.write(entry, Change.CREATED))
-        elif entry.id in before.tied or read_is_changed(context, before, entry, last):
+        elif entry.id in before.unsettled or read_is_changed(context, before, entry, last):
             changed.append(writer.write(entry, Change.UPDATED))
     return changed
 

@@ -12,21 +12,21 @@ date publishes the deletion, if it has the entry.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
 
-from cpd_exporter.errors import PermanentError, TransientError
 from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.page import MissingEntry, Page, PageState
 from cpd_exporter.model.page_index import PageIndex
 from cpd_exporter.model.row import MAX_NAMED_FAULTS, quarantine, quarantined_faults
+from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import WorkerContext
 from cpd_exporter.worker.lake_reader import LakeReader
 from cpd_exporter.worker.sweep.compare import SweepInput, SweepResult
 from cpd_exporter.worker.sweep.day_limit import NEW_BREAKER, count_as_published, hold
+from cpd_exporter.worker.sweep.look_up import Found, finds_control, look_up
 
 MAX_MISSING_PER_PAGE = 5000
 MAX_MISSING_BYTES = 300_000
@@ -37,17 +37,6 @@ BYTES_PER_MISSING = 80
 
 MAX_LOOKUPS_PER_SWEEP = 200
 """Missing entries that a sweep looks up by ID. The rest waits for a later sweep."""
-
-MAX_LOOKUP_OUTAGES = 3
-"""Outages after which a sweep looks up no more entries one by one."""
-
-MAX_CONTROLS = 3
-"""Listed entries that a control looks up by ID."""
-
-MAX_CONTROL_PAGES = 5
-"""Offset pages on which a control searches for listed entries."""
-
-type Found = Entry | FaultyEntry | None
 
 
 class Verdict(Enum):
@@ -78,20 +67,22 @@ def decide_deletions(
     """Note in ``result`` the missing entries, and those that the API has nevertheless; returns
     those to publish as deleted now.
     """
+    context, window = claim.context, claim.page.window
     due = _note_missing(claim, before, missing, result)
-    max_lookups = min(MAX_LOOKUPS_PER_SWEEP, claim.context.limits.lookups)
-    new = [id_ for id_ in result.missing if id_ not in before.missing]
-    _note_moves(claim, new[: max(0, max_lookups - len(due))], result)
-    if not due:
-        return []
-    breaker = claim.context.timeline.breaker() or NEW_BREAKER
+    breaker = (due and context.timeline.breaker()) or NEW_BREAKER
     waiting = [id_ for id_ in due if not breaker.holds(before.missing[id_])]
+    max_lookups = min(MAX_LOOKUPS_PER_SWEEP, context.limits.lookups)
+    new = [id_ for id_ in result.missing if id_ not in before.missing]
+    _note_moves(claim, new[: max(0, max_lookups - len(waiting))], result)
     # The longest missing go first, so that no entry waits behind the same others for ever.
     waiting.sort(key=lambda id_: before.missing[id_].since)
     own = [id_ for id_ in waiting[:max_lookups] if not _hand_over(claim, before, id_, result)]
-    gone = _apply_verdicts(claim, _look_up(claim.context, own), result)
+    gone = _apply_verdicts(claim, _look_up_due(claim, own, result), result)
     gone = [id_ for id_ in gone if not _is_on_another_page(claim, before.missing[id_], id_)]
-    gone = gone if gone and _find_control(claim.context, claim.page.window) else []
+    if gone and not finds_control(context, window):
+        result.unjudged += len(gone)
+        result.error = f"the API finds by ID neither {gone[0]} nor any entry that it lists"
+        gone = []
     confirmed = [id_ for id_ in gone if breaker.confirms(before.missing[id_])]
     others = [id_ for id_ in gone if id_ not in confirmed]
     if others and not count_as_published(claim, len(others)):
@@ -101,6 +92,10 @@ def decide_deletions(
         others = []
     for id_ in (released := confirmed + others):
         del result.missing[id_]
+        moved_to = before.missing[id_].moved_to
+        if moved_to is not None and moved_to not in window:
+            # If it is back there, that page publishes it again.
+            context.timeline.request_sweep(SweepRequest(moved_to, context.clock()))
     return released
 
 
@@ -124,10 +119,29 @@ def _note_missing(
 
 
 def _note_moves(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> None:
-    """Look up entries that were not missing before, and note the dates of those that left."""
-    for id_, entry in (_look_up(claim.context, ids) if ids else {}).items():
+    """Look up entries that were not missing before, and note the dates of those that left.
+
+    One that cannot be looked up is not noted: the next sweep misses it for the first time again.
+    """
+    found, _ = look_up(claim.context, claim.page.window, ids)
+    for id_ in ids:
+        if id_ not in found:
+            del result.missing[id_]
+    for id_, entry in found.items():
         if isinstance(entry, Entry) and entry.date not in claim.page.window:
             result.missing[id_] = replace(result.missing[id_], moved_to=entry.date)
+
+
+def _look_up_due(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> dict[str, Found]:
+    """Look up entries that are due. One that cannot be looked up is due later than all others."""
+    found, error = look_up(claim.context, claim.page.window, ids)
+    failed = [id_ for id_ in ids if id_ not in found]
+    for id_ in failed:
+        result.missing[id_] = replace(result.missing[id_], since=claim.context.clock())
+    if failed:
+        result.unjudged += len(failed)
+        result.error = f"missing entry {failed[0]} cannot be looked up: {error}"
+    return found
 
 
 def _is_on_another_page(claim: PageClaim, noted: MissingEntry, id_: str) -> bool:
@@ -147,24 +161,6 @@ def _index_of(context: WorkerContext, page: Page | None) -> PageIndex:
     """The index of a page; empty if the page is not done."""
     is_done = page and page.state is PageState.DONE
     return LakeReader(context.lake).read_index(page) if page and is_done else {}
-
-
-def _look_up(context: WorkerContext, ids: Sequence[str]) -> dict[str, Found]:
-    """The entries by ID, as far as the API answers. One that fails holds up none of the others."""
-    try:
-        return context.api.entries(ids)
-    except (PermanentError, TransientError):
-        pass
-    found: dict[str, Found] = {}
-    outages = 0
-    for id_ in ids:
-        try:
-            found |= context.api.entries([id_])
-        except (PermanentError, TransientError) as error:
-            outages += isinstance(error, TransientError)
-            if outages == MAX_LOOKUP_OUTAGES:
-                break
-    return found
 
 
 def _apply_verdicts(claim: PageClaim, found: dict[str, Found], result: SweepResult) -> list[str]:
@@ -211,20 +207,3 @@ def _hand_over(claim: PageClaim, before: SweepInput, id_: str, result: SweepResu
     del result.missing[id_]
     result.handed_over.add(id_)
     return True
-
-
-def _find_control(context: WorkerContext, window: Window) -> bool:
-    """Look whether the API finds by ID an entry that it lists, in the window or anywhere.
-
-    An API that answers 404 to every ID shows no deletion. One that cannot list everything can list
-    a window.
-    """
-    for place, offset_pages in ((window, 1), (None, MAX_CONTROL_PAGES)):
-        with suppress(PermanentError, TransientError):
-            for offset_page in range(1, offset_pages + 1):
-                listed = context.api.query(place, page=offset_page, per_page=100).records
-                controls = [record.id for record in listed if isinstance(record, Entry)]
-                if controls:
-                    found = context.api.entries(controls[:MAX_CONTROLS])
-                    return any(entry is not None for entry in found.values())
-    return False

@@ -34,6 +34,7 @@ def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkRepo
         stored_at=stored_at,
         missing=result.missing,
         read_at=result.read_at or before.read_at,
+        error=result.error,
     )
     merged = _store_index(context, merged, before, index_after)
     first, *rest = before.pages
@@ -47,7 +48,13 @@ def merge(claim: PageClaim, before: SweepInput, result: SweepResult) -> WorkRepo
     else:
         claim.commit(writes)
     changes = Counter(row.change for row in result.rows)
-    return WorkReport(Outcome.DONE, changes, result.quarantined, compared=len(before.index))
+    return WorkReport(
+        Outcome.DONE,
+        changes,
+        result.quarantined,
+        compared=len(before.index),
+        unjudged=result.unjudged,
+    )
 
 
 def write_indexes(

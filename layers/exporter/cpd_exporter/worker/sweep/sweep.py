@@ -136,9 +136,9 @@ def _read_and_compare(claim: PageClaim, before: SweepInput) -> WorkReport:
         context.lake.put_new(*quarantine(context.timeline.tenant_id, faulty))
     result = _compare(claim, before, reading)
     if result.rows or claim.page.state is PageState.WRITING:
-        if claim.page.state is PageState.OPEN:
-            noted = {"quarantined": result.quarantined, "faults": result.faults}
-            claim.update(state=PageState.WRITING, **noted)
+        # An earlier attempt may have read other faulty records.
+        noted = {"quarantined": result.quarantined, "faults": result.faults}
+        claim.update(state=PageState.WRITING, **noted)
         compared = {row.entry_id: row.fingerprint for row in result.rows}
         rows = store(claim, result.rows)
         if {row.entry_id: row.fingerprint for row in rows} == compared:
