@@ -44,12 +44,23 @@ def run(folder: Path, *steps: Step) -> list[Rows]:
             dict(zip(("sql", "parameters", "through"), step, strict=False)) for step in steps
         ],
     }
-    done = subprocess.run(
-        [READER, ENGINE], input=json.dumps(request), capture_output=True, text=True, check=False
-    )
-    assert not done.returncode, done.stderr
-    answers: list[Rows] = json.loads(done.stdout)
+    engine = _engine()
+    assert engine.stdin
+    assert engine.stdout
+    engine.stdin.write(json.dumps(request) + "\n")
+    engine.stdin.flush()
+    line = engine.stdout.readline()
+    assert line, "the engine ended; its error is above"
+    answers: list[Rows] = json.loads(line)
     return answers
+
+
+@cache
+def _engine() -> subprocess.Popen[str]:
+    """The engine, which ends with this process. Most of its time goes into imports."""
+    return subprocess.Popen(
+        [READER, ENGINE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def ask(folder: Path, name: str, *parameters: Any) -> Rows:

@@ -1,9 +1,9 @@
 """Athena's queries in DuckDB. A program of its own, in the environment of the lake's readers.
 
-It reads one JSON object from standard input: the lake's ``folder``, the ``columns`` of its table
-and ``steps``, each with its ``sql`` in Athena's dialect and its ``parameters``. A step that names
-an instant, ``through``, sees no row that was stored later. It writes the rows of each step, as a
-list of JSON objects.
+Each line of standard input is a JSON object: the lake's ``folder``, its table's ``columns`` and
+``steps``, each with its ``sql`` in Athena's dialect and its ``parameters``. A step that names an
+instant, ``through``, sees no row that was stored later. It answers each with a line: the rows of
+each step, as a list of JSON objects.
 """
 
 import json
@@ -53,10 +53,11 @@ def rows(connection: duckdb.DuckDBPyConnection, step: dict[str, Any]) -> list[di
 
 
 def main() -> None:
-    request = json.load(sys.stdin)
-    connection = open_lake(request["folder"], request["columns"])
-    answers = [rows(connection, step) for step in request["steps"]]
-    json.dump(answers, sys.stdout, default=str)
+    for line in sys.stdin:
+        request = json.loads(line)
+        with open_lake(request["folder"], request["columns"]) as connection:
+            answers = [rows(connection, step) for step in request["steps"]]
+        print(json.dumps(answers, default=str), flush=True)
 
 
 if __name__ == "__main__":
