@@ -34,11 +34,11 @@ COMMANDS = sorted(
 def test_a_command_before_the_first_export_finds_nothing_and_the_tick_runs(
     stack: Deployment, event: str
 ) -> None:
-    answer = stack.run(sample(event))
+    [answer] = stack.planner(sample(event))["tenants"]
     assert answer["requested"] is None
     assert "nothing is exported yet" in answer["note"]
+    assert answer["sent"] > 0
     assert "TickFailed" not in stack.metrics()
-    stack.assert_exact()
 
 
 def january(stack: Deployment) -> None:

@@ -154,11 +154,11 @@ def test_a_stop_is_named_within_two_ticks_and_then_heard(
             up_to_date.work_off()
             up_to_date.wait(TICK)
         summary = up_to_date.look()["summary"]
-        up_to_date.run(2 * HOUR)
+        up_to_date.run(90 * MINUTE)
         assert alarms <= up_to_date.in_alarm
     assert summary.startswith(line)
     assert cause in summary
-    up_to_date.run(HOUR)
+    up_to_date.run(30 * MINUTE)
     assert up_to_date.look()["summary"].startswith("up to date: ")
     assert "LagAlarm" not in up_to_date.in_alarm
 
