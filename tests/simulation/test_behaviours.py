@@ -25,10 +25,10 @@ def test_everything_arrives_once(behaviour: Behaviour) -> None:
 def test_a_burst_in_one_second_arrives_once(behaviour: Behaviour) -> None:
     if behaviour.totals_factor != 1 or behaviour.totals_extra:
         pytest.skip("a dense second is only as provable as the total is right")
-    world = World(store=entries(2000, burst=1700), behaviour=behaviour)
+    world = World(store=entries(1300, burst=1100), behaviour=behaviour)
     world.export()
     world.assert_exact()
-    assert len(world.rows) == 2000
+    assert len(world.rows) == 1300
 
 
 @pytest.mark.parametrize("offset", [7200, -5 * 3600])

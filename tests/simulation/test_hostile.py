@@ -49,8 +49,8 @@ TENANT = "eu-west-2_AbcdEfghI"
 NOW = datetime(2026, 3, 1, 0, 10, tzinfo=UTC)
 ORIGIN = datetime(2026, 2, 28, 23, 0, tzinfo=UTC)
 
-quick = examples(150)
-thorough = examples(80)
+quick = examples(75)
+thorough = examples(40)
 
 
 # ── what comes from outside ──────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cpd_exporter.errors import AccessError, ExporterError, TransientError
+from cpd_exporter.errors import AccessError, ExporterError, ServerError, TransientError
 from cpd_exporter.model.window import Window
 from tests.support.work_day import TICK, WorkDay
 from tests.support.world import NOW, ORIGIN, World, entries
@@ -30,7 +30,8 @@ class Outage:
 
 
 OUTAGES = {
-    "5xx": Outage(lambda: TransientError("503"), 8),
+    "503": Outage(lambda: TransientError("503"), 8),
+    "502": Outage(lambda: ServerError("502"), 8),
     "429": Outage(lambda: TransientError("429", retry_after=60), 0.2),
     "429 for a day": Outage(lambda: TransientError("429", retry_after=86_400), 0.2),
     "401": Outage(lambda: AccessError("401"), 0.2),
@@ -59,7 +60,7 @@ def lately(world: World) -> None:
     world.simulator.insert(world.now)
 
 
-@pytest.mark.parametrize("name", ["5xx", "401", "time-outs of listings"])
+@pytest.mark.parametrize("name", ["502", "401", "time-outs of listings"])
 def test_a_day_amid_a_first_export(name: str) -> None:
     """Five hundred pages are in the queue when it begins."""
     world = World(store=entries(9000, end=NOW), slice_target=12, in_queue=IN_QUEUE)
