@@ -125,3 +125,17 @@ def test_a_tick_without_time_says_how_far_it_passed_over_pages() -> None:
     sweeps = list[Page]()
     reached = planner.reserve_through(START, end, watermark, sweeps, 9, read_before=end)
     assert (reached, sweeps) == (START + hour, [])
+
+
+def test_no_page_beyond_the_end_is_reserved() -> None:
+    timeline = FakeTimeline(TENANT)
+    hour = timedelta(hours=1)
+    for n in range(4):
+        start = START + n * hour
+        timeline.stored_pages[start] = page(start=start, state=PageState.DONE)
+    watermark = Watermark("e" * 16, START, START + 4 * hour, START, START + 4 * hour)
+    planner = SweepPlanner(timeline, lambda: START, lambda: "token")
+    sweeps = list[Page]()
+    end = START + 2 * hour
+    assert planner.reserve_through(START, end, watermark, sweeps, 9) == end
+    assert [sweep.window.end for sweep in sweeps] == [end]

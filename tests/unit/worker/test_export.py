@@ -14,7 +14,7 @@ from cpd_exporter.model import row as rows
 from cpd_exporter.model.entry import Entry
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.message import PageMessage
-from cpd_exporter.model.page import PageState, lake_key
+from cpd_exporter.model.page import Page, PageState, lake_key
 from cpd_exporter.source.window_splitter import MAX_SPLIT_PARTS
 from cpd_exporter.worker.context import Outcome, WorkReport
 from tests.support.pages import (
@@ -228,3 +228,20 @@ def test_a_record_that_turns_faulty_after_a_crash_is_counted() -> None:
     assert isinstance(report, WorkReport)
     assert report.quarantined == page_of(world, work).quarantined == 1
     assert len(world.quarantined) == len(page_of(world, work).faults) == 1
+
+
+def test_the_publishing_position_is_stored_only_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cpd_exporter.worker.publish.MAX_ROWS_PER_POSITION", 200)
+    world, work = planned(700)
+    update, positions = world.timeline.update, list[int]()
+
+    def noted(page: Page, changed: Page) -> bool:
+        if changed.published != page.published:
+            positions.append(changed.published)
+        return update(page, changed)
+
+    world.timeline.update = noted  # type: ignore[method-assign]
+    assert world.worker.handle(work) == done(700)
+    assert positions == [200, 400, 600, 0]

@@ -47,3 +47,21 @@ def test_where_it_keeps_failing_it_is_a_hole_that_nobody_holds() -> None:
     assert ended.outcome is Outcome.HOLE
     sweep = sweep_of(world)
     assert (sweep.hole_since, sweep.lease_until) == (world.now, None)
+
+
+def test_its_key_is_reserved_before_its_object_is_written() -> None:
+    world = exported(60, full_sweep=timedelta(0))
+    states = list[PageState]()
+    put_new = world.lake.put_new
+
+    def noted(key: str, body: bytes) -> bool:
+        if key.startswith("entries/"):
+            states.append(sweep_of(world).state)
+        return put_new(key, body)
+
+    world.lake.put_new = noted  # type: ignore[method-assign]
+    edited = next(iter(world.store))
+    world.store.edit(edited.log_entry_id, durationMinutes=7)
+    refresh(world, edited)
+    world.export()
+    assert states == [PageState.WRITING]
