@@ -9,6 +9,7 @@ import pytest
 
 from cpd_exporter.errors import ServerError
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
+from cpd_exporter.model.page import MissingEntry
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.window import Window
@@ -236,3 +237,17 @@ def test_an_entry_that_is_back_where_it_had_left_is_published_again(strike: Stri
     }
     days(world, 3)
     assert last_change(world, mover) is not Change.DELETED
+
+
+def test_an_entry_that_only_its_id_shows_is_noted_as_present() -> None:
+    world = exported(60)
+    hidden = january(world)[3]
+
+    def change(listing: Listing, *_: object) -> Listing:
+        return replace(listing, records=tuple(r for r in listing.records if r.id != hidden))
+
+    twist(world, change)
+    sweep(world, JANUARY)
+    sweep(world, JANUARY)
+    [missing] = [one for page in world.pages for one in page.missing.values()]
+    assert missing == MissingEntry(world.now, is_present=True)
