@@ -244,7 +244,8 @@ def test_an_entry_that_only_its_id_shows_is_noted_as_present() -> None:
     hidden = january(world)[3]
 
     def change(listing: Listing, *_: object) -> Listing:
-        return replace(listing, records=tuple(r for r in listing.records if r.id != hidden))
+        records = tuple(record for record in listing.records if record.id != hidden)
+        return replace(listing, records=records, total=len(records))
 
     twist(world, change)
     sweep(world, JANUARY)
