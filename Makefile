@@ -55,7 +55,7 @@ ordeal: tools ## Kill and freeze real processes during an export, longer than th
 prove: tools ## Simulate failures and races for some forty minutes; writes docs/proof.md
 	@.venv/bin/python -m tests.simulation.prove $(ARGS)
 
-mutate: tools ## Let the tests kill 300 automatic mutants of the core, in some hours
+mutate: tools ## Let the tests kill 300 automatic mutants of the core, in some twenty minutes
 	@.venv/bin/python -m tests.mutation $(ARGS)
 
 bench: tools ## Measure what the exporter costs, beside other tools; writes bench-report.json

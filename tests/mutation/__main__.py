@@ -99,8 +99,7 @@ def main(arguments: Sequence[str]) -> int:
             raise SystemExit(f"the tests fail here without any fault: they kill {dead_controls}")
         before, alive = alive, [name for name in alive if name in left]
         killed[round_] = len(before) - len(alive)
-        changes = {name: _change(name) for name in alive}
-        for name, change in changes.items():
+        for name, change in _changes(alive).items():
             if reason := reasons.get((name, change)):
                 explained.append({"mutant": name, "reason": reason, "change": change})
                 alive.remove(name)
@@ -109,7 +108,8 @@ def main(arguments: Sequence[str]) -> int:
     killed["type checker"] = len(noticed)
     unexplained = [name for name in alive if name not in noticed]
     survivors = explained + [
-        {"mutant": name, "reason": "", "change": _change(name)} for name in unexplained
+        {"mutant": name, "reason": "", "change": change}
+        for name, change in _changes(unexplained).items()
     ]
     total, dead = len(sample), sum(killed.values())
     result = {"seed": options.seed, "mutants": total, "killed": killed, "survivors": survivors}
@@ -212,10 +212,14 @@ def _sample(names: Iterable[str], seed: int, count: int) -> list[str]:
     ]
 
 
-def _change(name: str) -> str:
-    """The mutant's change, as the lines that differ."""
-    _, _, *lines = _diff(name)
-    return "\n".join(line for line in lines if line.startswith(("+", "-")))
+def _changes(names: Sequence[str]) -> dict[str, str]:
+    """The change of each mutant, as the lines that differ."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        diffs = list(pool.map(_diff, names))
+    return {
+        name: "\n".join(line for line in lines if line.startswith(("+", "-")))
+        for name, (_, _, *lines) in zip(names, diffs, strict=True)
+    }
 
 
 def _diff(name: str) -> list[str]:
