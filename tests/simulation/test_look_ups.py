@@ -16,6 +16,7 @@ from cpd_exporter.model.window import Window
 from cpd_exporter.planner.status import read_status
 from cpd_exporter.planner.summary import summarise
 from cpd_exporter.worker.metrics import report_metrics
+from cpd_exporter.worker.sweep.look_up import MAX_FAILURES, MAX_OUTAGES
 from tests.simulation.test_old_changes import a_day
 from tests.support.sweeps import at, exported, held_deletions, published_ids, twist
 from tests.support.world import World
@@ -50,16 +51,18 @@ def days(world: World, count: int) -> None:
         a_day(world)
 
 
-def fail_by_id(world: World, bad: set[str]) -> None:
-    """Let the API answer 500 to these IDs."""
-    look_up = world.api.entry
+def fail_by_id(world: World, bad: set[str]) -> list[str]:
+    """Let the API answer 500 to these IDs; returns those that it was asked for, as they come."""
+    look_up, asked = world.api.entry, list[str]()
 
     def entry(entry_id: str) -> Found:
         if entry_id in bad:
+            asked.append(entry_id)
             raise ServerError("GET by ID answered 500")
         return look_up(entry_id)
 
     world.api.entry = entry  # type: ignore[method-assign]
+    return asked
 
 
 def lists_nothing_unfiltered(world: World) -> None:
@@ -97,11 +100,25 @@ def test_ids_that_the_api_fails_over_hold_up_no_other_and_are_heard(count: int) 
     assert set(published_ids(world, Change.DELETED)) == set(sound)
     assert mover in published_ids(world, Change.UPDATED)
     assert all("WorkGivenUp" in one for one in metrics)
-    assert f"missing entry {bad[0]} cannot be looked up: GET by ID answered 500" in summary(world)
+    assert f"missing entry {bad[-1]} cannot be looked up: GET by ID answered 500" in summary(world)
     del world.api.entry
     assert "WorkGivenUp" not in sweep(world, JANUARY)
     assert set(published_ids(world, Change.DELETED)) == {*sound, *bad}
     assert "cannot be looked up" not in summary(world)
+
+
+def test_however_many_ids_the_api_fails_over_a_sweep_ends_and_asks_for_others_first() -> None:
+    world = exported(160)
+    gone = january(world)[:45]
+    for entry_id in gone:
+        world.store.delete(entry_id)
+    sweep(world, JANUARY)
+    bad = set(gone[:25])
+    asked = fail_by_id(world, bad)
+    sweep(world, JANUARY)
+    assert len(asked) <= 1 + MAX_FAILURES
+    sweep(world, JANUARY)
+    assert set(published_ids(world, Change.DELETED)) == set(gone) - bad
 
 
 def test_an_outage_of_look_ups_asks_for_few() -> None:
@@ -110,16 +127,11 @@ def test_an_outage_of_look_ups_asks_for_few() -> None:
     for entry_id in gone:
         world.store.delete(entry_id)
     sweep(world, JANUARY)
-    asked = list[str]()
-
-    def fail(entry_id: str) -> Found:
-        asked.append(entry_id)
-        raise ServerError("GET by ID answered 500")
-
-    world.api.entry = fail  # type: ignore[method-assign]
+    everything = {entry.log_entry_id for entry in world.store} | set(gone)
+    asked = fail_by_id(world, everything)
     sweep(world, JANUARY)
     assert [one for one in asked if one in gone] == [gone[0], *gone[:3]]
-    assert len(asked) < 20
+    assert len(asked) == 4 + MAX_OUTAGES
     del world.api.entry
     sweep(world, JANUARY)
     assert set(published_ids(world, Change.DELETED)) == set(gone)

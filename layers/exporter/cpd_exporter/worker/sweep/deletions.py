@@ -121,26 +121,23 @@ def _note_missing(
 def _note_moves(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> None:
     """Look up entries that were not missing before, and note the dates of those that left.
 
-    One that cannot be looked up is not noted: the next sweep misses it for the first time again.
+    One over which the API fails is not noted: the next sweep misses it for the first time again.
     """
-    found, _ = look_up(claim.context, claim.page.window, ids)
-    for id_ in ids:
-        if id_ not in found:
-            del result.missing[id_]
+    found, failed = look_up(claim.context, claim.page.window, ids)
+    for id_ in failed:
+        del result.missing[id_]
     for id_, entry in found.items():
         if isinstance(entry, Entry) and entry.date not in claim.page.window:
             result.missing[id_] = replace(result.missing[id_], moved_to=entry.date)
 
 
 def _look_up_due(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> dict[str, Found]:
-    """Look up entries that are due. One that cannot be looked up is due later than all others."""
-    found, error = look_up(claim.context, claim.page.window, ids)
-    failed = [id_ for id_ in ids if id_ not in found]
-    for id_ in failed:
+    """Look up entries that are due. One over which the API fails is due later than all others."""
+    found, failed = look_up(claim.context, claim.page.window, ids)
+    for id_, error in failed.items():
         result.missing[id_] = replace(result.missing[id_], since=claim.context.clock())
-    if failed:
-        result.unjudged += len(failed)
-        result.error = f"missing entry {failed[0]} cannot be looked up: {error}"
+        result.unjudged += 1
+        result.error = f"missing entry {id_} cannot be looked up: {error}"
     return found
 
 

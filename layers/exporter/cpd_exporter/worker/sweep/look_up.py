@@ -11,7 +11,10 @@ from cpd_exporter.model.window import Window
 from cpd_exporter.worker.context import WorkerContext
 
 MAX_OUTAGES = 3
-"""Outages after which entries are looked up only if the API finds a control."""
+"""Failures after which entries are looked up only if the API finds a control."""
+
+MAX_FAILURES = 20
+"""Failures after which a sweep looks no more entries up: each takes seconds."""
 
 MAX_CONTROLS = 3
 """Listed entries of one listing that a control looks up."""
@@ -28,27 +31,27 @@ type LookUpError = PermanentError | TransientError
 
 def look_up(
     context: WorkerContext, window: Window, ids: Sequence[str]
-) -> tuple[dict[str, Found], LookUpError | None]:
-    """The entries by ID, as far as the API answers, and the error of the last that it does not.
+) -> tuple[dict[str, Found], dict[str, LookUpError]]:
+    """The entries by ID, and the errors of those over which the API fails.
 
-    One that fails holds up none of the others, unless the API finds no control either.
+    One that fails holds up none of the others, up to ``MAX_FAILURES``, unless the API finds no
+    control either. What is not asked for then is in neither.
     """
     if not ids:
-        return {}, None
+        return {}, {}
     with suppress(PermanentError, TransientError):
-        return context.api.entries(ids), None
+        return context.api.entries(ids), {}
     found: dict[str, Found] = {}
-    last: LookUpError | None = None
-    outages = 0
+    failed: dict[str, LookUpError] = {}
     for id_ in ids:
         try:
             found |= context.api.entries([id_])
         except (PermanentError, TransientError) as error:
-            last = error
-            outages += isinstance(error, TransientError)
-            if outages == MAX_OUTAGES and not finds_control(context, window):
+            failed[id_] = error
+            is_out = len(failed) == MAX_OUTAGES and not finds_control(context, window)
+            if is_out or len(failed) == MAX_FAILURES:
                 break
-    return found, last
+    return found, failed
 
 
 def finds_control(context: WorkerContext, window: Window) -> bool:
@@ -57,15 +60,32 @@ def finds_control(context: WorkerContext, window: Window) -> bool:
     An API that answers 404 to every ID shows no deletion. One that cannot list everything can list
     a window.
     """
+    failures = 0
+    for ids in _controls(context, window):
+        is_answered = False
+        for id_ in ids:
+            try:
+                if context.api.entries([id_])[id_] is not None:
+                    return True
+                is_answered = True
+            except (PermanentError, TransientError):
+                failures += 1
+                if failures == MAX_OUTAGES:
+                    return False
+        if is_answered:
+            return False
+    return False
+
+
+def _controls(context: WorkerContext, window: Window) -> Iterator[list[str]]:
+    """Entries that the API lists, by place. A place that it cannot list is passed over."""
     for place in _places(context, window):
         with suppress(PermanentError, TransientError):
             for number in range(1, 2 if place else MAX_CONTROL_PAGES + 1):
                 records = context.api.query(place, page=number, per_page=100).records
-                controls = [one.id for one in records if isinstance(one, Entry)]
-                answers = list(_answers(context, controls[:MAX_CONTROLS]))
-                if answers:
-                    return any(answer is not None for answer in answers)
-    return False
+                if ids := [one.id for one in records if isinstance(one, Entry)][:MAX_CONTROLS]:
+                    yield ids
+                    break
 
 
 def _places(context: WorkerContext, window: Window) -> Iterator[Window | None]:
@@ -81,13 +101,3 @@ def _with_entries(pages: Iterable[Page]) -> Iterator[Window]:
     near = islice(pages, MAX_PAGES_BESIDE)
     done = (page.window for page in near if page.state is PageState.DONE and page.entries)
     return islice(done, 1)
-
-
-def _answers(context: WorkerContext, ids: Sequence[str]) -> Iterator[Found]:
-    """What the API answers, up to the first entry; a look-up that fails is no answer."""
-    for id_ in ids:
-        with suppress(PermanentError, TransientError):
-            found = context.api.entries([id_])[id_]
-            yield found
-            if found is not None:
-                return
