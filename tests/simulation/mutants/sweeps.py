@@ -201,8 +201,8 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "the first of two rows of one instant counts",
         "no two rows are stored at one instant",
-        "    return SweepInput(pages, index, missing, frozenset(tied | left))\n",
-        "    return SweepInput(pages, index, missing, frozenset(left))\n",
+        "elif entry.id in before.tied or ",
+        "elif ",
         file="worker/sweep/compare.py",
     ),
     sweep_mutant(

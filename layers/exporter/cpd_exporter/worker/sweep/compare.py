@@ -19,15 +19,14 @@ from cpd_exporter.worker.lake_reader import LakeReader
 class SweepInput:
     """The pages that a sweep covers, with their entries' index and their missing entries.
 
-    An ``unsettled`` entry is published again even if it is unchanged: two pages stored different
-    rows of it at one instant, so that no subscriber can tell which is the latest; or it had left,
-    so that another page may have published its deletion since.
+    Two pages stored different rows of the ``tied`` entries at one instant, so that no subscriber
+    can tell which row is the latest.
     """
 
     pages: list[Page]
     index: PageIndex
     missing: dict[str, MissingEntry]
-    unsettled: frozenset[str] = frozenset()
+    tied: frozenset[str] = frozenset()
 
     @property
     def window(self) -> Window:
@@ -95,8 +94,7 @@ def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
             missing.pop(id_, None)
             if id_ in page.missing:
                 missing[id_] = page.missing[id_]
-    left = {id_ for id_, gone in missing.items() if gone.moved_to is not None}
-    return SweepInput(pages, index, missing, frozenset(tied | left))
+    return SweepInput(pages, index, missing, frozenset(tied))
 
 
 def writer_after(before: SweepInput, context: WorkerContext) -> RowWriter:
@@ -122,7 +120,7 @@ def changed_rows(
         indexed = before.index.get(entry.id)
         if indexed is None:
             changed.append(writer.write(entry, Change.CREATED))
-        elif entry.id in before.unsettled or read_is_changed(context, before, entry, last):
+        elif entry.id in before.tied or read_is_changed(context, before, entry, last):
             changed.append(writer.write(entry, Change.UPDATED))
     return changed
 

@@ -19,7 +19,6 @@ from cpd_exporter.model.entry import Entry, FaultyEntry
 from cpd_exporter.model.page import MissingEntry, Page, PageState
 from cpd_exporter.model.page_index import PageIndex
 from cpd_exporter.model.row import MAX_NAMED_FAULTS, quarantine, quarantined_faults
-from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.window import Window
 from cpd_exporter.worker.attempt import PageClaim
 from cpd_exporter.worker.context import WorkerContext
@@ -78,7 +77,7 @@ def decide_deletions(
     waiting.sort(key=lambda id_: before.missing[id_].since)
     own = [id_ for id_ in waiting[:max_lookups] if not _hand_over(claim, before, id_, result)]
     gone = _apply_verdicts(claim, _look_up_due(claim, own, result), result)
-    gone = [id_ for id_ in gone if not _is_on_another_page(claim, before.missing[id_], id_)]
+    gone = [id_ for id_ in gone if not _is_on_another_page(claim, before, id_)]
     if gone and not finds_control(context, window):
         result.unjudged += len(gone)
         result.error = f"the API finds by ID neither {gone[0]} nor any entry that it lists"
@@ -92,10 +91,6 @@ def decide_deletions(
         others = []
     for id_ in (released := confirmed + others):
         del result.missing[id_]
-        moved_to = before.missing[id_].moved_to
-        if moved_to is not None and moved_to not in window:
-            # If it is back there, that page publishes it again.
-            context.timeline.request_sweep(SweepRequest(moved_to, context.clock()))
     return released
 
 
@@ -141,17 +136,21 @@ def _look_up_due(claim: PageClaim, ids: Sequence[str], result: SweepResult) -> d
     return found
 
 
-def _is_on_another_page(claim: PageClaim, noted: MissingEntry, id_: str) -> bool:
+def _is_on_another_page(claim: PageClaim, before: SweepInput, id_: str) -> bool:
     """Whether the page of the date to which an entry moved has it, and so its deletion too.
 
-    A page that knows that the entry has moved on waits for nobody, or two would wait for each
-    other.
+    If that page knows that the entry has moved on, it has the deletion only where its row is the
+    later one: two pages would wait for each other otherwise.
     """
-    if noted.moved_to is None or noted.moved_to in claim.page.window:
+    own, moved_to, window = before.index[id_], before.missing[id_].moved_to, claim.page.window
+    page = claim.context.timeline.page_at(moved_to) if moved_to and moved_to not in window else None
+    there = _index_of(claim.context, page).get(id_)
+    if page is None or there is None:
         return False
-    page = claim.context.timeline.page_at(noted.moved_to)
-    has_left = page is not None and id_ in page.missing and page.missing[id_].moved_to is not None
-    return not has_left and id_ in _index_of(claim.context, page)
+    missing = page.missing.get(id_)
+    has_left = missing is not None and missing.moved_to is not None
+    is_later = (there.stored_at, page.window.start) > (own.stored_at, window.start)
+    return is_later or not has_left
 
 
 def _index_of(context: WorkerContext, page: Page | None) -> PageIndex:
