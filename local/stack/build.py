@@ -21,6 +21,7 @@ _MAKERS = (
     "Makefile",
     "tools/layer.py",
     "local/stack/template.py",
+    "local/stack/build.py",
 )
 """What makes a build, besides the sources that it holds."""
 _MAX_BUILDS = 3
@@ -75,8 +76,17 @@ def _sam_build(target: Path) -> None:
         "sam build",
     )
     built = unfinished / "template.yaml"
-    built.write_text(json.dumps(for_emulator(template(built)), indent=1))
+    changed = for_emulator(template(built))
+    # Packed here once: `sam deploy` would do it for each stack.
+    layer = changed["Resources"]["ExporterLayer"]["Properties"]
+    layer["ContentUri"] = _packed(unfinished / layer["ContentUri"])
+    built.write_text(json.dumps(changed, indent=1))
     unfinished.rename(target)
+
+
+def _packed(folder: Path) -> str:
+    """Pack a folder's contents beside it; returns the archive's name."""
+    return Path(shutil.make_archive(str(folder), "zip", folder)).name
 
 
 def sam_environment() -> dict[str, str]:
