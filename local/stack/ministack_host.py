@@ -123,14 +123,18 @@ def _keep_pace_with_backlogs() -> None:
     def delete_together(data: Any, url: str) -> Any:
         queue = sqs._get_q(data.get("QueueUrl", url), "sqs:DeleteMessage")  # noqa: SLF001  # see above
         handles = {entry.get("ReceiptHandle") for entry in data.get("Entries", [])} - {None, ""}
-        messages = queue["messages"]
-        queue["messages"] = [one for one in messages if one.get("receipt_handle") in handles]
+        messages, named, others = queue["messages"], [], []
+        # What a subscriber deletes, it received last: it is at the front.
+        for one in messages:
+            (named if one.get("receipt_handle") in handles else others).append(one)
+            if len(named) == len(handles):
+                break
+        others += messages[len(named) + len(others) :]
+        queue["messages"] = named
         try:
             return delete_each(data, url)
         finally:
-            queue["messages"] += [
-                one for one in messages if one.get("receipt_handle") not in handles
-            ]
+            queue["messages"] += others
 
     def expire_seldom(queue: Any) -> None:
         if time.time() - expired_at.get(id(queue), 0) > 1:
