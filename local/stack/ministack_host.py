@@ -123,7 +123,7 @@ def _keep_pace_with_backlogs() -> None:
     def delete_together(data: Any, url: str) -> Any:
         queue = sqs._get_q(data.get("QueueUrl", url), "sqs:DeleteMessage")  # noqa: SLF001  # see above
         handles = {entry.get("ReceiptHandle") for entry in data.get("Entries", [])} - {None, ""}
-        messages, named, others = queue["messages"], [], []
+        messages, named, others = queue["messages"], list[Any](), list[Any]()
         # What a subscriber deletes, it received last: it is at the front.
         for one in messages:
             (named if one.get("receipt_handle") in handles else others).append(one)
