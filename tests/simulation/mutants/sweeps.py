@@ -28,7 +28,7 @@ SWEEP_MUTANTS = (
         "deleted without a control",
         "404 is 404",
         "    if gone and not finds_control(context, window):\n",
-        "    if not gone:\n",
+        "    if len(gone) < 0:\n",
         file="worker/sweep/deletions.py",
     ),
     sweep_mutant(
