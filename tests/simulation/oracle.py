@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from cpd_exporter.model.page import Page, PageState, WorkKind
@@ -101,9 +100,12 @@ class Oracle:
         elif call.writes:
             self.sweeps.now = self.now
             self.sweeps.note_confirmation(self.timeline)
-            self._judge_objects(process)
-            self._judge_pages(process)
-            self._judge_watermark()
+            # Only calls of a store change what is in it.
+            if call.port == "lake":
+                self._judge_objects(process)
+            if call.port == "timeline":
+                self._judge_pages(process)
+                self._judge_watermark()
             self._judge_events()
 
     def _judge_objects(self, process: Process) -> None:
@@ -159,7 +161,8 @@ class Oracle:
             self._judge_truth(process, page.window, rows)
 
     def _covered_by(self, sweep: Page) -> list[Page]:
-        return [page for page in self._pages.values() if page.reserved_by == sweep.name]
+        name = sweep.name
+        return [page for page in self._pages.values() if page.reserved_by == name]
 
     def _judge_truth(self, process: Process, window: Window, rows: dict[str, Any]) -> None:
         """The rows are the entries that the process saw. If the source changed during a reading of
@@ -194,6 +197,7 @@ class Oracle:
                 self._judge_move(process, was, sweep)
         changed = [page for start, page in after.items() if before.get(start) is not page]
         for page in changed:
+            self._judge_month(page.window)
             old = before.get(page.window.start)
             if old is not None and old.name == page.name:
                 self._judge_move(process, old, page)
@@ -221,22 +225,21 @@ class Oracle:
 
     def _judge_tiling(self) -> None:
         watermark = self.timeline.stored_watermark
-        pages = sorted(self._pages.values(), key=lambda page: page.window)
         if watermark is None:
-            check(Invariant.TILES, not pages, "there are pages, but no watermark")
+            check(Invariant.TILES, not self._pages, "there are pages, but no watermark")
             return
-        check(
-            Invariant.TILES,
-            all(a.window.end == b.window.start for a, b in pairwise(pages)),
-            "gap or overlap between pages",
-        )
-        bounds = (pages[0].window.start, pages[-1].window.end) if pages else (watermark.origin,) * 2
-        planned = (watermark.origin, watermark.planned_through)
-        check(Invariant.TILES, bounds == planned, "pages do not tile what is planned")
-        for page in pages:
-            start, last = page.window.start, page.window.end - timedelta(seconds=1)
-            one = (start.year, start.month) == (last.year, last.month)
-            check(Invariant.TILES, one, "a page is in two months")
+        reached = watermark.origin
+        for start in sorted(self._pages):
+            if start != reached:
+                raise Violation(Invariant.TILES, f"gap or overlap between pages at {start}")
+            reached = self._pages[start].window.end
+        is_tiled = reached == watermark.planned_through
+        check(Invariant.TILES, is_tiled, "pages do not tile what is planned")
+
+    def _judge_month(self, window: Window) -> None:
+        start, last = window.start, window.end - timedelta(seconds=1)
+        one = (start.year, start.month) == (last.year, last.month)
+        check(Invariant.TILES, one, f"the page {window} is in two months")
 
     def _judge_new(self, process: Process, page: Page) -> None:
         if page.state is PageState.DONE:

@@ -157,9 +157,12 @@ class Source:
 
 
 def date_of(entry: StoredEntry) -> datetime:
-    return datetime.fromtimestamp(entry.at_ms // 1000, UTC) + timedelta(
-        milliseconds=entry.at_ms % 1000
-    )
+    return _instant(entry.at_ms)
+
+
+@lru_cache(maxsize=4096)
+def _instant(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms // 1000, UTC) + timedelta(milliseconds=ms % 1000)
 
 
 def within(snapshot: Snapshot, window: Window) -> dict[str, StoredEntry]:
