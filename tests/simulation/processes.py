@@ -1,6 +1,6 @@
 """Processes that stop at every call of a port, until a schedule decides the fate of the call."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -214,22 +214,32 @@ class Port:
         inner = getattr(self._inner, method)
         if not callable(inner) or method in _POINTLESS:
             return inner
+        if method in _ANSWERS_BY_ID:
+            return lambda ids: self._answers(method, ids)
         if method in _STREAMS:
             return lambda *args: self._stream(method, *args)
 
-        def meet(*args: Any, **kwargs: Any) -> Any:
-            part = _PARTS.get(f"{self._name}.{method}")
-            return self._process.meet(
-                PortCall(
-                    self._name,
-                    method,
-                    args,
-                    lambda: inner(*args, **kwargs),
-                    part and (lambda: part(inner, *args, **kwargs)),
-                )
-            )
+        return lambda *args, **kwargs: self._meet(method, *args, **kwargs)
 
-        return meet
+    def _meet(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        inner, part = getattr(self._inner, method), _PARTS.get(f"{self._name}.{method}")
+        return self._process.meet(
+            PortCall(
+                self._name,
+                method,
+                args,
+                lambda: inner(*args, **kwargs),
+                part and (lambda: part(inner, *args, **kwargs)),
+            )
+        )
+
+    def _answers(self, method: str, ids: Sequence[str]) -> dict[str, Any]:
+        """Answers by ID: a failure takes the place of each."""
+        try:
+            answers: dict[str, Any] = self._meet(method, ids)
+        except (MalformedResponseError, TransientError) as error:
+            return dict.fromkeys(ids, error)
+        return answers
 
     def _stream(self, method: str, *args: Any) -> Iterator[Any]:
         items = getattr(self._inner, method)(*args)
@@ -245,6 +255,7 @@ class Port:
 
 
 _POINTLESS = frozenset({"uri"})
+_ANSWERS_BY_ID = frozenset({"entries"})
 _STREAMS = frozenset(
     {
         "pages",

@@ -228,7 +228,7 @@ def test_confirmed_deletions_are_swept_again_if_the_request_was_lost() -> None:
 def test_more_than_one_sweep_looks_up_is_held_and_released_without_delay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cpd_exporter.worker.sweep.deletions.MAX_LOOKUPS_PER_SWEEP", 2)
+    monkeypatch.setattr("cpd_exporter.worker.sweep.deletions.MAX_LOOK_UPS", 2)
     world = guarded(max_deletions=1)
     gone = delete(world, list(world.store)[:5])
     for _ in range(2):

@@ -85,7 +85,7 @@ def test_what_is_confirmed_is_published_without_another_word(
         simulation.source.delete(entry_in(schedule, nth))
     for _ in range(3):
         sweep(schedule)
-    monkeypatch.setattr(deletions, "MAX_LOOKUPS_PER_SWEEP", 2)
+    monkeypatch.setattr(deletions, "MAX_LOOK_UPS", 2)
     schedule.command({"command": "confirm-deletions"})
     assert len(rows(simulation, "deleted")) == 3
 

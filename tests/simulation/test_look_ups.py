@@ -1,26 +1,27 @@
 """Look-ups by ID that fail, lie or lack a control: no deletion is wrong, and none is silent."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from typing import Any
 
 import pytest
 
-from cpd_exporter.errors import ServerError
+from cpd_exporter.errors import LookUpError, PermanentError, ServerError, TransientError
 from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
 from cpd_exporter.model.page import MissingEntry
 from cpd_exporter.model.row import Change
 from cpd_exporter.model.window import Window
 from cpd_exporter.planner.status import read_status
 from cpd_exporter.planner.summary import summarise
+from cpd_exporter.worker.context import MAX_LOOKUPS_AT_ONCE, Outcome
 from cpd_exporter.worker.metrics import report_metrics
 from cpd_exporter.worker.sweep.look_up import MAX_FAILURES, MAX_OUTAGES
 from tests.simulation.test_old_changes import a_day
-from tests.support.sweeps import at, exported, held_deletions, published_ids, twist
+from tests.support.sweeps import at, exported, published_ids, twist
 from tests.support.world import World
 
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+HALF, MINUTE, HOUR = timedelta(seconds=30), timedelta(minutes=1), timedelta(hours=1)
 JANUARY = {"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
 FEBRUARY = {"from": "2026-02-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
 IN_FEBRUARY = datetime(2026, 2, 10, tzinfo=UTC)
@@ -115,7 +116,7 @@ def test_however_many_ids_the_api_fails_over_a_sweep_ends_and_asks_for_others_fi
     bad = set(gone[:25])
     asked = fail_by_id(world, bad)
     sweep(world, JANUARY)
-    assert len(asked) <= 1 + MAX_FAILURES
+    assert len(asked) < MAX_FAILURES + MAX_LOOKUPS_AT_ONCE
     sweep(world, JANUARY)
     assert set(published_ids(world, Change.DELETED)) == set(gone) - bad
 
@@ -129,11 +130,116 @@ def test_an_outage_of_look_ups_asks_for_few() -> None:
     everything = {entry.log_entry_id for entry in world.store} | set(gone)
     asked = fail_by_id(world, everything)
     sweep(world, JANUARY)
-    assert [one for one in asked if one in gone] == [gone[0], *gone[:3]]
-    assert len(asked) == 4 + MAX_OUTAGES
+    assert [one for one in asked if one in gone] == gone[:MAX_LOOKUPS_AT_ONCE]
+    assert len(asked) == MAX_LOOKUPS_AT_ONCE + MAX_OUTAGES
     del world.api.entry
     sweep(world, JANUARY)
     assert set(published_ids(world, Change.DELETED)) == set(gone)
+
+
+def test_an_id_to_which_the_api_never_says_404_is_heard_in_each_sweep() -> None:
+    world = exported(60)
+    gone = january(world)[3]
+    world.store.delete(gone)
+    look_up = world.api.entry
+
+    def entry(entry_id: str) -> Found:
+        if entry_id == gone:
+            raise PermanentError("GET by ID answered 400")
+        return look_up(entry_id)
+
+    world.api.entry = entry  # type: ignore[method-assign]
+    assert "WorkGivenUp" not in sweep(world, JANUARY)
+    sweep(world, JANUARY, after=HOUR)
+    for _ in range(5):  # also where the next sweep comes sooner than a deletion may be published
+        assert "WorkGivenUp" in sweep(world, JANUARY, after=10 * MINUTE)
+        assert f"missing entry {gone} cannot be looked up: GET by ID answered 400" in summary(world)
+    del world.api.entry
+    for _ in range(2):
+        sweep(world, JANUARY)
+    assert published_ids(world, Change.DELETED) == [gone]
+
+
+def test_the_answer_of_another_entry_is_none() -> None:
+    world = exported(60)
+    gone, other, edited = january(world)[:3]
+    world.store.delete(gone)
+    world.store.edit(edited, description="edited")
+    look_up = world.api.entry
+    world.api.entry = lambda one: look_up(other if one == gone else one)  # type: ignore[method-assign, assignment]
+    sweep(world, JANUARY)
+    assert "WorkGivenUp" in sweep(world, JANUARY)
+    assert "answered another entry" in summary(world)
+    assert published_ids(world, Change.UPDATED) == [edited]
+    assert published_ids(world, Change.DELETED) == []
+
+
+@pytest.mark.parametrize(
+    ("hang", "least", "most"),
+    [("late", MINUTE, 2 * MINUTE), ("never", MINUTE, 2 * MINUTE), ("controls", HALF, MINUTE)],
+)
+def test_look_ups_that_take_long_end_well_within_the_lease(
+    hang: str, least: timedelta, most: timedelta
+) -> None:
+    """Those that are gone take half a minute, until an answer or a time-out; or all others do."""
+    world = exported(160)
+    gone = january(world)[:40]
+    for entry_id in gone:
+        world.store.delete(entry_id)
+    answers = world.api.entries
+    lasted = list[timedelta]()
+
+    def entries(entry_ids: Sequence[str]) -> dict[str, Found | LookUpError]:
+        hanging = [one for one in entry_ids if (one in gone) != (hang == "controls")]
+        world.now += HALF if hanging else timedelta(seconds=1)
+        failing = [] if hang == "late" else hanging
+        return answers(entry_ids) | dict.fromkeys(failing, TransientError("timed out"))
+
+    world.api.entries = entries  # type: ignore[method-assign]
+    for _ in range(3):
+        world.now += 2 * HOUR
+        world.command({"command": "sweep", **JANUARY})
+        world.planner.tick()
+        while world.queue.messages:
+            began = world.now
+            assert world.worker.handle(world.queue.messages.pop(0)).outcome is Outcome.DONE
+            lasted.append(world.now - began)
+    assert least <= max(lasted) <= most
+
+
+def test_old_leases_are_renewed_before_look_ups() -> None:
+    world = exported(60)
+    world.store.delete(january(world)[3])
+    query, entries, leases = world.api.query, world.api.entries, list[timedelta]()
+
+    def slow_query(*args: Any, **options: Any) -> Listing:
+        world.now += timedelta(seconds=40)
+        return query(*args, **options)
+
+    def watched_entries(entry_ids: Sequence[str]) -> dict[str, Found | LookUpError]:
+        [claimed] = [one for one in world.timeline.sweeps() if one.lease_until]
+        assert claimed.lease_until
+        leases.append(claimed.lease_until - world.now)
+        return entries(entry_ids)
+
+    world.api.query, world.api.entries = slow_query, watched_entries  # type: ignore[method-assign]
+    sweep(world, JANUARY)
+    assert leases == [world.worker.context.limits.lease]
+
+
+def test_first_look_ups_of_many_entries_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cpd_exporter.worker.sweep.deletions.MAX_LOOK_UPS", 2)
+    world = exported(60)
+    for entry_id in january(world)[:7]:
+        world.store.delete(entry_id)
+    world.command({"command": "sweep", **JANUARY})
+    for _ in range(5):
+        world.now += MINUTE
+        world.planner.tick()
+        world.drain()
+    [missing] = [page.missing for page in world.pages if page.missing]
+    assert [one.is_gone for one in missing.values()] == [True] * 7
+    assert not any(world.timeline.sweep_requests())
 
 
 # ── controls ─────────────────────────────────────────────────────────────────────────────────────
@@ -173,76 +279,7 @@ def test_deletions_without_a_control_are_heard() -> None:
     assert published_ids(world, Change.DELETED) == []
 
 
-# ── entries that moved ───────────────────────────────────────────────────────────────────────────
-
-
-def wrong_once(world: World, entry_id: str, sweeping: partial[set[str]]) -> None:
-    """Sweep while the API answers 404 to an ID that it has."""
-    look_up = world.api.entry
-    world.api.entry = lambda one: None if one == entry_id else look_up(one)  # type: ignore[method-assign, assignment]
-    sweeping()
-    world.api.entry = look_up  # type: ignore[method-assign]
-
-
-def restored(world: World, entry_id: str, sweeping: partial[set[str]]) -> None:
-    """Sweep while the API does not have an entry that it has again later."""
-    gone = world.store.delete(entry_id)
-    sweeping()
-    world.store.add(gone)
-
-
-HOW = pytest.mark.parametrize("strike", [wrong_once, restored], ids=["wrong once", "restored"])
-type Strike = Callable[[World, str, partial[set[str]]], None]
-
-
-@HOW
-def test_a_first_look_up_that_failed_is_made_again(strike: Strike) -> None:
-    world = exported(60)
-    days(world, 3)  # the sweep that follows an export would look again by itself
-    mover = january(world)[3]
-    world.store.move(mover, IN_FEBRUARY)
-    sweep(world, FEBRUARY)
-    fail_by_id(world, {mover})
-    sweep(world, JANUARY)
-    del world.api.entry
-    strike(world, mover, partial(sweep, world, JANUARY))
-    days(world, 20)
-    assert last_change(world, mover) is not Change.DELETED
-
-
-@HOW
-def test_held_deletions_leave_room_for_first_look_ups(strike: Strike) -> None:
-    world = exported(900, max_deletions=0)
-    *others, mover = january(world)
-    for entry_id in others[:205]:
-        world.store.delete(entry_id)
-    for _ in range(6):
-        sweep(world, JANUARY)
-    assert held_deletions(world) == 205
-    world.max_deletions = 500
-    world.store.move(mover, IN_FEBRUARY)
-    sweep(world, FEBRUARY)
-    sweep(world, JANUARY)
-    world.command({"command": "confirm-deletions"})
-    strike(world, mover, partial(sweep, world, JANUARY))
-    days(world, 10)
-    assert last_change(world, mover) is not Change.DELETED
-
-
-@HOW
-def test_a_deletion_is_left_to_the_page_of_the_latest_row(strike: Strike) -> None:
-    """That page knows that the entry had moved on, but not yet that it is back."""
-    world = exported(60)
-    mover = january(world)[3]
-    world.store.move(mover, IN_FEBRUARY)
-    sweep(world, FEBRUARY, after=10 * MINUTE)
-    sweep(world, JANUARY, after=10 * MINUTE)
-    world.store.move(mover, datetime(2026, 3, 5, tzinfo=UTC))
-    sweep(world, FEBRUARY, after=10 * MINUTE)
-    world.store.move(mover, IN_FEBRUARY)
-    strike(world, mover, partial(sweep, world, JANUARY, after=HOUR))
-    days(world, 3)
-    assert last_change(world, mover) is not Change.DELETED
+# ── entries that are not listed ────────────────────────────────────────────────────────────────
 
 
 def test_an_entry_that_only_its_id_shows_is_noted_as_present() -> None:

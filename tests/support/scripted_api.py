@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.errors import LookUpError
+from cpd_exporter.model.entry import Entry, FaultyEntry, Found, Listing, read_entry, read_listing
 from cpd_exporter.model.minutes import Summaries
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.window_reader import Overflow, Reading, Unfinished, read_window
@@ -46,7 +47,7 @@ class ScriptedApi:
         found = (read_entry(one.encode()) for one in self.held)
         return next((one for one in found if one.id == entry_id), None)
 
-    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Found | LookUpError]:
         return {entry_id: self.entry(entry_id) for entry_id in entry_ids}
 
     def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:

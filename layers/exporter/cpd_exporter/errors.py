@@ -76,6 +76,10 @@ class MalformedResponseError(PermanentError):
     """The API's answer does not have the documented form."""
 
 
+type LookUpError = PermanentError | TransientError
+"""What an entry's look-up by ID may end with."""
+
+
 class OversizedResponseError(MalformedResponseError):
     """A response has more bytes than a worker reads. The same query with fewer rows may fit."""
 

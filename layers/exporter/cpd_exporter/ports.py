@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from cpd_exporter.errors import LookUpError
 from cpd_exporter.model.breaker import Breaker, BreakerChange
-from cpd_exporter.model.entry import Entry, FaultyEntry, Listing
+from cpd_exporter.model.entry import Found, Listing
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.garbage import IndexGarbage
 from cpd_exporter.model.job import EndedJob, Job
@@ -45,17 +46,16 @@ class EntriesApi(Protocol):
     def query(self, window: Window | None, *, page: int = 1, per_page: int = 1000) -> Listing:
         """One response: the entries after the window's start and before its end.
 
-        Bounds, order and total are uncertain. Without a window: of all entries. A bound in hours
-        that the clock of the filter's time zone shows twice is widened to both readings, and the
-        listing's ``span`` says so. Raises ``MalformedResponseError``, and
-        ``OversizedResponseError`` for too many bytes.
+        Bounds, order and total are uncertain. Without a window: of all entries. A bound that the
+        clock of the filter's time zone shows twice is widened to both readings: see ``span``.
+        Raises ``MalformedResponseError``, and ``OversizedResponseError`` for too many bytes.
         """
 
-    def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+    def entry(self, entry_id: str) -> Found:
         """One entry by its ID; ``None`` where the API answers that there is none."""
 
-    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
-        """Several entries by ID, in parallel as far as the API bears it."""
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Found | LookUpError]:
+        """Several entries by ID, or the API's errors, in parallel as far as the API bears it."""
 
     def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
         """One response: the minutes of each user who logged any in a window.

@@ -7,12 +7,13 @@ from functools import lru_cache
 
 from cpd_exporter.errors import (
     AccessError,
+    LookUpError,
     PermanentError,
     ServerError,
     TransientError,
     WithdrawnError,
 )
-from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_entry, read_listing
+from cpd_exporter.model.entry import Found, Listing, read_entry, read_listing
 from cpd_exporter.model.local_time import LocalBounds, local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
 from cpd_exporter.model.window import Window
@@ -63,18 +64,24 @@ class FakeApi:
         span = bounds.span if bounds else None
         return replace(listing, served_at=self.simulator.now(), span=span)
 
-    def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+    def entry(self, entry_id: str) -> Found:
         self.calls += 1
         try:
             text = self.simulator.get_entry(entry_id).text
         except Refused as refused:
-            if refused.status == 404:
+            if refused.status in (404, 410):
                 return None
             raise _translated(refused) from refused
         return read_entry(text.encode(), self.fingerprint_exclude)
 
-    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
-        return {entry_id: self.entry(entry_id) for entry_id in entry_ids}
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Found | LookUpError]:
+        return {entry_id: self._look_up(entry_id) for entry_id in entry_ids}
+
+    def _look_up(self, entry_id: str) -> Found | LookUpError:
+        try:
+            return self.entry(entry_id)
+        except (PermanentError, TransientError) as error:
+            return error
 
     def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
         self.calls += 1

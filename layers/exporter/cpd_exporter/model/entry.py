@@ -75,6 +75,10 @@ class FaultyEntry:
     date: datetime | None
 
 
+type Found = Entry | FaultyEntry | None
+"""What the API has at an ID; ``None``: it answers that there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One response to a query: the records in the API's order, and its pagination.
@@ -144,12 +148,7 @@ def read_listing(
             # A faulty record keeps its bytes as they came.
             sources, _ = exact_json.elements(body, "results", beside="pagination")
             read = [read_entry(source, fingerprint_exclude) for source in sources]
-    return Listing(
-        tuple(read),
-        total=total,
-        per_page=per_page,
-        served_at=served_at,
-    )
+    return Listing(tuple(read), total=total, per_page=per_page, served_at=served_at)
 
 
 def read_single_entry(

@@ -45,15 +45,24 @@ class PageState(StrEnum):
 class MissingEntry:
     """An entry of the page index that the API no longer lists in the page's window.
 
-    From ``held_at`` on, the breaker holds the entry's deletion back until the operator confirms it.
-    ``is_present``: the API has the entry by its ID, at a date in the window, but does not list it.
-    ``moved_to`` is the date outside the window at which the API last had the entry.
+    The API last answered to its ID at ``since``: that there is none (``is_gone``), or that it has
+    the entry at a date in the window (``is_present``) or outside. ``moved_to`` is the last known
+    date outside. As long as the API was not asked, or gave no answer, none of these is set.
+    ``has_failed``: it gave none when it was last asked. From ``held_at`` on, the breaker holds the
+    entry's deletion back until the operator confirms it.
     """
 
     since: datetime
     held_at: datetime | None = None
     is_present: bool = False
     moved_to: datetime | None = None
+    is_gone: bool = False
+    has_failed: bool = False
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the API has ever answered to the entry's ID."""
+        return self.is_gone or self.is_present or self.moved_to is not None
 
 
 @dataclass(frozen=True, slots=True)

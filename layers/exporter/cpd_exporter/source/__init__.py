@@ -9,5 +9,6 @@ reading_progress  the progress of such a reading, as bytes
 union             the union of repeated complete readings, for more than one response holds
 filter_check      whether the date filter finds entries by their second
 filter_zone       the time zone that explains what the filter does not find
+by_id             entries by their IDs
 minutes_reader    the API's own sums of minutes
 """

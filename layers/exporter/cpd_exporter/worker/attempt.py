@@ -27,6 +27,9 @@ from cpd_exporter.worker.fault_suspects import lists_others
 SAVE_INTERVAL = timedelta(seconds=90)
 """How often long work saves its progress: a lease, which each save renews, lasts longer."""
 
+RENEWAL_AGE = timedelta(seconds=30)
+"""A lease that is no older need not be renewed."""
+
 PAUSE_LEASES, MAX_PAUSE_LEASES = 1 / 3, 3
 """How long work rests after an outage, in leases; and at most, if the API asks for longer: it may
 be well again sooner.
@@ -206,6 +209,12 @@ class PageClaim(Claim):
         if breaker is not None and timeline.breaker() != breaker.before:
             return False
         raise SupersededError
+
+    def renew_lease(self) -> None:
+        """Let the lease last for long again, before what takes a minute or two."""
+        written_at = self.page.updated_at
+        if written_at is None or self.context.clock() - written_at > RENEWAL_AGE:
+            self.update(lease_until=self._lease_end)
 
     @property
     def is_save_due(self) -> bool:

@@ -20,6 +20,9 @@ from cpd_exporter.ports import (
     WorkerTimeline,
 )
 
+MAX_LOOKUPS_AT_ONCE = 8
+"""Entries that are asked for by ID at the same time."""
+
 
 class Outcome(StrEnum):
     """How a message ended. Each outcome is a success: the queue may delete the message."""
@@ -85,6 +88,13 @@ class WorkerLimits:
         if not seconds_between_calls:
             return self
         return replace(self, lookups=max(1, min(self.lookups, int(60 / seconds_between_calls))))
+
+    @property
+    def lookups_at_once(self) -> int:
+        """How many entries are asked for between two looks at the clock: a failing one takes some
+        calls.
+        """
+        return min(MAX_LOOKUPS_AT_ONCE, max(1, self.lookups // 20))
 
     def may_split(self, page: Page) -> bool:
         """Whether parts of the page's window would take narrower queries."""

@@ -1,14 +1,16 @@
 """The refresh: looks entries up by ID, and requests a sweep of the page that each is in."""
 
 from collections.abc import Sequence
+from itertools import batched
 
-from cpd_exporter.errors import PermanentError
-from cpd_exporter.model.entry import Entry, FaultyEntry
+from cpd_exporter.errors import TransientError
+from cpd_exporter.model.entry import Found
 from cpd_exporter.model.job import LookUp
 from cpd_exporter.model.sweep_request import SweepRequest
 from cpd_exporter.model.watermark import Watermark
-from cpd_exporter.ports import EntriesApi, HasTimeLeft
-from cpd_exporter.worker.context import Outcome, WorkReport
+from cpd_exporter.ports import HasTimeLeft
+from cpd_exporter.source.by_id import find_by_id
+from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.job_claim import JobClaim
 
 LOOKUPS_PER_BATCH = 50
@@ -27,7 +29,7 @@ def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     while claim.job.position < len(entry_ids):
         start = claim.job.position
         batch = entry_ids[start : start + min(LOOKUPS_PER_BATCH, context.limits.lookups)]
-        found = _find(context.api, batch)
+        found = _find(context, batch)
         outcomes = [_look_up(found[entry_id], watermark) for entry_id in batch]
         for entry_id, outcome in zip(batch, outcomes, strict=True):
             entry = found[entry_id]
@@ -43,7 +45,7 @@ def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     return WorkReport(Outcome.DONE, unknown=tuple(unknown))
 
 
-def _look_up(found: Entry | FaultyEntry | None, watermark: Watermark | None) -> LookUp:
+def _look_up(found: Found, watermark: Watermark | None) -> LookUp:
     """What becomes of one entry. Time that is not planned yet is read when it is."""
     if found is None:
         return LookUp.UNKNOWN
@@ -53,11 +55,15 @@ def _look_up(found: Entry | FaultyEntry | None, watermark: Watermark | None) -> 
     return LookUp.REQUESTED if is_planned else LookUp.OUTSIDE
 
 
-def _find(api: EntriesApi, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
-    """Look entries up by ID. One that the API refuses to look for spoils none of the others."""
-    try:
-        return api.entries(entry_ids)
-    except PermanentError:
-        if len(entry_ids) == 1:
-            return {entry_ids[0]: None}
-    return {id_: found for one in entry_ids for id_, found in _find(api, [one]).items()}
+def _find(context: WorkerContext, entry_ids: Sequence[str]) -> dict[str, Found]:
+    """Look entries up by ID. One that the API refuses to look for spoils none of the others; an
+    outage ends it.
+    """
+    found: dict[str, Found] = {}
+    for some in batched(entry_ids, context.limits.lookups_at_once, strict=False):
+        answers, failed = find_by_id(context.api, some)
+        for error in failed.values():
+            if isinstance(error, TransientError):
+                raise error
+        found |= answers | dict.fromkeys(failed)
+    return found

@@ -96,16 +96,17 @@ class _PageCodec(Codec[Page]):
 
 def _encode_missing(missing: Mapping[str, MissingEntry]) -> dict[str, list[str]] | None:
     """Group the IDs by ``since``, and what else is known after a ``/``, in this order: ``heldAt``,
-    ``present``, ``movedTo``. An outage lets a whole page go missing at once, and an item holds no
-    more than 400 KB.
+    ``present`` or ``gone``, ``movedTo``, ``failed``. An outage lets a whole page go missing at
+    once, and an item holds no more than 400 KB.
     """
     by_since: dict[str, list[str]] = {}
     for entry_id, entry in missing.items():
         known = (
             text_of(entry.since),
             text_of(entry.held_at) if entry.held_at else "",
-            "present" if entry.is_present else "",
+            "gone" if entry.is_gone else "present" if entry.is_present else "",
             text_of(entry.moved_to) if entry.moved_to else "",
+            "failed" if entry.has_failed else "",
         )
         by_since.setdefault("/".join(known).rstrip("/"), []).append(entry_id)
     return by_since or None
@@ -121,13 +122,15 @@ def _decode_missing(by_since: Mapping[str, Sequence[str]]) -> dict[str, MissingE
 
 
 def _missing_entry(
-    since: str, held_at: str = "", present: str = "", moved_to: str = ""
+    since: str, held_at: str = "", answer: str = "", moved_to: str = "", failed: str = ""
 ) -> MissingEntry:
     return MissingEntry(
         parse_instant(since),
         held_at=parse_instant(held_at) if held_at else None,
-        is_present=bool(present),
+        is_present=answer == "present",
         moved_to=parse_instant(moved_to) if moved_to else None,
+        is_gone=answer == "gone",
+        has_failed=bool(failed),
     )
 
 

@@ -20,8 +20,15 @@ from cpd_exporter.adapters.thrive.auth import Access
 from cpd_exporter.adapters.thrive.endpoints import Endpoints
 from cpd_exporter.adapters.thrive.http import Http, Response, failure
 from cpd_exporter.adapters.thrive.notice import WITHDRAWN, notice_of
-from cpd_exporter.errors import AccessError, PausedError, TransientError, WithdrawnError
-from cpd_exporter.model.entry import Entry, FaultyEntry, Listing, read_listing, read_single_entry
+from cpd_exporter.errors import (
+    AccessError,
+    LookUpError,
+    PausedError,
+    PermanentError,
+    TransientError,
+    WithdrawnError,
+)
+from cpd_exporter.model.entry import Found, Listing, read_listing, read_single_entry
 from cpd_exporter.model.local_time import local_bounds
 from cpd_exporter.model.minutes import Summaries, read_summaries
 from cpd_exporter.model.window import Window
@@ -32,6 +39,9 @@ MAX_WAIT_SECONDS = 10.0
 
 MAX_PARALLEL_LOOKUPS = 8
 """The number of single entries that are read at the same time."""
+
+NONE_THERE = (404, 410)
+"""The statuses that say of an ID that there is no entry, or none any more."""
 
 _back_off = wait_random_exponential(multiplier=0.5, max=5)
 
@@ -89,17 +99,23 @@ class ThriveApi:
         listing = read_listing(response.body, response.date, self._fingerprint_exclude)
         return replace(listing, span=bounds.span if bounds else None)
 
-    def entry(self, entry_id: str) -> Entry | FaultyEntry | None:
+    def entry(self, entry_id: str) -> Found:
         url = f"{self._endpoints.entries}/{quote(entry_id, safe='')}"
-        response = self._get(url, {}, accepted=(200, 404))
-        if response.status == 404:
+        response = self._get(url, {}, accepted=(200, *NONE_THERE))
+        if response.status in NONE_THERE:
             return None
         return read_single_entry(response.body, self._fingerprint_exclude)
 
-    def entries(self, entry_ids: Sequence[str]) -> dict[str, Entry | FaultyEntry | None]:
+    def entries(self, entry_ids: Sequence[str]) -> dict[str, Found | LookUpError]:
         distinct = list(dict.fromkeys(entry_ids))
-        found = in_parallel(self.entry, distinct, threads=MAX_PARALLEL_LOOKUPS)
+        found = in_parallel(self._look_up, distinct, threads=MAX_PARALLEL_LOOKUPS)
         return dict(zip(distinct, found, strict=True))
+
+    def _look_up(self, entry_id: str) -> Found | LookUpError:
+        try:
+            return self.entry(entry_id)
+        except (PermanentError, TransientError) as error:
+            return error
 
     def summaries(self, window: Window, *, page: int = 1, per_page: int = 1000) -> Summaries:
         bounds = local_bounds(window, self._filter_time_zone).exact(window)

@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import batched, islice
 
-from cpd_exporter.errors import PermanentError, TransientError
-from cpd_exporter.model.entry import Entry, FaultyEntry
+from cpd_exporter.errors import LookUpError, PermanentError, TransientError
+from cpd_exporter.model.entry import Entry, Found
 from cpd_exporter.model.page import Page, PageState
 from cpd_exporter.model.window import Window
-from cpd_exporter.worker.context import WorkerContext
+from cpd_exporter.source.by_id import find_by_id
+from cpd_exporter.worker.attempt import PageClaim
+
+MAX_LOOK_UPS = 200
+"""Missing entries that a sweep looks up by ID. The rest waits for a later sweep."""
+
+LOOK_UP_TIME, CONTROL_TIME = timedelta(seconds=60), timedelta(seconds=30)
+"""How long a sweep asks for missing entries, and then for a control: well within its lease."""
 
 MAX_OUTAGES = 3
 """Failures after which entries are looked up only if the API finds a control."""
@@ -25,75 +34,83 @@ MAX_CONTROL_PAGES = 5
 MAX_PAGES_BESIDE = 100
 """Pages on either side of a window among which a control searches for one with entries."""
 
-type Found = Entry | FaultyEntry | None
-type LookUpError = PermanentError | TransientError
 
-
-def look_up(
-    context: WorkerContext, window: Window, ids: Sequence[str]
-) -> tuple[dict[str, Found], dict[str, LookUpError]]:
-    """The entries by ID, and the errors of those over which the API fails.
-
-    One that fails holds up none of the others, up to ``MAX_FAILURES``, unless the API finds no
-    control either. What is not asked for then is in neither.
+@dataclass(slots=True)
+class LookUps:
+    """The look-ups of one sweep: which entries the API ``found`` (``None``: it answers 404), and
+    over which it ``failed``.
     """
-    if not ids:
-        return {}, {}
-    with suppress(PermanentError, TransientError):
-        return context.api.entries(ids), {}
-    found: dict[str, Found] = {}
-    failed: dict[str, LookUpError] = {}
-    for id_ in ids:
-        try:
-            found |= context.api.entries([id_])
-        except (PermanentError, TransientError) as error:
-            failed[id_] = error
-            is_out = len(failed) == MAX_OUTAGES and not finds_control(context, window)
-            if is_out or len(failed) == MAX_FAILURES:
+
+    claim: PageClaim
+    found: dict[str, Found] = field(default_factory=dict)
+    failed: dict[str, LookUpError] = field(default_factory=dict)
+
+    def ask(self, ids: Sequence[str]) -> None:
+        """Ask for entries, in this order, until time or failures end it: what is not asked for
+        then is neither found nor failed.
+
+        One that fails holds up none of the others, up to ``MAX_FAILURES``, unless the API finds no
+        control either.
+        """
+        if not ids:
+            return
+        self.claim.renew_lease()
+        at_once = self.claim.context.limits.lookups_at_once
+        until, is_well = self._now + LOOK_UP_TIME, False
+        for some in batched(ids, at_once, strict=False):
+            found, failed = find_by_id(self.claim.context.api, some)
+            self.found |= found
+            self.failed |= failed
+            if len(self.failed) >= MAX_FAILURES or self._now >= until:
                 break
-    return found, failed
-
-
-def finds_control(context: WorkerContext, window: Window) -> bool:
-    """Whether the API finds by ID an entry that it lists: in the window, beside it, or anywhere.
-
-    An API that answers 404 to every ID shows no deletion. One that cannot list everything can list
-    a window.
-    """
-    failures = 0
-    for ids in _controls(context, window):
-        is_answered = False
-        for id_ in ids:
-            try:
-                if context.api.entries([id_])[id_] is not None:
-                    return True
-                is_answered = True
-            except (PermanentError, TransientError):
-                failures += 1
-                if failures == MAX_OUTAGES:
-                    return False
-        if is_answered:
-            return False
-    return False
-
-
-def _controls(context: WorkerContext, window: Window) -> Iterator[list[str]]:
-    """Entries that the API lists, by place. A place that it cannot list is passed over."""
-    for place in _places(context, window):
-        with suppress(PermanentError, TransientError):
-            for number in range(1, 2 if place else MAX_CONTROL_PAGES + 1):
-                records = context.api.query(place, page=number, per_page=100).records
-                if ids := [one.id for one in records if isinstance(one, Entry)][:MAX_CONTROLS]:
-                    yield ids
+            if len(self.failed) >= MAX_OUTAGES and not is_well:
+                if not self.finds_control():
                     break
+                is_well = True
 
+    def finds_control(self) -> bool:
+        """Whether the API finds by ID an entry that it lists: in the window, beside it, or
+        anywhere.
 
-def _places(context: WorkerContext, window: Window) -> Iterator[Window | None]:
-    timeline = context.timeline
-    yield window
-    yield from _with_entries(timeline.pages_before(window.start))
-    yield from _with_entries(timeline.pages(window.end))
-    yield None
+        An API that answers 404 to every ID shows no deletion. One that cannot list everything can
+        list a window.
+        """
+        failures, until = 0, self._now + CONTROL_TIME
+        for ids in self._controls():
+            is_answered = False
+            for id_ in ids:
+                found, failed = find_by_id(self.claim.context.api, [id_])
+                if found.get(id_) is not None:
+                    return True
+                is_answered = is_answered or id_ in found
+                failures += len(failed)
+                if failures == MAX_OUTAGES or self._now >= until:
+                    return False
+            if is_answered:
+                return False
+        return False
+
+    def _controls(self) -> Iterator[list[str]]:
+        """Entries that the API lists, by place. A place that it cannot list is passed over."""
+        for place in self._places():
+            with suppress(PermanentError, TransientError):
+                for number in range(1, 2 if place else MAX_CONTROL_PAGES + 1):
+                    listing = self.claim.context.api.query(place, page=number, per_page=100)
+                    listed = [one.id for one in listing.records if isinstance(one, Entry)]
+                    if ids := listed[:MAX_CONTROLS]:
+                        yield ids
+                        break
+
+    def _places(self) -> Iterator[Window | None]:
+        timeline, window = self.claim.context.timeline, self.claim.page.window
+        yield window
+        yield from _with_entries(timeline.pages_before(window.start))
+        yield from _with_entries(timeline.pages(window.end))
+        yield None
+
+    @property
+    def _now(self) -> datetime:
+        return self.claim.context.clock()
 
 
 def _with_entries(pages: Iterable[Page]) -> Iterator[Window]:

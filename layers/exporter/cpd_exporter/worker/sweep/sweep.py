@@ -176,7 +176,7 @@ def _compare(claim: PageClaim, before: SweepInput, reading: Reading) -> SweepRes
         for id_ in decide_deletions(claim, before, missing, result):
             result.rows.append(writer.delete(last.read_last_row(id_, before.index[id_])))
     for entry in result.unlisted:
-        if read_is_changed(context, before, entry, last):
+        if entry.id in before.tied or read_is_changed(context, before, entry, last):
             result.rows.append(writer.write(entry, Change.UPDATED))
             if entry.date not in claim.page.window:
                 # The page of the new date should have the entry soon.
