@@ -45,7 +45,7 @@ def test_a_confirmation_releases_what_was_shown_and_no_more() -> None:
     world = guarded()
     entries = list(world.store)
     shown = delete(world, entries[:5])
-    for _ in range(2):
+    for _ in range(3):
         swept(world)
     assert held(world) == 5
     delete(world, entries[5:45])
@@ -231,7 +231,7 @@ def test_more_than_one_sweep_looks_up_is_held_and_released_without_delay(
     monkeypatch.setattr("cpd_exporter.worker.sweep.deletions.MAX_LOOK_UPS", 2)
     world = guarded(max_deletions=1)
     gone = delete(world, list(world.store)[:5])
-    for _ in range(2):
+    for _ in range(3):
         swept(world)
     assert held(world) == 5
     assert world.command(CONFIRM) == {"confirmed": 5}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -232,14 +233,67 @@ def test_first_look_ups_of_many_entries_follow_each_other(monkeypatch: pytest.Mo
     world = exported(60)
     for entry_id in january(world)[:7]:
         world.store.delete(entry_id)
-    world.command({"command": "sweep", **JANUARY})
-    for _ in range(5):
-        world.now += MINUTE
-        world.planner.tick()
-        world.drain()
+    for _ in range(2):
+        world.command({"command": "sweep", **JANUARY})
+        for _ in range(5):
+            world.now += MINUTE
+            world.planner.tick()
+            world.drain()
     [missing] = [page.missing for page in world.pages if page.missing]
     assert [one.is_gone for one in missing.values()] == [True] * 7
     assert not any(world.timeline.sweep_requests())
+
+
+def test_an_api_that_leaves_out_others_each_time_is_not_swept_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cpd_exporter.worker.sweep.deletions.MAX_LOOK_UPS", 2)
+    world, chance = exported(160), Random(3)
+
+    def change(listing: Listing, *_: object) -> Listing:
+        records = tuple(record for record in listing.records if chance.random() > 0.2)
+        return replace(listing, records=records, total=len(records))
+
+    twist(world, change)
+    sweeps = 0
+    world.command({"command": "sweep", **JANUARY})
+    for _ in range(40):
+        world.now += MINUTE
+        world.planner.tick()
+        sweeps += len(world.queue.messages)
+        world.drain()
+    assert sweeps < 20
+
+
+def test_one_failure_lets_nobody_wait_behind_the_same_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Entries that left for a time that is not planned are asked for again and again."""
+    monkeypatch.setattr("cpd_exporter.worker.sweep.deletions.MAX_LOOK_UPS", 5)
+    world = exported(60)
+    *away, gone = january(world)[:9]
+    for entry_id in away:
+        world.store.move(entry_id, datetime(2027, 1, 1, tzinfo=UTC))
+    for _ in range(3):
+        sweep(world, JANUARY)
+    world.store.delete(gone)
+    asked = fail_by_id(world, {gone})
+    while not asked:
+        sweep(world, JANUARY)
+    del world.api.entry
+    heard = [sweep(world, JANUARY) for _ in range(6)]
+    assert published_ids(world, Change.DELETED) == [gone]
+    assert "WorkGivenUp" in heard[0]  # it is due, and others were asked for
+    assert "WorkGivenUp" not in heard[-1]
+
+
+def test_what_waits_is_heard_while_others_go_missing() -> None:
+    world = exported(160)
+    fail_by_id(world, {entry.log_entry_id for entry in world.store})
+    for first in range(0, 40, 8):
+        for entry_id in january(world)[:8]:
+            world.store.delete(entry_id)
+        assert ("WorkGivenUp" in sweep(world, JANUARY)) == (first > 0)
 
 
 # ── controls ─────────────────────────────────────────────────────────────────────────────────────

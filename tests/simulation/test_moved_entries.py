@@ -1,4 +1,4 @@
-"""Entries that moved, and then one wrong answer: no page deletes what the API has elsewhere."""
+"""Entries that moved, and then one wrong answer: no page deletes what the API has at another date."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from tests.simulation.test_look_ups import (
     summary,
     sweep,
 )
-from tests.support.sweeps import at, exported, held_deletions
+from tests.support.sweeps import at, exported, held_deletions, poison
 from tests.support.world import World, entries
 
 
@@ -230,9 +230,33 @@ def test_a_damaged_index_of_the_new_date_stops_no_other_entry() -> None:
     assert "cannot be judged" not in summary(world)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_rows_of_one_instant_are_settled_though_the_entry_lies_elsewhere(seed: int) -> None:
+def test_a_page_that_cannot_be_read_leaves_the_deletion_to_the_page_before() -> None:
+    world = exported(60)
+    days(world, 3)
+    mover, new_date = january(world)[3], world.now + 10 * MINUTE
+    poison(world, world.simulator.insert(new_date))
+    world.store.move(mover, new_date)
+    world.now += 30 * MINUTE
+    for _ in range(30):
+        world.planner.tick()
+        world.drain()
+        world.now += 30 * MINUTE
+    page = world.timeline.page_at(new_date)
+    assert page
+    assert page.hole_since
+    for _ in range(2):
+        sweep_beside_failures(world, JANUARY)
+    world.store.delete(mover)
+    for _ in range(3):
+        sweep_beside_failures(world, JANUARY)
+    assert last_change(world, mover) is Change.DELETED
+
+
+@pytest.mark.parametrize("case", ["unplanned", "failing", "on another page"])
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_of_one_instant_are_settled_of_an_entry_beside_both(seed: int, case: str) -> None:
     """Nobody can tell which of two pages' rows is the later one."""
+    aim = IN_FEBRUARY if case == "on another page" else datetime(2027, 1, 1, tzinfo=UTC)
     world = World(store=entries(60), seed=seed, slice_target=5)
     world.export()
     world.now += 3 * HOUR
@@ -240,16 +264,23 @@ def test_rows_of_one_instant_are_settled_though_the_entry_lies_elsewhere(seed: i
     mover = next(one.log_entry_id for one in world.store if at(one) in first)
     world.store.move(mover, second.start + timedelta(seconds=5))
     sweep_at(world, second.start)
-    world.store.move(mover, datetime(2027, 1, 1, tzinfo=UTC))
+    world.store.move(mover, aim)
     sweep_at(world, first.start)
     sweep_at(world, second.start)
     world.now += 2 * HOUR
     sweep_at(world, second.start)
     world.store.edit(mover, durationMinutes=77)
+    if case == "on another page":
+        sweep_at(world, aim)
     sweep_at(world, first.start)
     tied = sorted(row.exported_at for row in world.rows if row.entry_id == mover)[-2:]
     assert tied[0] == tied[1]
     world.slice_target = 800
+    if case == "failing":
+        fail_by_id(world, {mover})
+        sweep_beside_failures(world, JANUARY)
+        del world.api.entry
+        world.now += 30 * MINUTE
     sweep(world, JANUARY, after=10 * MINUTE)
     rows = [row for row in world.rows if row.entry_id == mover]
     last = max(rows, key=lambda row: row.exported_at)

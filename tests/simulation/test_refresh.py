@@ -1,12 +1,14 @@
 """A refresh is a job that fits any tick, and ``cancel`` ends a job that was given by mistake."""
 
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 
-from cpd_exporter.errors import MalformedInputError, TransientError
+from cpd_exporter.errors import MalformedInputError, ServerError, TransientError
 from cpd_exporter.model.command import read_command
-from cpd_exporter.model.job import EndedJob, Job
+from cpd_exporter.model.entry import Found
+from cpd_exporter.model.job import EndedJob, Job, LookUp
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.planner.status import read_status
 from cpd_exporter.worker.context import Outcome
@@ -78,6 +80,46 @@ class TestRefresh:
         world.export()
         assert world.at_rest
         assert {row.entry_id for row in world.rows if row.change == "updated"} == set(wanted)
+
+    def test_an_api_that_answers_500_to_everything_is_no_fault_of_the_ids(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = exported()
+        wanted = ids_of(world)[3]
+        world.store.edit(wanted, description="edited")
+        world.command({"command": "refresh", "logEntryIds": [wanted]})
+
+        def failing(*_: object, **__: object) -> NoReturn:
+            raise ServerError("answered 500")
+
+        with monkeypatch.context() as outage:
+            outage.setattr(world.api, "entry", failing)
+            outage.setattr(world.api, "query", failing)
+            world.export(3)
+        world.export()
+        assert {row.entry_id for row in world.rows if row.change == "updated"} == {wanted}
+
+    @pytest.mark.parametrize("wanted", [slice(5), slice(3, 4)], ids=["among others", "alone"])
+    def test_an_id_that_the_api_fails_over_holds_up_no_other(self, wanted: slice) -> None:
+        world = exported()
+        ids, bad = ids_of(world)[wanted], ids_of(world)[3]
+        for entry_id in ids:
+            world.store.edit(entry_id, description="edited")
+        look_up = world.api.entry
+
+        def entry(entry_id: str) -> Found:
+            if entry_id == bad:
+                raise ServerError("GET by ID answered 500")
+            return look_up(entry_id)
+
+        world.api.entry = entry  # type: ignore[method-assign]
+        world.command({"command": "refresh", "logEntryIds": ids})
+        world.export()
+        assert world.at_rest
+        updated = {row.entry_id for row in world.rows if row.change == "updated"}
+        assert updated.issuperset({*ids} - {bad})
+        [ended] = read_status(world.timeline, world.queue, world.clock)["endedJobs"]
+        assert ended["entries"][bad] == LookUp.FAILED.value
 
     def test_two_long_replays_do_not_hold_it_up(self) -> None:
         world = exported()

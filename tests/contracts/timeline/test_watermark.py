@@ -163,7 +163,7 @@ class TestAppending:
                 "64b7f0c2a4": MissingEntry(NOW, is_present=True),
                 "64b7f0c2a5": MissingEntry(NOW, held_at=NOW, moved_to=LATER),
                 "64b7f0c2a6": MissingEntry(NOW, is_gone=True, moved_to=LATER),
-                "64b7f0c2a7": MissingEntry(NOW, has_failed=True),
+                "64b7f0c2a7": MissingEntry(NOW, failed_at=LATER),
             },
             deletions_counted=DayCount("2026-03-15", 3),
             published=3000,

@@ -40,6 +40,7 @@ class LookUp(StrEnum):
     UNKNOWN = "the API has no such entry"
     UNDATED = "the API gives it without a readable date: the regular sweeps find it"
     OUTSIDE = "its date is not in the exported time, or not yet"
+    FAILED = "the API fails over it: the regular sweeps ask again"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ class MissingEntry:
     The API last answered to its ID at ``since``: that there is none (``is_gone``), or that it has
     the entry at a date in the window (``is_present``) or outside. ``moved_to`` is the last known
     date outside. As long as the API was not asked, or gave no answer, none of these is set.
-    ``has_failed``: it gave none when it was last asked. From ``held_at`` on, the breaker holds the
-    entry's deletion back until the operator confirms it.
+    ``failed_at``: the API was last asked then, and gave no answer. From ``held_at`` on, the breaker
+    holds the entry's deletion back until the operator confirms it.
     """
 
     since: datetime
@@ -57,7 +57,7 @@ class MissingEntry:
     is_present: bool = False
     moved_to: datetime | None = None
     is_gone: bool = False
-    has_failed: bool = False
+    failed_at: datetime | None = None
 
     @property
     def is_answered(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import batched
 
-from cpd_exporter.errors import TransientError
+from cpd_exporter.errors import ServerError, TransientError
 from cpd_exporter.model.entry import Found
 from cpd_exporter.model.job import LookUp
 from cpd_exporter.model.sweep_request import SweepRequest
@@ -21,7 +21,7 @@ def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     """Refresh batch by batch for as long as ``has_time_left``, but one batch at least.
 
     The date that the API gives for an entry names the page. The report names the entries that the
-    API does not have; the regular sweeps find those.
+    API does not have, or fails over; the regular sweeps find those.
     """
     context, entry_ids = claim.context, claim.job.entry_ids
     watermark = context.timeline.watermark()
@@ -30,12 +30,15 @@ def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
         start = claim.job.position
         batch = entry_ids[start : start + min(LOOKUPS_PER_BATCH, context.limits.lookups)]
         found = _find(context, batch)
-        outcomes = [_look_up(found[entry_id], watermark) for entry_id in batch]
+        outcomes = [
+            _look_up(found[entry_id], watermark) if entry_id in found else LookUp.FAILED
+            for entry_id in batch
+        ]
         for entry_id, outcome in zip(batch, outcomes, strict=True):
-            entry = found[entry_id]
-            if entry is None or entry.date is None:
+            entry = found.get(entry_id)
+            if outcome in (LookUp.UNKNOWN, LookUp.UNDATED, LookUp.FAILED):
                 unknown.append(entry_id)
-            elif outcome is LookUp.REQUESTED:
+            elif outcome is LookUp.REQUESTED and entry and entry.date:
                 context.timeline.request_sweep(SweepRequest(entry.date, context.clock()))
         claim.progress_to(start + len(batch), outcomes)
         if not has_time_left() and claim.job.position < len(entry_ids):
@@ -56,14 +59,18 @@ def _look_up(found: Found, watermark: Watermark | None) -> LookUp:
 
 
 def _find(context: WorkerContext, entry_ids: Sequence[str]) -> dict[str, Found]:
-    """Look entries up by ID. One that the API refuses to look for spoils none of the others; an
-    outage ends it.
+    """Look entries up by ID, without those over which the API fails; an outage is raised.
+
+    A 500 is an outage if the API answers nothing else.
     """
     found: dict[str, Found] = {}
     for some in batched(entry_ids, context.limits.lookups_at_once, strict=False):
         answers, failed = find_by_id(context.api, some)
-        for error in failed.values():
-            if isinstance(error, TransientError):
-                raise error
-        found |= answers | dict.fromkeys(failed)
+        outages = [error for error in failed.values() if isinstance(error, TransientError)]
+        outages.sort(key=lambda error: isinstance(error, ServerError))
+        if outages and not isinstance(outages[0], ServerError):
+            raise outages[0]
+        if outages and not answers:
+            context.api.query(None, per_page=1)
+        found |= answers
     return found

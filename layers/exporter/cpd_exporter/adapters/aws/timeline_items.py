@@ -96,7 +96,7 @@ class _PageCodec(Codec[Page]):
 
 def _encode_missing(missing: Mapping[str, MissingEntry]) -> dict[str, list[str]] | None:
     """Group the IDs by ``since``, and what else is known after a ``/``, in this order: ``heldAt``,
-    ``present`` or ``gone``, ``movedTo``, ``failed``. An outage lets a whole page go missing at
+    ``present`` or ``gone``, ``movedTo``, ``failedAt``. An outage lets a whole page go missing at
     once, and an item holds no more than 400 KB.
     """
     by_since: dict[str, list[str]] = {}
@@ -106,7 +106,7 @@ def _encode_missing(missing: Mapping[str, MissingEntry]) -> dict[str, list[str]]
             text_of(entry.held_at) if entry.held_at else "",
             "gone" if entry.is_gone else "present" if entry.is_present else "",
             text_of(entry.moved_to) if entry.moved_to else "",
-            "failed" if entry.has_failed else "",
+            text_of(entry.failed_at) if entry.failed_at else "",
         )
         by_since.setdefault("/".join(known).rstrip("/"), []).append(entry_id)
     return by_since or None
@@ -122,7 +122,7 @@ def _decode_missing(by_since: Mapping[str, Sequence[str]]) -> dict[str, MissingE
 
 
 def _missing_entry(
-    since: str, held_at: str = "", answer: str = "", moved_to: str = "", failed: str = ""
+    since: str, held_at: str = "", answer: str = "", moved_to: str = "", failed_at: str = ""
 ) -> MissingEntry:
     return MissingEntry(
         parse_instant(since),
@@ -130,7 +130,7 @@ def _missing_entry(
         is_present=answer == "present",
         moved_to=parse_instant(moved_to) if moved_to else None,
         is_gone=answer == "gone",
-        has_failed=bool(failed),
+        failed_at=parse_instant(failed_at) if failed_at else None,
     )
 
 
@@ -139,6 +139,7 @@ _LETTERS = {
     LookUp.UNKNOWN: "u",
     LookUp.UNDATED: "d",
     LookUp.OUTSIDE: "o",
+    LookUp.FAILED: "f",
 }
 _LOOK_UPS = {letter: found for found, letter in _LETTERS.items()}
 

@@ -14,6 +14,7 @@ publishes the deletion, if it has the entry.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from enum import Enum, auto
 
 from cpd_exporter.errors import LakeError
@@ -91,9 +92,10 @@ class _Decision:
             result.error = f"the API finds by ID neither {gone[0]} nor any entry that it lists"
             gone = []
         self._note_failed()
-        done = len(self._look_ups.found) + len(self._look_ups.failed) + len(result.handed_over)
+        asked = self._look_ups.found.keys() | self._look_ups.failed.keys() | result.handed_over
+        waits_longer = any(id_ in self._before.missing for id_ in waiting if id_ not in asked)
         # The next look-ups are of others, so this ends.
-        result.sweep_again = len(waiting) > done and bool(unanswered or gone)
+        result.sweep_again = waits_longer and bool(unanswered or gone)
         confirmed = [id_ for id_ in gone if breaker.confirms(known[id_])]
         unconfirmed = [id_ for id_ in gone if id_ not in confirmed]
         if unconfirmed and not count_as_published(self._claim, len(unconfirmed)):
@@ -114,17 +116,24 @@ class _Decision:
             self._result.missing[id_] = noted.get(id_, MissingEntry(self._now))
 
     def _waiting(self, breaker: Breaker) -> list[str]:
-        """The entries to ask for now: those first that have waited longest, and those last over
-        which the API failed, so that none waits behind the same others for ever.
+        """The entries to ask for now: tied ones, and then those first that were asked for longest
+        ago, so that none waits behind the same others for ever. Of these, those that the API had
+        come last.
         """
-        known = self._result.missing
+        known, tied = self._result.missing, self._before.tied
         waiting = [
             id_
             for id_, entry in known.items()
             if not breaker.holds(entry)
-            and (not entry.is_answered or self._is_due(entry) or id_ in self._before.tied)
+            and (not entry.is_answered or self._is_due(entry) or id_ in tied)
         ]
-        return sorted(waiting, key=lambda id_: (known[id_].has_failed, known[id_].since))
+
+        def turn(id_: str) -> tuple[bool, datetime, bool]:
+            entry = known[id_]
+            is_there = entry.is_answered and not entry.is_gone
+            return id_ not in tied, entry.failed_at or entry.since, is_there
+
+        return sorted(waiting, key=turn)
 
     def _is_due(self, entry: MissingEntry) -> bool:
         return self._now - entry.since >= self._delay
@@ -135,7 +144,8 @@ class _Decision:
         for id_ in ids:
             # The sweep of a page whose index is damaged says so itself.
             with suppress(LakeError):
-                if self._others.follow(id_, self._before.index[id_]):
+                followed = self._others.follow(id_, self._before.index[id_])
+                if followed and id_ not in self._before.tied:
                     del self._result.missing[id_]
                     self._result.handed_over.add(id_)
                     continue
@@ -152,6 +162,7 @@ class _Decision:
                 self._apply(id_, answer)
             elif not self._is_left_to_another_page(id_, known):
                 gone.append(id_)
+                self._result.missing[id_] = replace(known, failed_at=None)
         return gone
 
     def _apply(self, id_: str, answer: Found) -> None:
@@ -193,14 +204,22 @@ class _Decision:
             self._result.error = f"missing entry {id_} cannot be judged: {error}"
             is_left = True
         if is_left:
-            self._result.missing[id_] = replace(known, since=self._now)
+            self._result.missing[id_] = replace(known, since=self._now, failed_at=None)
         return is_left
 
     def _note_failed(self) -> None:
-        """Note over which entries the API fails, and say so of those that are due."""
-        result = self._result
-        for id_, error in self._look_ups.failed.items():
-            result.missing[id_] = replace(result.missing[id_], has_failed=True)
-            if self._is_due(result.missing[id_]):
-                result.unjudged += 1
-                result.error = f"missing entry {id_} cannot be looked up: {error}"
+        """Note over which entries the API fails, and say so of all that are due.
+
+        A failure over a tied entry ends the sweep: no later one would know that it is tied.
+        """
+        result, failed = self._result, self._look_ups.failed
+        for id_, error in failed.items():
+            if id_ in self._before.tied:
+                raise error
+            result.missing[id_] = replace(result.missing[id_], failed_at=self._now)
+        unread = [id_ for id_, one in result.missing.items() if one.failed_at and self._is_due(one)]
+        if unread:
+            result.unjudged += len(unread)
+            *_, id_ = [one for one in unread if one in failed] or unread
+            reason = f"{failed[id_]}" if id_ in failed else "the API fails over it"
+            result.error = f"missing entry {id_} cannot be looked up: {reason}"

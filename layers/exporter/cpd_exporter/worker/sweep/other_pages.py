@@ -40,7 +40,7 @@ class OtherPages:
         one: two pages would wait for each other otherwise.
         """
         page = self._page_at(moved_to)
-        if page is None:
+        if page is None or (page.hole_since and page.state is PageState.OPEN):
             return False
         if page.state is not PageState.DONE or self._is_being_written(page):
             return True
