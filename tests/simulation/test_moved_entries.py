@@ -1,4 +1,4 @@
-"""Entries that moved, and then one wrong answer: no page deletes what the API has at another date."""
+"""Entries that moved, and then one wrong answer: no page deletes what the API still has."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
