@@ -27,6 +27,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,9 @@ ENVIRONMENTS = {
     TOOLS / "datacontract": REQUIREMENTS / "datacontract.txt",
     TOOLS / "node": REQUIREMENTS / "node.txt",
 }
+AT_ONCE = 3
+"""Environments that are installed at the same time: each mostly waits for the index, or unpacks."""
+
 VERSION = "3.13"
 PROBE_SECONDS = 20
 DOWNLOAD_SECONDS = 300  # a blocked download may hang instead of failing
@@ -70,8 +74,14 @@ def main() -> int:
             if missing:
                 uv = install_uv()
                 python = find_python(uv)
-                for environment, requirements in missing.items():
-                    install(uv, python, environment, requirements)
+                with ThreadPoolExecutor(AT_ONCE) as pool:
+                    installing = [pool.submit(install, uv, python, *one) for one in missing.items()]
+                    try:
+                        for environment in installing:
+                            environment.result()
+                    except BaseException:
+                        pool.shutdown(wait=False, cancel_futures=True)
+                        raise
     except InstallError as error:
         print(f"Cannot install the project's tools: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """One stack for the whole session: the project's own template, with IAM enforced."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -37,13 +38,16 @@ class Api:
         return {"tenantId": accepted.tenant_id, "apiSecret": accepted.api_secret}
 
 
-@pytest.fixture(scope="session")
-def api() -> Iterator[Api]:
+@contextmanager
+def served(entries: int) -> Iterator[Api]:
+    """Such a server, with so many entries and some faulty ones."""
     end = datetime.now(UTC) - timedelta(days=1)
     start = end - timedelta(days=100)
-    store = seeded(Profile(first=start, end=end, entries=ENTRIES, seed=3, burst=40, extras=0.5))
+    store = seeded(Profile(first=start, end=end, entries=entries, seed=3, burst=40, extras=0.5))
     valid = tuple(store)
-    behaviour = Behaviour(from_inclusive=True, to_inclusive=True, shuffle="all", per_page_cap=300)
+    behaviour = Behaviour(
+        from_inclusive=True, to_inclusive=True, shuffle="all", per_page_cap=entries * 3 // 10
+    )
     simulator = Simulator(store, behaviour)
     middle = start + timedelta(days=50)
     faulty = (
@@ -53,6 +57,12 @@ def api() -> Iterator[Api]:
     )
     with running(simulator) as url:
         yield Api(simulator, url, valid, faulty)
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[Api]:
+    with served(ENTRIES) as api:
+        yield api
 
 
 @pytest.fixture(scope="session")

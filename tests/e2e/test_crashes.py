@@ -28,7 +28,7 @@ from tests.support.pace import patience
 
 STRIKES = int(os.environ.get("CPD_ORDEAL_STRIKES", "6"))
 SEED = int(os.environ.get("CPD_ORDEAL_SEED", "1"))
-ENTRIES = 2000
+ENTRIES = 1000
 
 pytestmark = pytest.mark.timeout(300 + 15 * STRIKES)
 

@@ -12,12 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
 from local.places import ROOT
-from tests.e2e.conftest import Api
+from tests.e2e.conftest import Api, served
 from tests.support.pace import patience
 
+ENTRIES = 200
 START_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    with served(ENTRIES) as api:
+        yield api
 
 
 def command(*arguments: str) -> list[str]:

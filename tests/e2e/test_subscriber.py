@@ -28,7 +28,7 @@ EVERYTHING = {
     "from": f"{START:%Y-%m-01T00:00:00Z}",
     "to": f"{datetime.now(UTC):%Y-%m-%dT00:00:00Z}",
 }
-ENTRIES = 120
+ENTRIES = 80
 MAX_APPLY_SECONDS = 60
 
 

@@ -6,8 +6,8 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "deleted when first missed",
         "what is not listed is gone",
-        "            is_again = known.is_gone and self._is_due(known)\n",
-        "            is_again = True\n",
+        "            if not (answer is None and known.is_gone):\n",
+        "            if answer is not None:\n",
         file="worker/sweep/deletions.py",
     ),
     sweep_mutant(
@@ -159,7 +159,7 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "an entry that left is not published",
         "its new page publishes it",
-        "        if entry.id in before.tied or read_is_changed(context, before, entry, last):\n",
+        "        if read_is_changed(context, before, entry, last):\n",
         "        if False:\n",
         file="worker/sweep/sweep.py",
     ),

@@ -7,10 +7,13 @@ from cpd_exporter.errors import ServerError, TransientError
 from cpd_exporter.model.entry import Found
 from cpd_exporter.model.job import LookUp
 from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.timestamps import SECOND, floor_second
 from cpd_exporter.model.watermark import Watermark
+from cpd_exporter.model.window import Window
 from cpd_exporter.ports import HasTimeLeft
 from cpd_exporter.source.by_id import find_by_id
 from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
+from cpd_exporter.worker.fault_suspects import lists_others
 from cpd_exporter.worker.job_claim import JobClaim
 
 LOOKUPS_PER_BATCH = 50
@@ -61,7 +64,7 @@ def _look_up(found: Found, watermark: Watermark | None) -> LookUp:
 def _find(context: WorkerContext, entry_ids: Sequence[str]) -> dict[str, Found]:
     """Look entries up by ID, without those over which the API fails; an outage is raised.
 
-    A 500 is an outage if the API answers nothing else.
+    A 500 is an outage if the API lists nothing either.
     """
     found: dict[str, Found] = {}
     for some in batched(entry_ids, context.limits.lookups_at_once, strict=False):
@@ -70,7 +73,13 @@ def _find(context: WorkerContext, entry_ids: Sequence[str]) -> dict[str, Found]:
         outages.sort(key=lambda error: isinstance(error, ServerError))
         if outages and not isinstance(outages[0], ServerError):
             raise outages[0]
-        if outages and not answers:
-            context.api.query(None, per_page=1)
+        if outages and not answers and not _lists(context):
+            raise outages[0]
         found |= answers
     return found
+
+
+def _lists(context: WorkerContext) -> bool:
+    """Whether the API is well but for single IDs."""
+    now = floor_second(context.clock())
+    return lists_others(context, Window(now, now + SECOND))

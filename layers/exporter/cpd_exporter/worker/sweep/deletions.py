@@ -14,8 +14,8 @@ publishes the deletion, if it has the entry.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from enum import Enum, auto
+from itertools import zip_longest
 
 from cpd_exporter.errors import LakeError
 from cpd_exporter.model.breaker import Breaker
@@ -92,10 +92,10 @@ class _Decision:
             result.error = f"the API finds by ID neither {gone[0]} nor any entry that it lists"
             gone = []
         self._note_failed()
-        asked = self._look_ups.found.keys() | self._look_ups.failed.keys() | result.handed_over
-        waits_longer = any(id_ in self._before.missing for id_ in waiting if id_ not in asked)
-        # The next look-ups are of others, so this ends.
-        result.sweep_again = waits_longer and bool(unanswered or gone)
+        done = len(self._look_ups.found) + len(self._look_ups.failed) + len(result.handed_over)
+        # Nothing new is missing, and the next look-ups are of others: so this ends.
+        is_growing = any(id_ not in self._before.missing for id_ in known)
+        result.sweep_again = len(waiting) > done and bool(unanswered or gone) and not is_growing
         confirmed = [id_ for id_ in gone if breaker.confirms(known[id_])]
         unconfirmed = [id_ for id_ in gone if id_ not in confirmed]
         if unconfirmed and not count_as_published(self._claim, len(unconfirmed)):
@@ -116,24 +116,20 @@ class _Decision:
             self._result.missing[id_] = noted.get(id_, MissingEntry(self._now))
 
     def _waiting(self, breaker: Breaker) -> list[str]:
-        """The entries to ask for now: tied ones, and then those first that were asked for longest
-        ago, so that none waits behind the same others for ever. Of these, those that the API had
-        come last.
+        """The entries to ask for now, those first that were asked for longest ago, so that none
+        waits behind the same others for ever. Those that the API had when it was last asked, which
+        may be many for good, alternate with the others.
         """
-        known, tied = self._result.missing, self._before.tied
+        known = self._result.missing
         waiting = [
             id_
             for id_, entry in known.items()
-            if not breaker.holds(entry)
-            and (not entry.is_answered or self._is_due(entry) or id_ in tied)
+            if not breaker.holds(entry) and (not entry.is_answered or self._is_due(entry))
         ]
-
-        def turn(id_: str) -> tuple[bool, datetime, bool]:
-            entry = known[id_]
-            is_there = entry.is_answered and not entry.is_gone
-            return id_ not in tied, entry.failed_at or entry.since, is_there
-
-        return sorted(waiting, key=turn)
+        waiting.sort(key=lambda id_: known[id_].failed_at or known[id_].since)
+        there = [id_ for id_ in waiting if known[id_].is_answered and not known[id_].is_gone]
+        others = [id_ for id_ in waiting if not known[id_].is_answered or known[id_].is_gone]
+        return [id_ for pair in zip_longest(others, there) for id_ in pair if id_ is not None]
 
     def _is_due(self, entry: MissingEntry) -> bool:
         return self._now - entry.since >= self._delay
@@ -157,8 +153,7 @@ class _Decision:
         gone: list[str] = []
         for id_, answer in self._look_ups.found.items():
             known = self._result.missing[id_]
-            is_again = known.is_gone and self._is_due(known)
-            if not (answer is None and is_again):
+            if not (answer is None and known.is_gone):
                 self._apply(id_, answer)
             elif not self._is_left_to_another_page(id_, known):
                 gone.append(id_)
@@ -166,8 +161,8 @@ class _Decision:
         return gone
 
     def _apply(self, id_: str, answer: Found) -> None:
-        """Note an answer. The first one to an ID is only noted, unless the entry is tied: the page
-        to which the entry moved may publish it.
+        """Note an answer. The first one to an ID is only noted: the page to which the entry moved
+        may publish it.
 
         Nobody can publish a record that cannot be understood, so its entry's last version stays the
         current one. Quarantine keeps the record: perhaps no window lists it.
@@ -175,13 +170,12 @@ class _Decision:
         result, known, window = self._result, self._result.missing[id_], self._claim.page.window
         verdict = classify(answer, window)
         if verdict is Verdict.GONE:
-            since = known.since if known.is_gone else self._now
-            result.missing[id_] = MissingEntry(since, is_gone=True, moved_to=known.moved_to)
+            result.missing[id_] = MissingEntry(self._now, is_gone=True, moved_to=known.moved_to)
             return
         moved_to = answer.date if isinstance(answer, Entry) and verdict is Verdict.LEFT else None
         is_present = verdict is Verdict.PRESENT
         result.missing[id_] = MissingEntry(self._now, is_present=is_present, moved_to=moved_to)
-        if not (known.is_answered or id_ in self._before.tied):
+        if not known.is_answered:
             return
         if isinstance(answer, FaultyEntry):
             context = self._claim.context
@@ -208,14 +202,9 @@ class _Decision:
         return is_left
 
     def _note_failed(self) -> None:
-        """Note over which entries the API fails, and say so of all that are due.
-
-        A failure over a tied entry ends the sweep: no later one would know that it is tied.
-        """
+        """Note over which entries the API fails, and say so of all that are due."""
         result, failed = self._result, self._look_ups.failed
-        for id_, error in failed.items():
-            if id_ in self._before.tied:
-                raise error
+        for id_ in failed:
             result.missing[id_] = replace(result.missing[id_], failed_at=self._now)
         unread = [id_ for id_, one in result.missing.items() if one.failed_at and self._is_due(one)]
         if unread:
