@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
+from local.cli.refusal import refusal
 from tests.benchmark.calls import measure_calls
 from tests.benchmark.cold_starts import measure_cold_starts
 from tests.benchmark.costs import measure_costs
@@ -89,5 +91,12 @@ def main(
     console.print(f"Wrote {', '.join([REPORT.name, *pictures])} in {took:.0f} s.")
 
 
+app = typer.Typer(add_completion=False)
+app.command()(main)
+
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        print(f"Error: {refusal(error)}", file=sys.stderr)
+        sys.exit(error.exit_code)
