@@ -51,7 +51,8 @@ SLOW_TESTS = tuple(
 SMALL_WORLDS = (
     *("breaker", "commands", "compared_versions", "crash_table", "deletion_counts"),
     *("deletion_rules", "deletions", "dense_pages", "dense_reader", "empty_answers"),
-    *("filter_checker", "filter_time_zone", "flood", "index_cleanup", "look_ups", "pings"),
+    *("filter_checker", "filter_time_zone", "flood", "index_cleanup", "look_ups"),
+    *("moved_entries", "pings"),
     *("pipeline", "planner", "poisoned_pages", "publishing_position", "rebuilt_state"),
     *("refresh", "refusals"),
     *("replay_job", "stored_replays", "sweep_planner", "sweep_poison"),

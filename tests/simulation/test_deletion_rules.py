@@ -83,6 +83,7 @@ def test_a_faulty_entry_that_no_window_lists_is_named() -> None:
         assert swept(world) == []
     assert len(world.quarantined) == 1
     assert [key for page in world.pages for key in page.faults] == world.quarantined
+    assert sum(page.quarantined for page in world.pages) == 1
 
 
 class TestPoison:
