@@ -97,6 +97,21 @@ def test_a_deletion_is_left_to_the_page_of_the_latest_row(strike: Strike) -> Non
     assert last_change(world, mover) is not Change.DELETED
 
 
+def test_two_pages_that_an_entry_left_for_each_other_do_not_wait_for_each_other() -> None:
+    world = exported(60)
+    mover = january(world)[3]
+    world.store.move(mover, IN_FEBRUARY)
+    for month in (FEBRUARY, JANUARY):
+        sweep(world, month, after=10 * MINUTE)
+    world.store.move(mover, datetime(2026, 1, 9, tzinfo=UTC))
+    sweep(world, FEBRUARY, after=10 * MINUTE)
+    world.store.delete(mover)
+    for _ in range(3):
+        for month in (JANUARY, FEBRUARY):
+            sweep(world, month)
+    assert last_change(world, mover) is Change.DELETED
+
+
 @HOW
 @pytest.mark.parametrize("failing", ["each", "many"])
 def test_what_nobody_looked_up_is_not_looked_up_yet(strike: Strike, failing: str) -> None:
