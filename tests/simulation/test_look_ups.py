@@ -52,14 +52,16 @@ def days(world: World, count: int) -> None:
         a_day(world)
 
 
-def fail_by_id(world: World, bad: set[str]) -> list[str]:
-    """Let the API answer 500 to these IDs; returns those that it was asked for, as they come."""
+def fail_by_id(world: World, bad: set[str], error: LookUpError | None = None) -> list[str]:
+    """Let the API fail over these IDs, with a 500 if nothing else is said; returns those that it
+    was asked for, as they come.
+    """
     look_up, asked = world.api.entry, list[str]()
 
     def entry(entry_id: str) -> Found:
         if entry_id in bad:
             asked.append(entry_id)
-            raise ServerError("GET by ID answered 500")
+            raise error or ServerError("GET by ID answered 500")
         return look_up(entry_id)
 
     world.api.entry = entry  # type: ignore[method-assign]
@@ -142,14 +144,7 @@ def test_an_id_to_which_the_api_never_says_404_is_heard_in_each_sweep() -> None:
     world = exported(60)
     gone = january(world)[3]
     world.store.delete(gone)
-    look_up = world.api.entry
-
-    def entry(entry_id: str) -> Found:
-        if entry_id == gone:
-            raise PermanentError("GET by ID answered 400")
-        return look_up(entry_id)
-
-    world.api.entry = entry  # type: ignore[method-assign]
+    fail_by_id(world, {gone}, PermanentError("GET by ID answered 400"))
     assert "WorkGivenUp" not in sweep(world, JANUARY)
     sweep(world, JANUARY, after=HOUR)
     for _ in range(5):  # also where the next sweep comes sooner than a deletion may be published

@@ -7,11 +7,11 @@ import pytest
 
 from cpd_exporter.errors import MalformedInputError, ServerError, TransientError
 from cpd_exporter.model.command import read_command
-from cpd_exporter.model.entry import Found
 from cpd_exporter.model.job import EndedJob, Job, LookUp
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.planner.status import read_status
 from cpd_exporter.worker.context import Outcome
+from tests.simulation.test_look_ups import fail_by_id
 from tests.support.world import ORIGIN, World, entries
 
 
@@ -105,14 +105,7 @@ class TestRefresh:
         ids, bad = ids_of(world)[wanted], ids_of(world)[3]
         for entry_id in ids:
             world.store.edit(entry_id, description="edited")
-        look_up = world.api.entry
-
-        def entry(entry_id: str) -> Found:
-            if entry_id == bad:
-                raise ServerError("GET by ID answered 500")
-            return look_up(entry_id)
-
-        world.api.entry = entry  # type: ignore[method-assign]
+        fail_by_id(world, {bad})
         world.command({"command": "refresh", "logEntryIds": ids})
         world.export()
         assert world.at_rest

@@ -45,7 +45,7 @@ class WorkReport:
     compared with the API's listing, ``unjudged`` the missing ones of which it could not find out
     whether they are deleted, ``replayed`` the replayed events. ``differences`` and the lake
     key ``report`` come from a verification. ``unknown`` are the IDs of a refresh that the API does
-    not have.
+    not have, or fails over.
     """
 
     outcome: Outcome
@@ -67,7 +67,7 @@ class WorkerLimits:
     A page becomes a hole after ``max_attempts`` claims; each claim lasts for ``lease``. An entry
     counts as deleted once it was missing for ``deletion_delay``; of one day's deletions, at most
     ``max_deletions`` are published without the operator's confirmation. Members in
-    ``fingerprint_exclude`` make no new version of an entry. Between two writes, a worker looks at
+    ``fingerprint_exclude`` make no new version of an entry. Between two writes, a refresh looks at
     most ``lookups`` entries up by ID.
     """
 
