@@ -1,4 +1,4 @@
-"""What the documents name exists: files, headings, targets, commands and parameters."""
+"""What the documents name exists: files, headings, targets, commands, parameters and figures."""
 
 import json
 import re
@@ -71,3 +71,17 @@ def test_every_overridden_parameter_exists(page: Path) -> None:
 
 def test_the_readme_can_be_read_in_minutes() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES
+
+
+@pytest.mark.parametrize(
+    ("page", "figure"),
+    [
+        ("proof.md", r"\| schedules run \| ([\d,]+) "),
+        ("proof.md", r"\| mutants killed \| \d+ of (\d+) "),
+        ("cost.md", r"\| list price of an idle month \| \$([\d.]+),"),
+        ("cost.md", r"\| list price of a million entries \| \$([\d.]+) in bulk"),
+    ],
+)
+def test_the_readme_repeats_the_figures_of_other_pages(page: str, figure: str) -> None:
+    (value,) = set(re.findall(figure, (ROOT / "docs" / page).read_text(), re.MULTILINE))
+    assert re.search(rf"\b{value}\b", (ROOT / "README.md").read_text())
