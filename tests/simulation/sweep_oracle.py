@@ -79,8 +79,6 @@ class SweepOracle:
                 self._judge_deleted(entry_id, content, index, covered)
                 self._deleted.add(entry_id)
                 continue
-            if row["change"] == "updated" and content in _tied(entry_id, indexed):
-                continue  # of two pages' rows of one instant, one becomes the later
             if _date_of_row(row) in sweep.window:
                 seen = [truth[entry_id] for truth in truths if entry_id in truth]
             else:
@@ -275,19 +273,6 @@ def latest_states(rows: Iterable[StoredRow], exclude: frozenset[str]) -> dict[st
         if at >= before:
             latest[row["logEntryId"]] = (at, states | {state})
     return {entry_id: states for entry_id, (_, states) in latest.items()}
-
-
-def _tied(entry_id: str, indexed: Iterable[tuple[str, StoredRow]]) -> set[str]:
-    """The contents of an entry's last rows in several pages, if they differ in spite of one time.
-
-    Nobody can tell then which of them is the latest.
-    """
-    rows = [row for id_, row in indexed if id_ == entry_id]
-    last = max((_sortable(row["exportedAt"]) for row in rows), default=None)
-    contents = {
-        canonical_json(content_of_row(row)) for row in rows if _sortable(row["exportedAt"]) == last
-    }
-    return contents if len(contents) > 1 else set()
 
 
 def _date_of_row(row: StoredRow) -> datetime:

@@ -1,7 +1,7 @@
 """Entries that moved, and then one wrong answer: no page deletes what the API still has."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -9,8 +9,7 @@ import pytest
 from cpd_exporter.errors import PermanentError
 from cpd_exporter.model.event import Event
 from cpd_exporter.model.page import PageState
-from cpd_exporter.model.row import Change, Row
-from cpd_exporter.model.sweep_request import SweepRequest
+from cpd_exporter.model.row import Change
 from tests.simulation.test_look_ups import (
     FEBRUARY,
     HOUR,
@@ -24,8 +23,8 @@ from tests.simulation.test_look_ups import (
     summary,
     sweep,
 )
-from tests.support.sweeps import at, exported, held_deletions, poison
-from tests.support.world import World, entries
+from tests.support.sweeps import exported, held_deletions, poison
+from tests.support.world import World
 
 
 def wrong_once(world: World, entry_id: str, sweeping: Callable[[], object]) -> None:
@@ -260,53 +259,3 @@ def test_a_page_that_cannot_be_read_leaves_the_deletion_to_the_page_before() -> 
     for _ in range(3):
         sweep_beside_failures(world, JANUARY)
     assert last_change(world, mover) is Change.DELETED
-
-
-@pytest.mark.parametrize("case", ["unplanned", "failing", "answered wrongly", "on another page"])
-@pytest.mark.parametrize("seed", range(3))
-def test_rows_of_one_instant_are_settled_of_an_entry_beside_both(seed: int, case: str) -> None:
-    """Nobody can tell which of two pages' rows is the later one."""
-    aim = IN_FEBRUARY if case == "on another page" else datetime(2027, 1, 1, tzinfo=UTC)
-    world = World(store=entries(60), seed=seed, slice_target=5)
-    world.export()
-    world.now += 3 * HOUR
-    first, second = [page.window for page in world.pages if page.entries][:2]
-    mover = next(one.log_entry_id for one in world.store if at(one) in first)
-    world.store.move(mover, second.start + timedelta(seconds=5))
-    sweep_at(world, second.start)
-    world.store.move(mover, aim)
-    sweep_at(world, first.start)
-    sweep_at(world, second.start)
-    world.now += 2 * HOUR
-    sweep_at(world, second.start)
-    world.store.edit(mover, durationMinutes=77)
-    if case == "on another page":
-        sweep_at(world, aim)
-    sweep_at(world, first.start)
-    tied = sorted(row.exported_at for row in world.rows if row.entry_id == mover)[-2:]
-    assert tied[0] == tied[1]
-    world.slice_target = 800
-    if case == "failing":
-        fail_by_id(world, {mover})
-    sweeping = partial(sweep, world, JANUARY, after=10 * MINUTE)
-    if case == "answered wrongly":
-        wrong_once(world, mover, sweeping)
-    else:
-        sweeping()
-    assert last_row(world, mover).exported_at > tied[1]
-    vars(world.api).pop("entry", None)
-    for _ in range(3):
-        sweep(world, JANUARY)
-    assert '"durationMinutes":77' in last_row(world, mover).text.decode()
-
-
-def last_row(world: World, entry_id: str) -> Row:
-    rows = [row for row in world.rows if row.entry_id == entry_id]
-    return max(rows, key=lambda row: row.exported_at)
-
-
-def sweep_at(world: World, start: datetime) -> None:
-    world.timeline.request_sweep(SweepRequest(start, world.now))
-    world.planner.tick()
-    world.drain()
-    world.planner.tick()

@@ -173,14 +173,14 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "an entry that left is handed over in another version",
         "its new page has it",
-        "        return is_same or there.stored_at > own.stored_at\n",
+        "        return (is_same and not own.is_tied) or there.stored_at > own.stored_at\n",
         "        return True\n",
         file="worker/sweep/other_pages.py",
     ),
     sweep_mutant(
         "an entry that left stays indexed for ever",
         "once indexed, always indexed",
-        "        return is_same or there.stored_at > own.stored_at\n",
+        "        return (is_same and not own.is_tied) or there.stored_at > own.stored_at\n",
         "        return False\n",
         file="worker/sweep/other_pages.py",
     ),
@@ -201,8 +201,8 @@ SWEEP_MUTANTS = (
     sweep_mutant(
         "the first of two rows of one instant counts",
         "no two rows are stored at one instant",
-        "elif entry.id in before.tied or ",
-        "elif ",
+        "if indexed.is_tied or (",
+        "if (",
         file="worker/sweep/compare.py",
     ),
     sweep_mutant(

@@ -193,5 +193,5 @@ def test_stored_rows_are_a_sequence_of_rows_and_stored_as_such() -> None:
 
 def test_a_deletion_names_the_members_that_the_last_fingerprint_ignores() -> None:
     last = replace(row(), fingerprint_exclude=frozenset({"description"}))
-    [deleted] = StoredRows([RowWriter(TENANT, AT).repeat(last, Change.DELETED)])
+    [deleted] = StoredRows([RowWriter(TENANT, AT).delete(last)])
     assert deleted == replace(last, change=Change.DELETED)

@@ -18,12 +18,17 @@ from cpd_exporter.model.timestamps import format_timestamp, parse_instant
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """An entry's last published version: its date, and where and when its row was stored."""
+    """An entry's last published version: its date, and where and when its row was stored.
+
+    If it ``is_tied``, another page stored another row of the entry at the same instant, so that no
+    subscriber can tell which row is the latest.
+    """
 
     date: datetime
     fingerprint: str
     object: str
     stored_at: datetime
+    is_tied: bool = False
 
 
 type PageIndex = Mapping[str, IndexEntry]
@@ -45,12 +50,13 @@ def updated(index: PageIndex, rows: Iterable[Row], key: str) -> dict[str, IndexE
     return changed
 
 
-class _Line(msgspec.Struct, rename="camel", gc=False):
+class _Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     log_entry_id: str
     entry_date: str
     fingerprint: str
     object: str
     stored_at: str
+    is_tied: bool = False
 
 
 _LINES = msgspec.json.Decoder(_Line)
@@ -65,6 +71,7 @@ def encode(index: PageIndex) -> bytes:
             fingerprint=entry.fingerprint,
             object=entry.object,
             stored_at=_written(entry.stored_at),
+            is_tied=entry.is_tied,
         )
         for entry_id, entry in sorted(index.items())
     )
@@ -79,6 +86,7 @@ def decode(stored: bytes) -> dict[str, IndexEntry]:
             fingerprint=line.fingerprint,
             object=line.object,
             stored_at=_read(line.stored_at),
+            is_tied=line.is_tied,
         )
         for line in _LINES.decode_lines(decompress(stored))
     }

@@ -133,10 +133,10 @@ class RowWriter:
             return self._joined(entry.text, change, entry.fingerprint)
         return self.line(entry.text, change, entry.fingerprint)
 
-    def repeat(self, last: Row, change: Change) -> bytes:
-        """The line of an entry's last stored version, once more: of one that is gone, say."""
+    def delete(self, last: Row) -> bytes:
+        """The line of an entry that is gone, with its last stored version."""
         own = RowWriter(self._tenant_id, self._exported_at, last.fingerprint_exclude)
-        return own.line(last.text, change, last.fingerprint)
+        return own.line(last.text, Change.DELETED, last.fingerprint)
 
     def line(self, text: bytes, change: Change, fingerprint: str) -> bytes:
         """The line of any version of an entry."""

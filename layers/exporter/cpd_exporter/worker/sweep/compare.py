@@ -1,7 +1,7 @@
 """Compares the index of the swept pages with the window as the API lists it now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cpd_exporter.model.entry import Entry, fingerprint
@@ -17,16 +17,11 @@ from cpd_exporter.worker.lake_reader import LakeReader
 
 @dataclass(frozen=True, slots=True)
 class SweepInput:
-    """The pages that a sweep covers, with their entries' index and their missing entries.
-
-    Two pages stored different rows of the ``tied`` entries at one instant, so that no subscriber
-    can tell which row is the latest.
-    """
+    """The pages that a sweep covers, with their entries' index and their missing entries."""
 
     pages: list[Page]
     index: PageIndex
     missing: dict[str, MissingEntry]
-    tied: frozenset[str] = frozenset()
 
     @property
     def window(self) -> Window:
@@ -76,25 +71,23 @@ def load_input(lake: Lake, pages: list[Page]) -> SweepInput:
     """Join the indexes of neighbouring pages.
 
     An entry that moved may be in two of them. Its latest row counts, and only the page of that row
-    may miss it.
+    may miss it. Different rows of one instant are tied, until a sweep publishes the entry anew.
     """
     index: dict[str, IndexEntry] = {}
     missing: dict[str, MissingEntry] = {}
-    tied: set[str] = set()
     for page in pages:
         for id_, entry in LakeReader(lake).read_index(page).items():
             indexed = index.get(id_)
             if indexed and indexed.stored_at >= entry.stored_at:
-                is_tie = indexed.stored_at == entry.stored_at
-                if is_tie and indexed.fingerprint != entry.fingerprint:
-                    tied.add(id_)
+                is_same = entry.fingerprint == indexed.fingerprint and not entry.is_tied
+                if indexed.stored_at == entry.stored_at and not is_same:
+                    index[id_] = replace(indexed, is_tied=True)
                 continue
             index[id_] = entry
-            tied.discard(id_)
             missing.pop(id_, None)
             if id_ in page.missing:
                 missing[id_] = page.missing[id_]
-    return SweepInput(pages, index, missing, frozenset(tied))
+    return SweepInput(pages, index, missing)
 
 
 def writer_after(before: SweepInput, context: WorkerContext) -> RowWriter:
@@ -120,7 +113,7 @@ def changed_rows(
         indexed = before.index.get(entry.id)
         if indexed is None:
             changed.append(writer.write(entry, Change.CREATED))
-        elif entry.id in before.tied or read_is_changed(context, before, entry, last):
+        elif read_is_changed(context, before, entry, last):
             changed.append(writer.write(entry, Change.UPDATED))
     return changed
 
@@ -154,11 +147,11 @@ def adopt_stored_rows(
 def read_is_changed(
     context: WorkerContext, before: SweepInput, entry: Entry, last: LakeReader
 ) -> bool:
-    """Whether an indexed entry has another version now, or has left or come back since its last
-    row.
+    """Whether an indexed entry has another version now, has left or come back since its last row,
+    or has no last row.
     """
     indexed = before.index[entry.id]
-    if (entry.date in before.window) != (indexed.date in before.window):
+    if indexed.is_tied or (entry.date in before.window) != (indexed.date in before.window):
         return True
     if entry.fingerprint == indexed.fingerprint:
         return False

@@ -140,8 +140,7 @@ class _Decision:
         for id_ in ids:
             # The sweep of a page whose index is damaged says so itself.
             with suppress(LakeError):
-                followed = self._others.follow(id_, self._before.index[id_])
-                if followed and id_ not in self._before.tied:
+                if self._others.follow(id_, self._before.index[id_]):
                     del self._result.missing[id_]
                     self._result.handed_over.add(id_)
                     continue

@@ -30,7 +30,7 @@ class OtherPages:
         if there is None:
             return False
         is_same = (there.date, there.fingerprint) == (own.date, own.fingerprint)
-        return is_same or there.stored_at > own.stored_at
+        return (is_same and not own.is_tied) or there.stored_at > own.stored_at
 
     def publish_deletion(self, id_: str, own: IndexEntry, moved_to: datetime) -> bool:
         """Whether the page of the date to which an entry moved publishes its deletion: it has the

@@ -175,19 +175,13 @@ def _compare(claim: PageClaim, before: SweepInput, reading: Reading) -> SweepRes
     if missing:
         for id_ in decide_deletions(claim, before, missing, result):
             row = last.read_last_row(id_, before.index[id_])
-            result.rows.append(writer.repeat(row, Change.DELETED))
-    unsettled = before.tied.intersection(result.missing)
+            result.rows.append(writer.delete(row))
     for entry in result.unlisted:
         if read_is_changed(context, before, entry, last):
-            unsettled -= {entry.id}
             result.rows.append(writer.write(entry, Change.UPDATED))
             if entry.date not in claim.page.window:
                 # The page of the new date should have the entry soon.
                 context.timeline.request_sweep(SweepRequest(entry.date, context.clock()))
-    # Of the rows of one instant, the index keeps one: it becomes the later one for everybody.
-    for id_ in sorted(unsettled):
-        row = last.read_last_row(id_, before.index[id_])
-        result.rows.append(writer.repeat(row, Change.UPDATED))
     return result
 
 
