@@ -108,7 +108,7 @@ class TestOperatorsInAHurry:
         monkeypatch.setattr(world.api, "entry", unavailable)
         with pytest.raises(TransientError):
             refresh(world, *wanted, last)
-        assert len(list(world.timeline.sweep_requests())) == 50
+        assert len(list(world.timeline.sweep_requests())) == 56
 
     @pytest.mark.parametrize("command", ["sweep", "replay", "verify"])
     @pytest.mark.parametrize(

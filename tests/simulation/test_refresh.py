@@ -1,17 +1,21 @@
 """A refresh is a job that fits any tick, and ``cancel`` ends a job that was given by mistake."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
 
 import pytest
 
-from cpd_exporter.errors import MalformedInputError, ServerError, TransientError
+from cpd_exporter.errors import LookUpError, MalformedInputError, ServerError, TransientError
 from cpd_exporter.model.command import read_command
+from cpd_exporter.model.entry import Found
 from cpd_exporter.model.job import EndedJob, Job, LookUp
 from cpd_exporter.model.message import JobMessage
 from cpd_exporter.planner.status import read_status
 from cpd_exporter.worker.context import Outcome
 from tests.simulation.test_look_ups import fail_by_id
+from tests.support.pages import WorkerCrashError
 from tests.support.world import ORIGIN, World, entries
 
 
@@ -113,6 +117,39 @@ class TestRefresh:
         assert updated.issuperset({*ids} - {bad})
         [ended] = read_status(world.timeline, world.queue, world.clock)["endedJobs"]
         assert ended["entries"][bad] == LookUp.FAILED.value
+
+    def test_ids_over_which_the_api_fails_slowly_end_no_worker(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A gateway answers 504 after 29 s, and the client asks twice."""
+        world = exported()
+        ids = ids_of(world)[:50]
+        bad = {*ids[::8][:6]}
+        for entry_id in ids:
+            world.store.edit(entry_id, description="edited")
+        entries, died_at = world.api.entries, [world.now]
+
+        def slow(some: Sequence[str]) -> Mapping[str, Found | LookUpError]:
+            failing = bad.intersection(some)
+            world.now += timedelta(seconds=58 if failing else 1)
+            if world.now > died_at[0]:
+                raise WorkerCrashError
+            sound = entries([one for one in some if one not in bad])
+            return sound | {one: ServerError("answered 504") for one in failing}
+
+        monkeypatch.setattr(world.api, "entries", slow)
+        world.command({"command": "refresh", "logEntryIds": ids})
+        for _ in range(4):
+            world.planner.tick()
+            died_at[0] = world.now + timedelta(minutes=5)
+            for message in list(world.queue.messages):
+                world.queue.messages.remove(message)
+                with suppress(WorkerCrashError):
+                    world.worker.handle(message)
+            world.now += timedelta(minutes=5)
+        assert not list(world.timeline.jobs())
+        [ended] = read_status(world.timeline, world.queue, world.clock)["endedJobs"]
+        assert ended["counts"] == {"requested": 44, "failed": 6}
 
     def test_two_long_replays_do_not_hold_it_up(self) -> None:
         world = exported()

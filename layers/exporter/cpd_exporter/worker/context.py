@@ -67,8 +67,8 @@ class WorkerLimits:
     A page becomes a hole after ``max_attempts`` claims; each claim lasts for ``lease``. An entry
     counts as deleted once it was missing for ``deletion_delay``; of one day's deletions, at most
     ``max_deletions`` are published without the operator's confirmation. Members in
-    ``fingerprint_exclude`` make no new version of an entry. Between two writes, a refresh looks at
-    most ``lookups`` entries up by ID.
+    ``fingerprint_exclude`` make no new version of an entry. In a minute, a worker looks at most
+    ``lookups`` entries up by ID.
     """
 
     lease: timedelta
@@ -91,8 +91,8 @@ class WorkerLimits:
 
     @property
     def lookups_at_once(self) -> int:
-        """How many entries are asked for between two looks at the clock: a failing one takes some
-        calls.
+        """How many entries are asked for between two looks at the clock, and by a refresh between
+        two writes: a failing one takes some calls.
         """
         return min(MAX_LOOKUPS_AT_ONCE, max(1, self.lookups // 20))
 

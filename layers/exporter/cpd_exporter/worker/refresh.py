@@ -1,7 +1,6 @@
 """The refresh: looks entries up by ID, and requests a sweep of the page that each is in."""
 
 from collections.abc import Sequence
-from itertools import batched
 
 from cpd_exporter.errors import ServerError, TransientError
 from cpd_exporter.model.entry import Found
@@ -16,22 +15,20 @@ from cpd_exporter.worker.context import Outcome, WorkerContext, WorkReport
 from cpd_exporter.worker.fault_suspects import lists_others
 from cpd_exporter.worker.job_claim import JobClaim
 
-LOOKUPS_PER_BATCH = 50
-"""Entries that a refresh looks up before it stores their sweep requests and its position."""
-
 
 def refresh(claim: JobClaim, has_time_left: HasTimeLeft) -> WorkReport:
     """Refresh batch by batch for as long as ``has_time_left``, but one batch at least.
 
-    The date that the API gives for an entry names the page. The report names the entries that the
-    API does not have, or fails over; the regular sweeps find those.
+    Each batch is stored before the next: an ID over which the API fails may take a minute. The
+    date that the API gives for an entry names the page. The report names the entries that the API
+    does not have, or fails over; the regular sweeps find those.
     """
     context, entry_ids = claim.context, claim.job.entry_ids
     watermark = context.timeline.watermark()
     unknown: list[str] = []
     while claim.job.position < len(entry_ids):
         start = claim.job.position
-        batch = entry_ids[start : start + min(LOOKUPS_PER_BATCH, context.limits.lookups)]
+        batch = entry_ids[start : start + context.limits.lookups_at_once]
         found = _find(context, batch)
         outcomes = [
             _look_up(found[entry_id], watermark) if entry_id in found else LookUp.FAILED
@@ -66,16 +63,13 @@ def _find(context: WorkerContext, entry_ids: Sequence[str]) -> dict[str, Found]:
 
     A 500 is an outage if the API lists nothing either.
     """
-    found: dict[str, Found] = {}
-    for some in batched(entry_ids, context.limits.lookups_at_once, strict=False):
-        answers, failed = find_by_id(context.api, some)
-        outages = [error for error in failed.values() if isinstance(error, TransientError)]
-        outages.sort(key=lambda error: isinstance(error, ServerError))
-        if outages and not isinstance(outages[0], ServerError):
-            raise outages[0]
-        if outages and not answers and not _lists(context):
-            raise outages[0]
-        found |= answers
+    found, failed = find_by_id(context.api, entry_ids)
+    outages = [error for error in failed.values() if isinstance(error, TransientError)]
+    outages.sort(key=lambda error: isinstance(error, ServerError))
+    if outages and not isinstance(outages[0], ServerError):
+        raise outages[0]
+    if outages and not found and not _lists(context):
+        raise outages[0]
     return found
 
 
