@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, get_args
 
-from cpd_exporter.model.command import FORMS, MEMBERS, Command
+from cpd_exporter.model.command import Command
+from cpd_exporter.model.command_words import FORMS, MEMBERS
 from local.places import ROOT
 from local.stack.template import template
 

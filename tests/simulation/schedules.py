@@ -255,7 +255,7 @@ class Chaos:
         commands: tuple[dict[str, Any], ...] = (
             {"command": "sweep", **span},
             {"command": "sweep", "from": format_instant(simulation.scenario.origin)},
-            {"command": "sweep", "lookback": rng.choice(("PT10M", "P1D"))},
+            {"command": "sweep", "lookback": rng.choice(("PT1H", "P1D"))},
             {"command": "refresh", "logEntryIds": [*ids, "unheard of"]},
             {"command": "backfill", "from": format_instant(past)},
             {"command": "replay", "subscribers": "all", **span},

@@ -3,14 +3,13 @@
 import json
 import re
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cpd_exporter.bootstrap import VISIBILITY_PER_TIMEOUT
-from cpd_exporter.model.command import Export, Sweep, read_command
+from cpd_exporter.model.command import Export, read_command
 from cpd_exporter.model.options import Audience, Authentication, Environment, Scope
 from cpd_exporter.settings import PREFIX, PlannerSettings, Settings, WorkerSettings
 from local.errors import UserError
@@ -131,8 +130,8 @@ def test_a_tick_is_killed_before_the_client_of_remote_invoke_asks_again() -> Non
 
 SCHEDULES = {
     "Tick": ("Schedule", Export()),
-    "ShortSweep": ("ShortSweepSchedule", Sweep(command="sweep", lookback=timedelta(days=2))),
-    "LongSweep": ("LongSweepSchedule", Sweep(command="sweep", lookback=timedelta(days=35))),
+    "ShortSweep": ("ShortSweepSchedule", read_command({"command": "sweep", "lookback": "P2D"})),
+    "LongSweep": ("LongSweepSchedule", read_command({"command": "sweep", "lookback": "P35D"})),
 }
 
 

@@ -1,6 +1,7 @@
 """Commands as operators and schedules send them."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,19 @@ def test_status_is_a_command() -> None:
     assert read_command({"command": "status"}) == Status(command="status")
 
 
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("P35D", timedelta(days=35)),
+        ("PT36H", timedelta(hours=36)),
+        ("P1DT1H", timedelta(days=1, hours=1)),
+        ("P36525D", timedelta(days=36525)),
+    ],
+)
+def test_a_look_back_is_days_and_hours(text: str, span: timedelta) -> None:
+    assert read_command({"command": "sweep", "lookback": text}).lookback == span  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("event", [None, "export", ["export"], 5])
 def test_a_command_is_an_object(event: Any) -> None:
     assert '{"command": "status"}' in refusal(event)
@@ -81,9 +95,18 @@ def test_no_command_at_all_is_answered_by_their_names(command: Any) -> None:
     [
         ({"command": "export", "from": "2026-01-01"}, 'it takes no "from"'),
         ({"command": "verify", "from": "2026-01-01T00:00:00Z"}, '"to" is missing'),
-        ({"command": "verify"} | SPAN | {"form": 1}, "it has a member that it does not take"),
+        ({"command": "verify"} | SPAN | {"colour": 1}, "it has a member that it does not take."),
+        ({"command": "verify"} | SPAN | {"form": 1}, 'does not take: did you mean "from"?'),
+        ({"command": "sweep", "FROM": SPAN["from"]}, 'does not take: did you mean "from"?'),
+        ({"command": "status", "Months": True}, 'does not take: did you mean "months"?'),
         ({"command": "backfill", "from": "2026-01-01"}, '"from" must be a date and time'),
         ({"command": "sweep", "lookback": "35 days ago"}, '"lookback" must be days or hours'),
+        ({"command": "sweep", "lookback": 35}, '"lookback" must be days or hours'),
+        ({"command": "sweep", "lookback": True}, '"lookback" must be days or hours'),
+        *(
+            ({"command": "sweep", "lookback": text}, '"lookback" must be days or hours')
+            for text in ("35D", "P35", "P", "PT", "P5W", "P1M", "PT35M", "P1.5D", "P0D", "-P1D")
+        ),
         ({"command": "sweep"}, 'either "from" (and perhaps "to"), or "lookback"'),
         ({"command": "refresh", "logEntryIds": "abc"}, '"logEntryIds" must be a list'),
         ({"command": "refresh", "logEntryIds": [7]}, '"logEntryIds" must be a list'),

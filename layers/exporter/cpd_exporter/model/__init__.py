@@ -16,6 +16,7 @@ breaker         the guard against mass deletion
 garbage         index objects that may have no page
 minutes         the API's own sums
 command         commands to the planner
+command_words   how commands are written, and what a refusal says
 message         messages to the worker
 schema          the strict model of commands and messages
 resend_policy   how long the planner waits before it sends work again

@@ -1,5 +1,6 @@
 """Commands that an operator or a schedule sends to the planner."""
 
+import re
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
@@ -7,15 +8,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Field,
     TypeAdapter,
     ValidationError,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
 
 from cpd_exporter.errors import MalformedInputError
+from cpd_exporter.model.command_words import FORMS, describe_fault, list_commands
 from cpd_exporter.model.event import ATTRIBUTES, is_attribute
 from cpd_exporter.model.schema import Instant, StrictModel
 from cpd_exporter.model.timestamps import EARLIEST
@@ -39,6 +40,18 @@ def _sendable(value: str) -> str:
 type AttributeValue = Annotated[str, AfterValidator(_sendable)]
 
 MAX_LOOKBACK = timedelta(days=36_525)
+
+
+def _days_or_hours(value: object) -> object:
+    """A number would count seconds, and weeks or months be a surprise."""
+    if not (isinstance(value, str) and re.fullmatch(r"P(?=.)(\d{1,6}D)?(T\d{1,6}H)?", value)):
+        raise ValueError("no number of days or hours")
+    return value
+
+
+type Lookback = Annotated[
+    timedelta, BeforeValidator(_days_or_hours), Field(gt=timedelta(0), le=MAX_LOOKBACK)
+]
 
 MAX_REFRESH_BYTES = 300_000
 """An item of the table holds 400 KB, and a refresh is one."""
@@ -65,7 +78,7 @@ class Sweep(StrictModel):
     command: Literal["sweep"]
     start: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
-    lookback: Annotated[timedelta, Field(gt=timedelta(0), le=MAX_LOOKBACK)] | None = None
+    lookback: Lookback | None = None
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -187,42 +200,6 @@ type Command = (
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
 
-_SPAN = '"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"'
-
-FORMS = {
-    "export": '{"command": "export"}',
-    "status": '{"command": "status"}, perhaps with "months": true',
-    "sweep": f'{{"command": "sweep", {_SPAN}}} or {{"command": "sweep", "lookback": "P35D"}}',
-    "backfill": '{"command": "backfill", "from": "2015-01-01T00:00:00Z"}',
-    "refresh": '{"command": "refresh", "logEntryIds": ["65f1c0ffee65f1c0ffee65f1"]}',
-    "replay": f'{{"command": "replay", {_SPAN}, "subscribers": "all"}}. For what was '
-    'stored in a span of time, "storedFrom" and "storedTo" take the place of "from" and "to"; to '
-    'one queue, "queueArn" that of "subscribers"',
-    "verify": f'{{"command": "verify", {_SPAN}}}',
-    "ping": '{"command": "ping"}, perhaps with "queueArn", and with "attributes" such as '
-    '{"change": "created"}',
-    "cancel": '{"command": "cancel", "name": "backfill"}, a name of the jobs in status',
-    "confirm-deletions": '{"command": "confirm-deletions"}',
-}
-"""How each command is written, as a refusal shows it."""
-
-_INSTANT = "a date and time on a whole second with its zone, such as 2026-01-01T00:00:00Z"
-
-MEMBERS = {
-    "from": f"{_INSTANT}, not before 1970",
-    "to": _INSTANT,
-    "storedFrom": _INSTANT,
-    "storedTo": _INSTANT,
-    "lookback": "days or hours of at most 100 years, such as P35D or PT36H",
-    "logEntryIds": "a list of 1 to 1,000 IDs of at most 256 characters",
-    "queueArn": "the ARN of a standard SQS queue",
-    "subscribers": '"all"',
-    "attributes": f"texts of 1 to 256 characters by name, of the names {', '.join(ATTRIBUTES)}",
-    "months": "true or false",
-    "name": "the name of a job in status",
-}
-"""What each member must be, in the operator's words."""
-
 
 def read_command(event: Any) -> Command:
     """The command in an event. EventBridge's own event names none, which means an export.
@@ -235,7 +212,7 @@ def read_command(event: Any) -> Command:
         if event.get("detail-type") == "Scheduled Event":
             return Export()
         hint = " This is an event of the worker's: send it to the worker." * ("Records" in event)
-        raise MalformedInputError(f"no command is named: {_choices()}.{hint}")
+        raise MalformedInputError(f"no command is named: {list_commands()}.{hint}")
     name = event["command"]
     if not isinstance(name, str) or name not in FORMS:
         meant = (
@@ -243,34 +220,15 @@ def read_command(event: Any) -> Command:
             if isinstance(name, str)
             else []
         )
-        what = f"did you mean {FORMS[meant[0]]}?" if meant else _choices()
+        what = f"did you mean {FORMS[meant[0]]}?" if meant else list_commands()
         raise MalformedInputError(f"there is no such command: {what}")
     try:
         return _COMMANDS.validate_python(event)
     except ValidationError as error:
-        faults = "; ".join(dict.fromkeys(map(_fault, error.errors(include_url=False))))
+        faults = "; ".join(dict.fromkeys(map(describe_fault, error.errors(include_url=False))))
         raise MalformedInputError(
             f"{name} is refused: {faults}. Write it as {FORMS[name]}"
         ) from None
-
-
-def _choices() -> str:
-    return f'name one of {", ".join(FORMS)}, such as {{"command": "status"}}'
-
-
-def _fault(fault: ErrorDetails) -> str:
-    """One fault in the operator's words. It shows nothing of the input but the member's name."""
-    members = [part for part in fault["loc"][1:] if isinstance(part, str)]
-    if not members:
-        return str(fault.get("ctx", {}).get("error", "its members do not fit together"))
-    member = to_camel(members[0]) if members[0] != "start" else "from"
-    if fault["type"] == "missing":
-        return f'"{member}" is missing'
-    if member not in MEMBERS:
-        return "it has a member that it does not take"
-    if fault["type"] == "extra_forbidden":
-        return f'it takes no "{member}"'
-    return f'"{member}" must be {MEMBERS[member]}'
 
 
 def _in_order[Model: BaseModel](
