@@ -36,7 +36,10 @@ def given_up(at: str) -> list[dict[str, Any]]:
         ({"backfillPages": {"open": 1}}, "left to do: 1 page of a backfill$"),
         ({"lastTick": {"at": "2026-03-01T10:00:00Z", "error": None}}, "no tick has ended for 2 h"),
         ({"lastTick": {"at": "2026-03-01T10:00:00Z", "error": "no"}}, "the last tick failed: no"),
-        ({"queue": {"waiting": 3, "inFlight": 0}, "oldestPage": OLD}, "no worker takes messages"),
+        (
+            {"queue": {"waiting": 3, "inFlight": 0}, "oldestPage": OLD},
+            "update-event-source-mapping",
+        ),
         ({"queue": {"waiting": 3, "inFlight": 1}, "oldestPage": OLD}, "up to date"),
         ({"queue": {"error": "sqs is gone"}}, "attention: sqs is gone"),
         ({"untouched": 4}, "the work queue lost 4 messages"),
@@ -47,7 +50,7 @@ def given_up(at: str) -> list[dict[str, Any]]:
             "2 pages could not be swept in full, one since s: why",
         ),
         ({"deletionsHeld": 5, "deletionsHeldSince": "s"}, "confirm-deletions"),
-        ({"quarantined": 1}, "1 record in quarantine"),
+        ({"quarantined": 1}, "1 record in quarantine.* ask Thrive to mend"),
         ({"apiNotice": "ends in May"}, "the API says of itself: ends in May"),
         ({"filterWarning": {"message": "no sample"}}, "filter check is incomplete: no sample"),
         ({"reconciliation": {"difference": 3}}, "differ by 3"),
@@ -63,7 +66,7 @@ def test_the_line_names_the_cause(changes: dict[str, Any], line: str) -> None:
 def test_of_what_fails_the_line_counts_all_and_names_the_first() -> None:
     failing = [{"error": "sns:Publish", "count": 2}, {"error": "s3:PutObject", "count": 1}]
     line = summarise(status(failing=failing), NOW)
-    assert "3 pieces of work failed" in line
+    assert "3 pieces of work failed and will be tried again, 2 of them: sns:Publish" in line
     assert ("sns:Publish" in line, "s3:PutObject" in line) == (True, False)
 
 

@@ -63,7 +63,8 @@ def _causes(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield (
             f"no worker takes messages: {queue['waiting']} wait in the work queue, the oldest page "
             f"for {age(oldest['seconds'])}. Enable the worker's event source mapping: aws lambda "
-            "list-event-source-mappings --function-name WorkerFunctionName"
+            "update-event-source-mapping --enabled --uuid UUID, where UUID is what aws lambda "
+            "list-event-source-mappings --function-name WORKER shows"
         )
     elif status["untouched"] and not queue["waiting"] and not queue["inFlight"]:
         yield (
@@ -77,7 +78,8 @@ def _causes(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
 def _failures(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     for one in status["failing"][:1]:
         pieces = _count(sum(each["count"] for each in status["failing"]), "piece", "of work")
-        yield f"{pieces} failed and will be tried again: {one['error']}"
+        which = "" if len(status["failing"]) == 1 else f", {one['count']} of them"
+        yield f"{pieces} failed and will be tried again{which}: {one['error']}"
     if holes := status["holes"]:
         first = holes[0]
         number = len(holes) + status["moreHoles"]
@@ -98,7 +100,10 @@ def _failures(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
 def _warnings(status: Mapping[str, Any]) -> Iterator[str]:
     if status["quarantined"]:
         records = _count(status["quarantined"], "record")
-        yield f"{records} in quarantine: the API lists what cannot be understood"
+        yield (
+            f"{records} in quarantine, which cannot be understood: ask Thrive to mend what "
+            "quarantinedRecords names, and then sweep"
+        )
     if warning := status["filterWarning"]:
         yield f"the filter check is incomplete: {warning['message']}"
     if status["apiNotice"]:

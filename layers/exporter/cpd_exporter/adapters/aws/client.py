@@ -75,8 +75,8 @@ def failure(code: str, *, action: str, resource: str, detail: str = "") -> Expor
     """The exporter's error for a code. An operator who can mend it gets to read ``detail``."""
     if code in _OPERATORS_TO_MEND:
         return ConfigurationError(
-            f"{action} on {resource} is refused ({code}). Does it exist, and does the function's "
-            f"role allow it? {detail}".rstrip()
+            f"{action} on {resource} is refused ({code}): see whether it exists, and allow the "
+            f"function's role this action. {detail}".rstrip()
         )
     return TransientError(f"{action} on {resource} failed ({code})")
 

@@ -50,8 +50,9 @@ class SqsReplayQueue:
         except ConfigurationError as error:
             # The operator named this queue for one job only: no other work has to wait for it.
             raise PermanentError(
-                f"cannot replay to {queue_arn}: {error} Its policy must allow the worker's role "
-                "sqs:GetQueueUrl and sqs:SendMessage, and ReplayQueueArns must name it"
+                f"cannot replay to {queue_arn}: name it in ReplayQueueArns, and let its policy "
+                "allow the worker's role sqs:GetQueueUrl and sqs:SendMessage, or cancel the job. "
+                f"{error}"
             ) from error
         return refused
 

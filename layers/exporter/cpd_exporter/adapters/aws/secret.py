@@ -150,13 +150,13 @@ def _model_of(text: str) -> type[ApiSecret | ClientSecret] | None:
 
 def _form(model: type[ApiSecret | ClientSecret]) -> str:
     members = ", ".join(f'"{field.alias}": "..."' for field in model.model_fields.values())
-    return f"'{{{members}}}'"
+    return f"{{{members}}}"
 
 
 def _remedy(secret: str, forms: str) -> str:
     return (
         "put the right values into the secret: aws secretsmanager put-secret-value "
-        f"--secret-id {secret} --secret-string {forms}"
+        f"--secret-id {secret} --secret-string file://secret.json, where secret.json holds {forms}"
     )
 
 

@@ -141,7 +141,10 @@ class Http:
             ) as response:
                 body = self._body(name, response, deadline)
         except httpx.HTTPError as error:
-            raise TransientError(f"{name} failed ({type(error).__name__})") from error
+            raise TransientError(
+                f"no usable answer to {name} ({type(error).__name__}): an outage passes by itself; "
+                "if none ever came, check the URL"
+            ) from error
         return Response(name, response.status_code, response.headers, body)
 
     def _timeout(self, seconds: float) -> httpx.Timeout:
