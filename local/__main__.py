@@ -1,6 +1,10 @@
 """`python -m local`."""
 
-from local.cli.app import main
+import sys
 
-if __name__ == "__main__":
+try:
+    from local.cli.app import main
+
     main()
+except KeyboardInterrupt:  # before the command line is there to hear of it
+    sys.exit(130)

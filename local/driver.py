@@ -32,7 +32,8 @@ _HOPELESS = frozenset(
 """Errors that waiting does not mend."""
 
 
-_SECRETS = frozenset({"AccessError", "ConfigurationError", "EmptySecretError"})
+_REMEDY = "put the right values into the secret"
+"""What the planner says of a secret; its command is for a stack on AWS."""
 
 
 class SecretError(UserError):
@@ -160,8 +161,8 @@ def _tick(stack: DeployedStack) -> dict[str, str] | None:
         error: dict[str, str] | None = invoke(stack, {"command": "export"}).get("error")
     except PlannerTimeoutError as timeout:
         return {"type": "PlannerTimeoutError", "message": str(timeout)}
-    if error and error["type"] in _SECRETS:
-        raise SecretError(error["message"])
+    if error and _REMEDY in error["message"]:
+        raise SecretError(error["message"].partition(_REMEDY)[0].rstrip(": "))
     if error and error["type"] in _HOPELESS:
         raise UserError(error["message"])
     return error

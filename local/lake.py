@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +20,13 @@ _MARK = ".cpd-lake"
 
 @dataclass(frozen=True)
 class LakeCopy:
-    """``objects`` counts files of entries; ``rows`` counts the rows of each entry, by ID."""
+    """``objects`` counts files of entries; ``rows`` counts the rows of each entry, by ID.
+
+    ``quarantined`` counts records that cannot be understood.
+    """
 
     objects: int
+    quarantined: int
     rows: Counter[str]
 
 
@@ -31,6 +36,14 @@ def check(folder: Path) -> None:
         not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).exists())
     ):
         raise UserError(f"{folder} holds something else; name another folder with --output")
+    demand_writable(folder)
+
+
+def demand_writable(path: Path) -> None:
+    """Raise ``OSError`` where no file or folder can be made, before an export takes its time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def copy(stack: DeployedStack, folder: Path) -> LakeCopy:
@@ -54,7 +67,9 @@ def copy(stack: DeployedStack, folder: Path) -> LakeCopy:
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(fetch, keys(stack)))
     objects = [path for path in paths if path.is_relative_to(part / "entries")]
-    copied = LakeCopy(len(objects), Counter(row for path in objects for row in _ids(path)))
+    quarantined = sum(path.is_relative_to(part / "quarantine") for path in paths)
+    rows = Counter(row for path in objects for row in _ids(path))
+    copied = LakeCopy(len(objects), quarantined, rows)
     check(folder)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)

@@ -144,10 +144,12 @@ class Made:
             return Behaviour.model_validate(single | rules)
         except ValidationError as error:
             fault = error.errors()[0]
-            raise UserError(
-                f"the simulator has no such switch or value: {'.'.join(map(str, fault['loc']))} "
-                "(`python -m simulator --help` lists them)"
-            ) from None
+            name = ".".join(map(str, fault["loc"]))
+            if fault["type"] == "extra_forbidden":
+                wrong = f"the simulator has no switch {name}"
+            else:
+                wrong = f"{name} {fault['msg'].partition(',')[0].replace('Input should', 'must')}"
+            raise UserError(f"--switch: {wrong}; docs/local.md says where all are listed") from None
         except ValueError as error:
             raise UserError(f"--switch: {error}") from None
 

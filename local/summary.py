@@ -63,7 +63,7 @@ class Summary:
             objects=copy.objects,
             notifications=subscriber.events.total(),
             distinct_notifications=len(subscriber.events),
-            quarantined=progress.quarantined,
+            quarantined=copy.quarantined,
             api_calls=api_calls,
             seconds=round(seconds, 2),
             problems=tuple(problems),

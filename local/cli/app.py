@@ -53,8 +53,8 @@ _add("status", options.StatusOptions, "Show how far an export is, as text or as 
 def main() -> None:
     """Run a command; a mistake ends it with one line: exit code 2 if it was typed, else 1."""
     exit_on_signals()
-    sys.argv[1:] = arguments(sys.argv[1:]) or ["--help"]
     try:
+        sys.argv[1:] = arguments(sys.argv[1:]) or ["--help"]
         sys.exit(app(standalone_mode=False))
     except TyperException as error:
         _end(refusal(error), error.exit_code)
@@ -62,6 +62,9 @@ def main() -> None:
         _end("there was no answer, so nothing was done")
     except UserError as error:
         _end(str(error))
+    except OSError as error:
+        place = f"{error.filename} cannot be used: " if error.filename else ""
+        _end(f"{place}{error.strerror or error}")
     except Exception as error:
         if not type(error).__module__.startswith("botocore"):
             raise

@@ -18,7 +18,10 @@ def change(options: ChangeOptions) -> None:
     """Change entries in the simulator, and print their IDs as JSON."""
     if options.kind not in KINDS:
         raise UserError(f"{options.kind} is no change: name one of {', '.join(KINDS)}")
-    url = find_up(options.port).simulator
+    stack = find_up(options.port)
+    if not stack.is_noted:
+        raise UserError(f"no stack is up at port {stack.port}")
+    url = stack.simulator
     if not url:
         raise UserError("that stack exports another API, which nobody may change from here")
     wanted = {"kind": options.kind, "count": options.count, "days": options.days}

@@ -77,7 +77,7 @@ def export_and_check(
             progress = export_all(stack, show=show)
         except SecretError as error:
             raise UserError(
-                f"the API refuses what {source.secret_names} gave, or it is no secret: {error}"
+                f"{source.secret_names} gave no secret that the API takes: {error}"
             ) from None
         copying = display.add_task("Copying the lake", total=None)
         copy = lake.copy(stack, output)

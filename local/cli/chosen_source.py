@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import typer
+from pydantic.alias_generators import to_snake
 
 from cpd_exporter.model.options import Authentication, Environment
 from local.cli.options import DemoOptions, SourceOptions
 from local.errors import UserError
 from local.sources import ExportSource, Made, ServiceSource, simulated
+from local.stack.deploy import WORKER_CONCURRENCY
 from local.stack.template import check
 
 
@@ -19,7 +21,7 @@ from local.stack.template import check
 def chosen_source(options: SourceOptions) -> Iterator[ExportSource]:
     """Yield the real service, a named server, or a simulator that runs within this context."""
     parameters = _parameters(options)
-    check(parameters)
+    check({"WorkerConcurrency": WORKER_CONCURRENCY, **parameters}, _option)
     if options.environment or options.api_url:
         yield ServiceSource(
             options.environment or Environment.PRODUCTION,
@@ -43,6 +45,12 @@ def made_by(options: SourceOptions | DemoOptions) -> Made:
     return Made(
         options.entries, options.seed, options.faulty, options.burst, tuple(options.switch or ())
     )
+
+
+def _option(parameter: str) -> str:
+    """The option that gives a parameter of the template."""
+    name = "auth" if parameter == "Authentication" else to_snake(parameter)
+    return f"--{name.replace('_', '-')}"
 
 
 def _parameters(options: SourceOptions) -> dict[str, str]:

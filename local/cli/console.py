@@ -5,7 +5,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from local.errors import UserError
+from local.lake import demand_writable
+
 console = Console(stderr=True)
+
+
+def check_report(path: Path) -> None:
+    """Refuse a place that can hold no report, before an export takes its time."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file with --report")
+    demand_writable(path)
 
 
 def write_report(path: Path, report: dict[str, object]) -> None:

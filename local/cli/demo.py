@@ -5,7 +5,7 @@ import time
 from local import lake
 from local.cli.checked_export import export_and_check, stack_for
 from local.cli.chosen_source import made_by
-from local.cli.console import console, write_report
+from local.cli.console import check_report, console, write_report
 from local.cli.options import DemoOptions
 from local.driver import invoke, read_status
 from local.errors import UserError
@@ -24,6 +24,7 @@ def demo(options: DemoOptions) -> None:
     """Export a simulator's entries, then again, which must find nothing new; then sweep."""
     output = options.output
     lake.check(output)
+    check_report(options.report)
     with (
         simulated(made_by(options), {}, oauth2=False) as source,
         stack_for(

@@ -171,8 +171,10 @@ class ChangeOptions:
     """The options of `change`."""
 
     kind: Annotated[str, typer.Argument(help="insert, back-date, edit, delete or move.")]
-    count: Annotated[int, typer.Option(min=1, help="How many entries.")] = 1
-    days: Annotated[int, typer.Option(min=1, help="Of the last how many days of data.")] = 30
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many entries.")] = 1
+    days: Annotated[
+        int, typer.Option(min=1, max=36_500, help="Of the last how many days of data.")
+    ] = 30
     port: UpPort = 0
 
 

@@ -8,6 +8,7 @@ _WORDS = (
     (r"^Invalid value for '(.+?)': ", r"\1: "),
     (r"Value error, ", ""),
     (r"Input should be a valid integer.*", "it must be a whole number"),
+    (r"(\S+) is not in the range (\S+)<=x<=(\S+?)\.?$", r"\1 is not between \2 and \3"),
     (r"Input should be greater than or equal to (\S+)", r"it must be at least \1"),
     (r"Input should be less than or equal to (\S+)", r"it must be at most \1"),
     (r"does not match the formats '%Y-%m-%d'", "is no day such as 2026-03-01"),
@@ -29,4 +30,8 @@ def refusal(error: TyperException) -> str:
         text = re.sub(theirs, ours, text)
     text = text.rstrip(".")
     context = getattr(error, "ctx", None)
-    return f"{text}; see `{context.command_path} --help`" if context else text
+    if not context:
+        return text
+    # With another Python than the project's, `python -m local` would not start.
+    help_ = f"make {context.info_name} ARGS=--help" if context.parent else "make help"
+    return f"{text}; see `{help_}`"

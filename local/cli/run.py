@@ -3,7 +3,7 @@
 from local import lake
 from local.cli.checked_export import export_and_check, stack_for
 from local.cli.chosen_source import chosen_source
-from local.cli.console import console, write_report
+from local.cli.console import check_report, console, write_report
 from local.cli.options import RunOptions
 from local.subscriber import subscribed
 
@@ -11,6 +11,8 @@ from local.subscriber import subscribed
 def run(options: RunOptions) -> None:
     """Export everything once, check that nothing is missing, and copy the lake into a folder."""
     lake.check(options.output)
+    if options.report:
+        check_report(options.report)
     with (
         chosen_source(options) as source,
         stack_for(source, options.port, {"ScheduleState": "DISABLED"}) as stack,

@@ -15,20 +15,24 @@ def send(options: SendOptions) -> None:
     event = read_event(options.command)
     answer = invoke(at_port(options.port), event)
     if error := answer.get("error"):
-        raise UserError(error["message"])
+        accepted = answer.get("accepted")
+        stored = f". The command is stored all the same: {json.dumps(accepted)}" if accepted else ""
+        raise UserError(f"{error['message']}{stored}")
     print(json.dumps(answer, indent=2))
 
 
 def read_event(command: str) -> dict[str, Any]:
     """Read the command: a JSON object, or the path of a file that holds one."""
     try:
-        is_json = command.lstrip().startswith("{")
-        event = json.loads(command if is_json else Path(command).read_text("utf-8"))
+        is_json = command.lstrip().startswith(("{", "["))
+        event = json.loads(command if is_json else Path(command).read_text("utf-8-sig"))
+    except IsADirectoryError:
+        raise UserError(f"{command} is a folder: name a file in it") from None
     except OSError:
         raise UserError(
             f"the command is neither a JSON object nor a file: write it as {_example(command)}"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"the command is not JSON: write it as {_example()}") from None
     if not isinstance(event, dict):
         raise UserError(f"the command is not a JSON object: write it as {_example()}")

@@ -16,11 +16,15 @@ from local.status_page import page, text
 def status(options: StatusOptions) -> None:
     """Show the status of a stack that is up, or of one on AWS from a file."""
     answer = _read(options)
+    try:
+        shown = page(answer) if options.html else text(answer)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(f"{options.source} holds no whole answer to status") from None
     if options.html:
-        options.output.write_text(page(answer), "utf-8")
+        options.output.write_text(shown, "utf-8")
         console.print(f"The page is in {options.output}", highlight=False)
     else:
-        print(text(answer))
+        print(shown)
 
 
 def _read(options: StatusOptions) -> dict[str, Any]:
@@ -28,10 +32,10 @@ def _read(options: StatusOptions) -> dict[str, Any]:
         return invoke(at_port(options.port), {"command": "status", "months": True})
     try:
         is_piped = options.source == "-"
-        given = sys.stdin.read() if is_piped else Path(options.source).read_text("utf-8")
+        given = sys.stdin.read() if is_piped else Path(options.source).read_text("utf-8-sig")
         answer = json.loads(given)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{options.source} holds no answer to status: {error}") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{options.source} holds no JSON, so no answer to status") from None
     if not isinstance(answer, dict) or "summary" not in answer:
         raise UserError(f"{options.source} holds no answer to status")
     return answer

@@ -19,6 +19,8 @@ from local.stack.registry import STACKS, clean, find_up, hold
 _STACK = "cpd-exporter-local"
 _ARTIFACTS = "sam-artifacts"
 
+WORKER_CONCURRENCY = "2"
+
 
 @dataclass(frozen=True)
 class DeployedStack:
@@ -92,7 +94,7 @@ def _overrides(parameters: Mapping[str, str]) -> list[str]:
     if not parameters:
         return []
     # More workers than this would only make each cold start slower.
-    values = {"Architecture": architecture(), "WorkerConcurrency": "2", **parameters}
+    values = {"Architecture": architecture(), "WorkerConcurrency": WORKER_CONCURRENCY, **parameters}
     # SAM's own parser splits values at blanks, so they need quotes.
     return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in values.items())]
 
@@ -125,7 +127,8 @@ def emulated(port: int = 0, *, say: Callable[[str], None]) -> Iterator[EmulatedP
 
 def at_port(port: int) -> DeployedStack:
     """Find the stack that another process keeps up; port 0 takes the only one."""
-    account = account_at(find_up(port).port)
+    stack = find_up(port)
+    account = account_at(stack.port, is_noted=stack.is_noted)
     return DeployedStack(account, _outputs(account), Path("of the process that keeps it up"))
 
 

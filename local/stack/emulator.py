@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -68,13 +69,24 @@ def emulator(port: int, folder: Path) -> Iterator[EmulatedAccount]:
         yield _administrator(EmulatedAccount(endpoint, REGION, _ROOT_KEY, _ROOT_KEY))
 
 
-def account_at(port: int) -> EmulatedAccount:
-    """Return the account of an emulator that another process keeps up, as its root user."""
+def account_at(port: int, *, is_noted: bool) -> EmulatedAccount:
+    """Return the account of an emulator that another process keeps up, as its root user.
+
+    One that `up` has noted may answer slowly; whatever else is at the port is soon given up.
+    """
     if not _answers(port):
         raise UserError(f"nothing answers at port {port}: is `up` running, with --port {port}?")
     endpoint = f"http://{HOST}:{port}"
-    if not is_ready(endpoint, seconds=_MAX_ANSWER_SECONDS):
+    if is_ready(endpoint):
+        return EmulatedAccount(endpoint, REGION, _ROOT_KEY, _ROOT_KEY)
+    if not is_noted:
         raise UserError(f"what answers at port {port} is no stack that `make up` keeps up")
+    sys.stderr.write(f"The stack at port {port} is slow to answer\n")
+    if not is_ready(endpoint, seconds=_MAX_ANSWER_SECONDS):
+        raise UserError(
+            f"the stack at port {port} has not answered for {_MAX_ANSWER_SECONDS} s: it is busy or "
+            "suspended"
+        )
     return EmulatedAccount(endpoint, REGION, _ROOT_KEY, _ROOT_KEY)
 
 

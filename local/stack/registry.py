@@ -19,10 +19,13 @@ _LOCK, _UP = "lock", "up.json"
 
 @dataclass(frozen=True)
 class UpStack:
-    """A stack that `up` keeps up. ``simulator`` is its URL, empty for another API."""
+    """A stack that `up` keeps up, if it ``is_noted``. ``simulator`` is its URL, empty for another
+    API.
+    """
 
     port: int
     simulator: str = ""
+    is_noted: bool = True
 
 
 def hold(folder: Path) -> IO[str]:
@@ -45,7 +48,7 @@ def find_up(port: int) -> UpStack:
         if _is_held(path.parent)
     ]
     if port:
-        return next((one for one in noted if one.port == port), UpStack(port))
+        return next((one for one in noted if one.port == port), UpStack(port, is_noted=False))
     if not noted:
         raise UserError("no stack is up here: `make up` brings one up, or name one with --port")
     if len(noted) > 1:

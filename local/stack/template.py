@@ -1,13 +1,16 @@
 """The template as data; intrinsic functions have their long names, such as ``{"Ref": …}``."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
+from pydantic.alias_generators import to_pascal, to_snake
 
+from cpd_exporter.settings import PlannerSettings
 from local.errors import UserError
 from local.places import ROOT
 
@@ -53,8 +56,10 @@ def for_emulator(built: dict[str, Any]) -> dict[str, Any]:
     return built
 
 
-def check(values: Mapping[str, str]) -> None:
-    """Check values against the template's own constraints, which the emulator ignores."""
+def check(values: Mapping[str, str], called: Callable[[str], str] = str) -> None:
+    """Check values against the template's own constraints, which the emulator ignores, and against
+    those of the functions' settings. ``called`` says how the user knows a parameter.
+    """
     for name, value in values.items():
         rule = _rules()[name]
         allowed = map(str, rule.get("AllowedValues", [value]))
@@ -66,7 +71,34 @@ def check(values: Mapping[str, str]) -> None:
             and all(re.fullmatch(rule.get("AllowedPattern", ".*"), item) for item in items)
             and (low is None or low <= float(value) <= high)
         ):
-            raise UserError(f"{name} is {value!r}, but must be {rule['ConstraintDescription']}")
+            raise UserError(_refusal(name, value, called))
+    settings = {to_snake(name): value for name, value in ({**_defaults(), **values}).items()}
+    try:
+        PlannerSettings.model_validate(_DEPLOYED | settings)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            if fault["type"] == "calls":
+                name, least = called("ApiCallsPerMinute"), fault["ctx"]["least"]
+                raise UserError(f"{name} must be 0, or at least {least}") from None
+            name = to_pascal(str(fault["loc"][0]))
+            if name in values:
+                raise UserError(_refusal(name, values[name], called)) from None
+        raise
+
+
+_DEPLOYED = {
+    **dict.fromkeys(("secret_arn", "timeline_table", "queue_url", "lake_bucket"), "any"),
+    "worker_timeout_seconds": "1",
+}
+"""Settings of which the template has no parameter."""
+
+
+def _refusal(name: str, value: str, called: Callable[[str], str]) -> str:
+    return f"{called(name)} is {value!r}, but must be {_rules()[name]['ConstraintDescription']}"
+
+
+def _defaults() -> dict[str, str]:
+    return {name: str(rule["Default"]) for name, rule in _rules().items() if "Default" in rule}
 
 
 @cache

@@ -17,7 +17,7 @@ from local.summary import Summary
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROGRESS = Progress("t", NOW, NOW, NOW, waiting=0, quarantined=1, holes=())
-COPY = LakeCopy(objects=1, rows=Counter(["a", "b"]))
+COPY = LakeCopy(objects=1, quarantined=1, rows=Counter(["a", "b"]))
 COMPARISON = Comparison(entries=2, missing=())
 
 
@@ -64,7 +64,7 @@ def test_a_notification_may_come_twice() -> None:
     ("incomplete", "problem"),
     [
         (summary(comparison=Comparison(3, ("c",))), "1 entries are missing in the lake: c"),
-        (summary(copy=LakeCopy(1, Counter("aab"))), "1 entries are in the lake twice: a"),
+        (summary(copy=LakeCopy(1, 0, Counter("aab"))), "1 entries are in the lake twice: a"),
         (summary(subjects="a"), "1 entries were stored but not published: b"),
         (summary(subjects="abc"), "1 entries were published but not stored: c"),
         (summary(events={"event-a": 2}), "2 rows, but 1 different notifications"),

@@ -1,11 +1,13 @@
 """What the commands refuse before anything is started."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from local.cli.app import app
+from local.cli.app import app, main
 from local.errors import UserError
 from local.sources import Made
 
@@ -31,11 +33,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ["--api-url", "https://api", "--tenant-id", "t", "--auth", "oauth2"],
             "Client ID is missing: give it by CPD_CLIENT_ID",
         ),
-        (["--api-url", "ftp://api", "--tenant-id", "t"], "ApiUrl is 'ftp://api', but must be"),
+        (["--api-url", "ftp://api", "--tenant-id", "t"], "--api-url is 'ftp://api', but must be"),
         (["--tenant-id", "t"], "--tenant-id needs --environment or --api-url"),
-        (["--api-calls-per-minute", "-1"], "ApiCallsPerMinute is '-1', but must be 0 to 60000"),
-        (["--settle-seconds", "-1"], "SettleSeconds is '-1', but must be"),
-        (["--filter-time-zone", "+01:00"], "FilterTimeZone is '\\+01:00', but must be the name of"),
+        (["--api-calls-per-minute", "-1"], "--api-calls-per-minute is '-1', but must be 0 to"),
+        (["--api-calls-per-minute", "9"], "--api-calls-per-minute must be 0, or at least 10"),
+        (["--settle-seconds", "-1"], "--settle-seconds is '-1', but must be"),
+        (
+            ["--filter-time-zone", "+01:00"],
+            "--filter-time-zone is '\\+01:00', but must be the name",
+        ),
+        (["--filter-time-zone", "Europe/Lodnon"], "--filter-time-zone is .* IANA"),
+        (["--first-date", "1969-12-31"], "--first-date is '1969-12-31', but .* from 1970"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "up"])
@@ -61,12 +69,72 @@ def test_a_folder_with_something_else_in_it_is_left_alone(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--output", "file/lake"],
+        ["run", "--report", "file/report.json"],
+        ["run", "--report", "folder"],
+        ["demo", "--output", "file/lake"],
+        ["demo", "--report", "folder"],
+        ["status", "--html", "--from", "status.json", "--output", "folder"],
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_cannot_be_written_is_named_at_once(
+    arguments: list[str],
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (here / "folder").mkdir()
+    (here / "file").touch()
+    (here / "status.json").write_text('{"summary": "up to date", "tenants": []}')
+    said = ended_with(arguments, monkeypatch, capsys)
+    assert re.fullmatch(r"Error: (file cannot be used|folder (is a folder|cannot)).*\n", said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["send", "--typed", "it's"], "a quote is not closed in it's"),
+        (["send", "deep.json"], 'the command is not JSON: write it as {"command": "status"}'),
+        (["status", "--from", "deep.json"], "deep.json holds no JSON, so no answer to status"),
+        (["status", "--from", "part.json"], "part.json holds no whole answer to status"),
+        (["status", "--from", "none.json"], "none.json cannot be used: No such file or directory"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_what_cannot_be_read_is_answered_in_one_line(
+    arguments: list[str],
+    said: str,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (here / "deep.json").write_text("[" * 200_000)
+    (here / "part.json").write_text('{"summary": "x", "tenants": [{}]}')
+    assert ended_with(arguments, monkeypatch, capsys) == f"Error: {said}\n"
+
+
+def ended_with(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """What a command prints that ends with a refusal."""
+    monkeypatch.setattr(sys, "argv", ["local", *arguments])
+    monkeypatch.setattr("local.cli.app.exit_on_signals", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["--faulty", "9", "--entries", "5"], "--faulty and --burst are among --entries"),
         (["--switch", "per_page_cap"], "no NAME=VALUE"),
-        (["--switch", "speed=5"], "the simulator has no such switch or value: speed"),
-        (["--switch", "per_page_cap=many"], "no such switch or value: per_page_cap"),
+        (["--switch", "speed=5"], "the simulator has no switch speed"),
+        (["--switch", "per_page_cap=many"], "per_page_cap must be a valid integer"),
     ],
 )
 @pytest.mark.usefixtures("here")

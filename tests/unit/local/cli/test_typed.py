@@ -17,6 +17,7 @@ STATUS = '{"command": "status"}'
         (f"--port 4566 {STATUS}", ["--port", "4566", STATUS]),
         ("events/a.json --port 4566", ["events/a.json", "--port", "4566"]),
         ('"a folder/status.json"', ["a folder/status.json"]),
+        ("[1, 2] --port 4566", ["[1, 2]", "--port", "4566"]),
         ("", []),
     ],
 )

@@ -28,7 +28,7 @@ def test_the_only_stack_that_is_up_is_found(stacks: Path) -> None:
     with hold(first):
         note_up(first, UpStack(4566, "http://127.0.0.1:1"))
         assert find_up(0) == find_up(4566) == UpStack(4566, "http://127.0.0.1:1")
-        assert find_up(99) == UpStack(99)
+        assert find_up(99) == UpStack(99, is_noted=False)
         with hold(second):
             note_up(second, UpStack(4567))
             with pytest.raises(UserError, match=r"name one with --port \(4566, 4567\)"):
