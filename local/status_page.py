@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
+from itertools import dropwhile
 from typing import Any
 
 from local.places import ROOT
@@ -33,7 +34,7 @@ def page(answer: Mapping[str, Any]) -> str:
     """The answer as HTML that needs no other file."""
     summary = str(answer["summary"])
     kind = summary.partition(":")[0].replace(" ", "-")
-    parts = [f'<p class="summary {escape(kind)}">{escape(summary)}</p>']
+    parts = [f'<p class="summary {escape(kind)}">{_marked(summary)}</p>']
     for status in answer.get("tenants", []):
         parts.append("<dl>")
         parts += [
@@ -41,9 +42,8 @@ def page(answer: Mapping[str, Any]) -> str:
             for name, value in _figures(status)
         ]
         parts.append("</dl>")
+        parts += [_table(title, rows) for title, rows in _tables(status)]
         parts.append(_months(status))
-        for title, rows in _tables(status):
-            parts.append(_table(title, rows))
     body = "\n".join(parts)
     return f"""<!doctype html>
 <html lang="en">
@@ -67,7 +67,9 @@ def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     cost = entries / 1e6 * DOLLARS_A_MILLION_ENTRIES
     figures = {
         "Tenant": status["tenantId"],
-        "Exported": f"{status['exportedFrom']} to {status['exportedThrough']}",
+        "Exported": f"{status['exportedFrom']} to {status['exportedThrough']}"
+        if status["exportedThrough"]
+        else None,
         "Lag": _seconds(status["lagSeconds"]),
         "Last tick": (status["lastTick"] or {}).get("at"),
         "Last work": status["lastWorkAt"],
@@ -121,9 +123,11 @@ def _tables(status: Mapping[str, Any]) -> list[tuple[str, _Rows]]:
 
 def _months(status: Mapping[str, Any]) -> str:
     """Each month as a cell, by its worst state, with its entries a day."""
-    months = status.get("months", [])
+    listed = status.get("months", [])
+    months = list(dropwhile(_is_empty, listed))
     if not months:
         return ""
+    before = len(listed) - len(months)
     most = max(month["entries"] for month in months) or 1
     cells = []
     for month in months:
@@ -148,8 +152,13 @@ def _months(status: Mapping[str, Any]) -> str:
     legend = "".join(f'<li class="{one}">{one}</li>' for one in ("done", "swept", "undone", "hole"))
     return (
         f'<h2>Months</h2>\n<ul class="legend">{legend}</ul>\n'
-        f'<ol class="months">{"".join(cells)}</ol>'
+        + (f"<p>{before} months before have no entry.</p>\n" if before else "")
+        + f'<ol class="months">{"".join(cells)}</ol>'
     )
+
+
+def _is_empty(month: Mapping[str, Any]) -> bool:
+    return not (month["entries"] or month["undone"] or month["holes"])
 
 
 def _table(title: str, rows: Iterable[tuple[str, ...]]) -> str:

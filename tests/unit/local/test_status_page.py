@@ -96,9 +96,27 @@ def test_a_new_stack_has_a_page() -> None:
     answer = {"summary": summarise(status, datetime.now(UTC)), "tenants": [status]}
     assert "nothing is exported yet" in page(answer)
     assert "nothing is exported yet" in text(answer)
+    assert "None" not in text(answer)
+
+
+def test_months_come_last_without_the_empty_ones_before_the_first_entry(
+    answer: dict[str, Any],
+) -> None:
+    [status] = answer["tenants"]
+    [first, *_] = status["months"]
+    empty = first | {"entries": 0, "undone": 0, "holes": 0}
+    status["months"] = [empty | {"month": "2001-01"}, empty, *status["months"], empty]
+    html = page(answer)
+    assert "2 months before have no entry." in html
+    assert "2001-01" not in html
+    assert html.count('<li class="done" title') == 3
+    assert html.index("<h2>Holes") < html.index("<h2>Months")
 
 
 def test_no_line_breaks_within_an_instant(answer: dict[str, Any]) -> None:
+    assert '">at work: exported through <time>' in page(
+        answer | {"summary": f"at work: exported through {answer['tenants'][0]['exportedThrough']}"}
+    )
     assert "<td><time>2026-06-04T12:00:00Z</time></td>" in page(answer)
 
 

@@ -40,6 +40,7 @@ def test_a_job_says_how_far_it_is_and_when_it_will_end() -> None:
     [
         ({"cursor": START - DAY}, {"percent": 0.0, "cursor": "2026-03-01T12:00:00Z"}),
         ({"requested_at": NOW}, {"rate": None, "secondsLeft": None}),
+        ({"requested_at": NOW - timedelta(seconds=1)}, {"rate": "36,000 days an hour"}),
         ({"end": START}, {"percent": None}),
         # A row of the last day may be written later: such a replay reads on to the present.
         ({"kind": JobKind.REPLAY_STORED}, {"percent": 25.0, "secondsLeft": 30 * 3600}),

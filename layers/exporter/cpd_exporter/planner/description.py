@@ -90,7 +90,7 @@ def job_under_way(job: Job, watermark: Watermark | None, now: datetime) -> dict[
         "cursor": format_instant(cursor),
         "since": format_instant(job.requested_at),
         "percent": round(100 * done / whole, 1) if whole > 0 else None,
-        "rate": f"{rate:.3g} {unit} an hour" if rate > 0 else None,
+        "rate": f"{_few_digits(rate)} {unit} an hour" if rate > 0 else None,
         "secondsLeft": round(3600 * max(0, whole - done) / rate) if rate > 0 else None,
         "counts": dict(job.counts),
         "error": job.error,
@@ -127,3 +127,7 @@ def text(instant: datetime | None) -> str | None:
 
 def _window(page: Page) -> dict[str, Any]:
     return {"start": format_instant(page.window.start), "end": format_instant(page.window.end)}
+
+
+def _few_digits(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
