@@ -69,6 +69,27 @@ def test_every_overridden_parameter_exists(page: Path) -> None:
         assert names <= TEMPLATE["Parameters"].keys() | {"NAME"}, line
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_a_deployment_names_its_stage_and_what_it_would_lose(page: Path) -> None:
+    """Overrides take the place of the stage's own."""
+    for line in re.findall(r"sam deploy[^`\n]+--parameter-overrides[^`\n]+", page.read_text()):
+        assert "--config-env prod" in line
+        assert "Environment=production" in line
+
+
+@pytest.mark.parametrize("page", ["cost.md", "security.md"])
+def test_logs_are_kept_for_as_long_as_the_pages_say(page: str) -> None:
+    groups = [one for one in TEMPLATE["Resources"].values() if one["Type"] == "AWS::Logs::LogGroup"]
+    (days,) = {one["Properties"]["RetentionInDays"] for one in groups}
+    assert f"{days} days" in (ROOT / "docs" / page).read_text()
+
+
+def test_the_template_is_about_as_large_as_the_limits_say() -> None:
+    (kilobytes,) = re.findall(r"some (\d+) KB", (ROOT / "docs/limits.md").read_text())
+    size = (ROOT / "template.yaml").stat().st_size
+    assert 0.7 <= size / 1000 / int(kilobytes) <= 1.1
+
+
 def test_the_readme_can_be_read_in_minutes() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES
 

@@ -33,7 +33,8 @@ not exported, or only in part.
 _PARAMETERS = """\
 ## Parameters
 
-`sam deploy --parameter-overrides NAME=VALUE …` sets them. An empty default means none.
+`sam deploy --config-env prod --parameter-overrides Environment=production NAME=VALUE …`
+sets them. An empty default means none.
 """
 
 
