@@ -43,7 +43,7 @@ def given_up(at: str) -> list[dict[str, Any]]:
         ({"queue": {"waiting": 3, "inFlight": 1}, "oldestPage": OLD}, "up to date"),
         ({"queue": {"error": "sqs is gone"}}, "attention: sqs is gone"),
         ({"untouched": 4}, "the work queue lost 4 messages"),
-        ({"failing": [{"error": "sns:Publish", "count": 2}]}, "2 pieces of work failed .*: sns"),
+        ({"failing": [{"error": "sns:Publish", "count": 2}]}, "2 pieces .* tried again: sns"),
         ({"holes": [{"since": "s", "error": "why"}]}, "1 hole, one since s: why"),
         (
             {"unread": [{"since": "s", "error": "why"}], "unreadPages": 2},
