@@ -70,6 +70,12 @@ def test_of_what_fails_the_line_counts_all_and_names_the_first() -> None:
     assert ("sns:Publish" in line, "s3:PutObject" in line) == (True, False)
 
 
+def test_of_pages_that_no_sweep_could_read_in_full_the_line_names_the_first() -> None:
+    unread = [{"since": "s", "error": "why"}, {"since": "t", "error": "because"}]
+    line = summarise(status(unread=unread, unreadPages=2), NOW)
+    assert line == "attention: 2 pages could not be swept in full, one since s: why"
+
+
 def test_the_line_stays_short() -> None:
     changes = {"untouched": 1, "quarantined": 1, "apiNotice": "a", "refusedEvents": 0}
     more = {"reconciliation": {"difference": 1}}
