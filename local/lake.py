@@ -2,7 +2,6 @@
 
 import gzip
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +10,11 @@ from pathlib import Path
 
 import simplejson
 
+from local.destination import demand_writable, writing
 from local.errors import UserError
 from local.stack.deploy import DeployedStack
+
+_OPTION = "--output"
 
 _MARK = ".cpd-lake"
 """A file that marks a folder as a copy, so that the next copy may replace it."""
@@ -35,15 +37,8 @@ def check(folder: Path) -> None:
     if folder.exists() and (
         not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MARK).exists())
     ):
-        raise UserError(f"{folder} holds something else; name another folder with --output")
-    demand_writable(folder)
-
-
-def demand_writable(path: Path) -> None:
-    """Raise ``OSError`` where no file or folder can be made, before an export takes its time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+        raise UserError(f"{folder} holds something else; name another folder with {_OPTION}")
+    demand_writable(folder, _OPTION)
 
 
 def copy(stack: DeployedStack, folder: Path) -> LakeCopy:
@@ -55,24 +50,31 @@ def copy(stack: DeployedStack, folder: Path) -> LakeCopy:
     folder = folder.resolve()
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    (part / _MARK).touch()
 
     def fetch(key: str) -> Path:
-        path = part / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        content, path = s3.get_object(Bucket=bucket, Key=key)["Body"].read(), part / key
+        with writing(folder, _OPTION):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         return path
 
-    with ThreadPoolExecutor(4) as pool:
-        paths = list(pool.map(fetch, keys(stack)))
+    try:
+        with writing(folder, _OPTION):
+            part.mkdir(parents=True)
+            (part / _MARK).touch()
+        with ThreadPoolExecutor(4) as pool:
+            paths = list(pool.map(fetch, keys(stack)))
+    except UserError:
+        shutil.rmtree(part, ignore_errors=True)  # a full disk must not stay full
+        raise
     objects = [path for path in paths if path.is_relative_to(part / "entries")]
     quarantined = sum(path.is_relative_to(part / "quarantine") for path in paths)
     rows = Counter(row for path in objects for row in _ids(path))
     copied = LakeCopy(len(objects), quarantined, rows)
     check(folder)
     shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    with writing(folder, _OPTION):
+        part.rename(folder)
     return copied
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from local.destination import demand_writable, writing
 from local.errors import UserError
-from local.lake import demand_writable
 
 console = Console(stderr=True)
 
@@ -15,11 +15,12 @@ def check_report(path: Path) -> None:
     """Refuse a place that can hold no report, before an export takes its time."""
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file with --report")
-    demand_writable(path)
+    demand_writable(path, "--report")
 
 
 def write_report(path: Path, report: dict[str, object]) -> None:
     """Write a report as JSON, and name its file to the user."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    with writing(path, "--report"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=2) + "\n")
     console.print(f"The report is in {path}", highlight=False)

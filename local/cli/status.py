@@ -7,6 +7,7 @@ from typing import Any
 
 from local.cli.console import console
 from local.cli.options import StatusOptions
+from local.destination import writing
 from local.driver import invoke
 from local.errors import UserError
 from local.stack.deploy import at_port
@@ -21,7 +22,8 @@ def status(options: StatusOptions) -> None:
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UserError(f"{options.source} holds no whole answer to status") from None
     if options.html:
-        options.output.write_text(shown, "utf-8")
+        with writing(options.output, "--output"):
+            options.output.write_text(shown, "utf-8")
         console.print(f"The page is in {options.output}", highlight=False)
     else:
         print(shown)

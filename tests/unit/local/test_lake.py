@@ -1,7 +1,9 @@
 """A copy of the lake in a folder."""
 
+import errno
 import gzip
 import io
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from local import lake
+from local.errors import UserError
 from local.stack.account import EmulatedAccount
 from local.stack.deploy import DeployedStack
 
@@ -35,3 +38,15 @@ def test_an_older_copy_of_the_lake_is_replaced_once_the_new_one_is_whole(tmp_pat
     assert (folder / "entries/old").exists()
     lake.copy(stack_with({"entries/new": line}), folder)
     assert [path.name for path in (folder / "entries").iterdir()] == ["new"]
+
+
+def test_a_disk_that_is_full_is_named_and_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_bytes(_path: Path, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no file's name, as of a write
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with pytest.raises(UserError, match=r"lake cannot be written \(No space left .* --output"):
+        lake.copy(stack_with({"entries/one": b""}), tmp_path / "lake")
+    assert not list(tmp_path.iterdir())

@@ -77,6 +77,8 @@ def test_a_folder_with_something_else_in_it_is_left_alone(here: Path) -> None:
         ["demo", "--output", "file/lake"],
         ["demo", "--report", "folder"],
         ["status", "--html", "--from", "status.json", "--output", "folder"],
+        ["status", "--html", "--from", "status.json", "--output", "file/status.html"],
+        ["status", "--html", "--from", "status.json", "--output", "none/status.html"],
     ],
     ids=" ".join,
 )
@@ -90,7 +92,12 @@ def test_a_place_that_cannot_be_written_is_named_at_once(
     (here / "file").touch()
     (here / "status.json").write_text('{"summary": "up to date", "tenants": []}')
     said = ended_with(arguments, monkeypatch, capsys)
-    assert re.fullmatch(r"Error: (file cannot be used|folder (is a folder|cannot)).*\n", said)
+    place = re.escape(arguments[-1])
+    assert re.fullmatch(
+        rf"Error: {place} (cannot be written \(.+\): name another place|is a folder; name a file) "
+        r"with --(output|report)\n",
+        said,
+    )
 
 
 @pytest.mark.parametrize(
