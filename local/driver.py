@@ -1,6 +1,7 @@
 """The export's driver: it sends commands to the planner until the export is complete."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,8 +33,10 @@ _HOPELESS = frozenset(
 """Errors that waiting does not mend."""
 
 
-_REMEDY = "put the right values into the secret"
-"""What the planner says of a secret; its command is for a stack on AWS."""
+_REMEDY = re.compile(
+    r"(:| If it is the tenant ID,|, or) put the right values into the secret: aws .*", re.DOTALL
+)
+"""What the exporter says of a secret; the command is for a stack on AWS."""
 
 
 class SecretError(UserError):
@@ -97,6 +100,11 @@ def invoke(stack: DeployedStack, event: dict[str, Any]) -> dict[str, Any]:
     return dict(result)
 
 
+def without_remedy(message: str, instead: str = "") -> str:
+    """Take out the command for a secret on AWS, which from here would go to a real account."""
+    return _REMEDY.sub(instead, message)
+
+
 def read_status(stack: DeployedStack) -> dict[str, Any]:
     """Read the one tenant's status."""
     answer = invoke(stack, {"command": "status"})
@@ -134,7 +142,7 @@ def export_all(
         error = _tick(stack)
         progress = _look(stack, progress)
         limit = max_idle_seconds
-        if error and not (progress and progress.exported_percent):
+        if error and not _has_begun(progress):
             limit = min(limit, _MAX_FIRST_IDLE_SECONDS.get(error["type"], limit))
         if target is None and not error and _had_caught_up(before, progress, since_tick):
             target = before.planned_through if before else None
@@ -161,8 +169,8 @@ def _tick(stack: DeployedStack) -> dict[str, str] | None:
         error: dict[str, str] | None = invoke(stack, {"command": "export"}).get("error")
     except PlannerTimeoutError as timeout:
         return {"type": "PlannerTimeoutError", "message": str(timeout)}
-    if error and _REMEDY in error["message"]:
-        raise SecretError(error["message"].partition(_REMEDY)[0].rstrip(": "))
+    if error and (message := without_remedy(error["message"])) != error["message"]:
+        raise SecretError(message)
     if error and error["type"] in _HOPELESS:
         raise UserError(error["message"])
     return error
@@ -174,6 +182,10 @@ def _look(stack: DeployedStack, last: Progress | None) -> Progress | None:
         return read_progress(stack)
     except PlannerTimeoutError:
         return last
+
+
+def _has_begun(progress: Progress | None) -> bool:
+    return bool(progress and progress.exported_percent)
 
 
 def _had_caught_up(before: Progress | None, after: Progress | None, seconds: float) -> bool:
@@ -189,6 +201,11 @@ def _stuck(
     idle_seconds: float,
     error: dict[str, str] | None,
 ) -> UserError:
+    if error and error["type"] in _MAX_FIRST_IDLE_SECONDS and not _has_begun(progress):
+        return UserError(
+            f"no page came from the API within {idle_seconds:.0f} s: {error['message']}. Check "
+            "--environment or --api-url, and whether this machine reaches it"
+        )
     waiting = progress.waiting if progress else 0
     reason = error["message"] if error else "The workers say why"
     return UserError(

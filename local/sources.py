@@ -21,7 +21,7 @@ from cpd_exporter.model.options import Audience, Authentication, Environment, Sc
 from cpd_exporter.model.window import Window
 from cpd_exporter.source.counter import count
 from cpd_exporter.source.window_reader import Reading, read_window
-from local.driver import Progress
+from local.driver import Progress, without_remedy
 from local.errors import UserError
 from local.stack.deploy import DeployedStack
 from simulator import (
@@ -207,7 +207,9 @@ class ServiceSource:
                 return Comparison(len(lake), ())
             ids = {entry.id for entry in _entries(api, window, _zone(self))}
         except ExporterError as error:
-            raise UserError(f"the export cannot be checked: {error}") from error
+            raise UserError(
+                f"the export cannot be checked: {without_remedy(str(error))}"
+            ) from error
         return Comparison(len(ids), tuple(sorted(ids - set(lake))))
 
 

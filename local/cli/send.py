@@ -5,9 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from local.cli.options import SendOptions
-from local.driver import invoke
+from local.driver import invoke, without_remedy
 from local.errors import UserError
 from local.stack.deploy import at_port
+
+_REMEDY = (
+    ". Start `make up` anew with the right --tenant-id, and with CPD_CLIENT_ID and "
+    "CPD_CLIENT_SECRET, or CPD_API_SECRET"
+)
 
 
 def send(options: SendOptions) -> None:
@@ -17,7 +22,7 @@ def send(options: SendOptions) -> None:
     if error := answer.get("error"):
         accepted = answer.get("accepted")
         stored = f". The command is stored all the same: {json.dumps(accepted)}" if accepted else ""
-        raise UserError(f"{error['message']}{stored}")
+        raise UserError(f"{without_remedy(error['message'], _REMEDY)}{stored}")
     print(json.dumps(answer, indent=2))
 
 

@@ -10,8 +10,11 @@ from typing import Any, cast
 
 import pytest
 
+from cpd_exporter.adapters.aws.secret import stored_credentials
+from cpd_exporter.errors import ConfigurationError
+from cpd_exporter.model.options import Authentication
 from local import driver
-from local.driver import Progress, export_all
+from local.driver import Progress, SecretError, export_all, without_remedy
 from local.errors import UserError
 from local.stack.account import EmulatedAccount
 from local.stack.deploy import DeployedStack
@@ -23,6 +26,7 @@ HOLE = {"start": "a", "end": "b", "error": "poisoned", "since": "c", "attempts":
 OUTAGE = {"error": {"type": "TransientError", "message": "answered 503"}}
 TIMED_OUT = {"errorMessage": "Task timed out after 50.00 seconds"}
 CRASHED = {"errorMessage": "KeyError"}
+REMEDY = "put the right values into the secret: aws secretsmanager put-secret-value --secret-id arn"
 TICK: dict[str, Any] = {"tenants": [{"tenantId": "t"}]}
 
 
@@ -131,7 +135,9 @@ def test_entries_that_go_on_arriving_do_not_keep_it_from_ending() -> None:
 
 
 def test_an_address_where_nothing_answers_is_named_within_a_minute() -> None:
-    with pytest.raises(UserError, match=r"nothing happened for 45 s.*answered 503"):
+    with pytest.raises(
+        UserError, match=r"no page came from the API within 45 s: answered 503.*--api-url"
+    ):
         export([OUTAGE], [{"tenants": [status(0 * DAY, 0 * DAY)["tenants"][0]]}])
 
 
@@ -150,6 +156,33 @@ def test_what_an_operator_has_to_mend_ends_it_at_once() -> None:
     refused = {"error": {"type": "AccessError", "message": "the credentials are refused"}}
     with pytest.raises(UserError, match="the credentials are refused"):
         export([refused], [status(0 * DAY, 0 * DAY)])
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            f"the token endpoint refuses the client: {REMEDY}",
+            "the token endpoint refuses the client",
+        ),
+        (f"is the tenant ID right? If it is the tenant ID, {REMEDY}", "is the tenant ID right?"),
+        (f"deploy with Authentication=auto, or {REMEDY}", "deploy with Authentication=auto"),
+    ],
+)
+def test_no_command_for_a_real_account_is_shown(message: str, said: str) -> None:
+    refused = {"error": {"type": "AccessError", "message": message}}
+    with pytest.raises(SecretError) as ended:
+        export([refused], [status(0 * DAY, 0 * DAY)])
+    assert str(ended.value) == said
+
+
+def test_the_command_that_is_taken_out_is_the_exporters_own() -> None:
+    none = SimpleNamespace(get_secret_value=lambda **_: {"SecretString": "{}"})
+    for way in Authentication:
+        with pytest.raises(ConfigurationError) as ended:
+            stored_credentials(cast("Any", none), "arn", way).read()
+        assert "aws " in str(ended.value)
+        assert "aws " not in without_remedy(str(ended.value))
 
 
 def test_a_crash_of_the_planner_is_reported() -> None:
@@ -184,7 +217,7 @@ def test_stuck_in_an_outage_is_reported_with_the_outage() -> None:
 
 def test_an_api_that_is_none_is_reported_soon() -> None:
     nonsense = {"error": {"type": "MalformedResponseError", "message": "answered no JSON"}}
-    with pytest.raises(UserError, match=r"nothing happened for 15 s.*answered no JSON"):
+    with pytest.raises(UserError, match=r"no page came from the API within 15 s: answered no JSON"):
         export([nonsense], [{"tenants": [{"exportedThrough": None}]}])
 
 

@@ -35,3 +35,11 @@ def test_an_error_says_that_the_command_is_stored(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("local.cli.send.invoke", lambda *_: answer)
     with pytest.raises(UserError, match=r'no answer\. The command is stored .* "backfill"'):
         send(SendOptions('{"command": "status"}'))
+
+
+def test_a_secret_is_mended_by_what_up_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = "refused: put the right values into the secret: aws secretsmanager put-secret-value"
+    monkeypatch.setattr("local.cli.send.at_port", lambda _: None)
+    monkeypatch.setattr("local.cli.send.invoke", lambda *_: {"error": {"message": message}})
+    with pytest.raises(UserError, match=r"^refused\. Start `make up` anew with .*CPD_API_SECRET$"):
+        send(SendOptions('{"command": "status"}'))
