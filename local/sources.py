@@ -148,7 +148,8 @@ class Made:
             if fault["type"] == "extra_forbidden":
                 wrong = f"the simulator has no switch {name}"
             else:
-                wrong = f"{name} {fault['msg'].partition(',')[0].replace('Input should', 'must')}"
+                demand = fault["msg"].partition(", unable")[0].replace("Input should", "must")
+                wrong = f"{name} {demand}"
             raise UserError(f"--switch: {wrong}; docs/local.md says where all are listed") from None
         except ValueError as error:
             raise UserError(f"--switch: {error}") from None

@@ -23,6 +23,7 @@ from simulator.calls import ApiAnswer, ApiRequest
 from simulator.simulator import Simulator
 
 LOOPBACK = "127.0.0.1"
+_MAX_DAYS = 36_500
 
 # uvicorn logs a response that ends early as an error; the simulator does so on purpose.
 logging.getLogger("uvicorn.error").addFilter(
@@ -92,8 +93,10 @@ def _changed(simulator: Simulator, body: bytes) -> Response:
     try:
         wanted = json.loads(body)
         days = int(wanted.pop("days"))
+        if not 0 < days <= _MAX_DAYS:
+            raise ValueError
         change = ScheduledChange.model_validate(wanted)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return Response(status_code=400)
     return JSONResponse({"changed": simulator.change(change, days)})
 

@@ -17,6 +17,9 @@ from local.status_page import page, text
 def status(options: StatusOptions) -> None:
     """Show the status of a stack that is up, or of one on AWS from a file."""
     answer = _read(options)
+    if "summary" not in answer:
+        fault = (answer.get("error") or {}).get("message") or "it holds no answer to status"
+        raise UserError(f"{options.source or 'the planner'}: {fault}")
     try:
         shown = page(answer) if options.html else text(answer)
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -38,6 +41,6 @@ def _read(options: StatusOptions) -> dict[str, Any]:
         answer = json.loads(given)
     except (ValueError, RecursionError):
         raise UserError(f"{options.source} holds no JSON, so no answer to status") from None
-    if not isinstance(answer, dict) or "summary" not in answer:
+    if not isinstance(answer, dict):
         raise UserError(f"{options.source} holds no answer to status")
     return answer

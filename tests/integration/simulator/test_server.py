@@ -102,6 +102,8 @@ def test_another_process_can_change_entries() -> None:
             {},
             {"kind": "spoil", "days": 1},
             {"kind": "edit", "days": "x"},
+            {"kind": "edit", "days": 0},
+            {"kind": "edit", "days": 10**14},
             [],
         )
         for wrong in wrongs:

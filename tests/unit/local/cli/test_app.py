@@ -107,6 +107,8 @@ def test_a_place_that_cannot_be_written_is_named_at_once(
         (["send", "deep.json"], 'the command is not JSON: write it as {"command": "status"}'),
         (["status", "--from", "deep.json"], "deep.json holds no JSON, so no answer to status"),
         (["status", "--from", "part.json"], "part.json holds no whole answer to status"),
+        (["status", "--from", "error.json"], "error.json: no access"),
+        (["status", "--from", "other.json"], "other.json: it holds no answer to status"),
         (["status", "--from", "none.json"], "none.json cannot be used: No such file or directory"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
@@ -119,6 +121,8 @@ def test_what_cannot_be_read_is_answered_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (here / "deep.json").write_text("[" * 200_000)
+    (here / "error.json").write_text('{"error": {"message": "no access"}}')
+    (here / "other.json").write_text('{"tenants": []}')
     (here / "part.json").write_text('{"summary": "x", "tenants": [{}]}')
     assert ended_with(arguments, monkeypatch, capsys) == f"Error: {said}\n"
 
@@ -141,6 +145,7 @@ def ended_with(
         (["--faulty", "9", "--entries", "5"], "--faulty and --burst are among --entries"),
         (["--switch", "per_page_cap"], "no NAME=VALUE"),
         (["--switch", "speed=5"], "the simulator has no switch speed"),
+        (["--switch", "change=foo"], "kind must be 'insert', 'back-date', 'edit', 'delete' or"),
         (["--switch", "per_page_cap=many"], "per_page_cap must be a valid integer"),
     ],
 )
