@@ -29,6 +29,7 @@ SECONDS_PER_TICK, SECONDS_PER_SWEEP, SECONDS_PER_PAGE = 0.6, 2.0, 4.5
 ENTRIES_PER_PAGE = 800
 COLD_STARTS_PER_DAY, COLD_START_SECONDS = 24, 2.0
 PLATFORM_LOG_BYTES = 450
+LOGGED = "CloudWatch Logs: GB ingested"
 STORED = {
     "DynamoDB: GB-month": 0.01,
     "DynamoDB: GB-month of recovery": 0.01,
@@ -81,7 +82,7 @@ class Metered:
         workers = sum(line.get("message") == "work" for line in lines)
         logged = sum(map(len, written)) + invocations * PLATFORM_LOG_BYTES
         others = {
-            "CloudWatch Logs: GB ingested": logged / KB**3,
+            LOGGED: logged / KB**3,
             "Lambda: request": invocations,
             # The poller receives each message and deletes it.
             "SQS: request": 2 * workers,
@@ -144,7 +145,7 @@ def month(meter: Metered, *, trickling: int = 0) -> Billed:
         {
             "CloudWatch: metric-month": len(metrics),
             "CloudWatch: alarm-month": len(template.of_type("AWS::CloudWatch::Alarm")),
-            "CloudWatch Logs: GB-month": 3 * units["CloudWatch Logs: GB ingested"],
+            "CloudWatch Logs: GB-month": _kept_months(template) * units[LOGGED],
             "EventBridge Scheduler: invocation": TICKS + SHORT_SWEEPS + LONG_SWEEPS,
             "SQS: request": POLLERS * DAYS * 24 * 3600 / LONG_POLL_SECONDS,
             "Secrets Manager: secret-month": len(template.of_type("AWS::SecretsManager::Secret")),
@@ -202,6 +203,12 @@ def _schedules(stack: ResolvedTemplate) -> dict[str, tuple[dict[str, Any], int]]
         )
         for name, one in events.items()
     }
+
+
+def _kept_months(stack: ResolvedTemplate) -> float:
+    """For how many months each line of a log is stored, and paid for."""
+    (days,) = {one["RetentionInDays"] for one in stack.of_type("AWS::Logs::LogGroup").values()}
+    return float(days) / DAYS
 
 
 def _noon() -> datetime:
