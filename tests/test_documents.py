@@ -77,6 +77,13 @@ def test_a_deployment_names_its_stage_and_what_it_would_lose(page: Path) -> None
         assert "Environment=production" in line
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "template.yaml"], ids=lambda page: page.name)
+def test_every_deployment_says_of_which_stack(page: Path) -> None:
+    for line in re.findall(r"^.*sam deploy.*$", page.read_text(), re.MULTILINE):
+        for options in re.findall(r"(?<!`)sam deploy([^`]*)|`sam deploy( [^`]+)`", line):
+            assert re.search(r"--(config-env|stack-name) ", "".join(options)), line
+
+
 @pytest.mark.parametrize("page", ["cost.md", "security.md"])
 def test_logs_are_kept_for_as_long_as_the_pages_say(page: str) -> None:
     groups = [one for one in TEMPLATE["Resources"].values() if one["Type"] == "AWS::Logs::LogGroup"]
