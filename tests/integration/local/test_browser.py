@@ -43,9 +43,16 @@ addEventListener("load", () => {
     return (both[0] + 0.05) / (both[1] + 0.05);
   });
   const fonts = texts.map((one) => parseFloat(getComputedStyle(one).fontSize));
+  // A percentage and an outcome, each in the second cell of its row.
+  const broken = [...inner.querySelectorAll("td:nth-child(2):not(:last-child)")].filter((one) => {
+    const range = inner.createRange();
+    range.selectNodeContents(one);
+    return new Set([...range.getClientRects()].map((line) => line.top)).size > 1;
+  });
   document.body.textContent = JSON.stringify({
     width: root.clientWidth, needed: root.scrollWidth, font: Math.min(...fonts),
-    contrast: Math.min(...contrasts), ground, texts: texts.length});
+    contrast: Math.min(...contrasts), ground, texts: texts.length,
+    broken: broken.map((one) => one.textContent)});
 });
 </script>
 """
@@ -104,3 +111,4 @@ def test_the_page_is_readable_without_zooming(
     assert measured["contrast"] >= MIN_CONTRAST
     assert (measured["ground"] == "rgb(255, 255, 255)") is not is_dark
     assert measured["texts"] > 20
+    assert measured["broken"] == []
