@@ -68,5 +68,5 @@ def _surplus(typed: str) -> str:
         return f'it takes no "{typed}"'
     names = {name.lower(): name for name in MEMBERS}
     meant = get_close_matches(typed.lower(), names, n=1, cutoff=0.7)
-    hint = f': did you mean "{names[meant[0]]}"?' if meant else ""
+    hint = f' (did you mean "{names[meant[0]]}"?)' if meant else ""
     return f"it has a member that it does not take{hint}"
