@@ -107,6 +107,15 @@ def test_a_queue_of_another_region_is_refused(account: MotoAccount) -> None:
     assert taken(account) == []
 
 
+def test_a_queue_that_is_not_there_says_first_what_to_do(account: MotoAccount) -> None:
+    missing = f"{THEIRS}-gone"
+    with pytest.raises(PermanentError) as raised:
+        SqsReplayQueue(account.sqs).deliver(missing, [event(1)])
+    remedy, _, rest = str(raised.value).partition(", or cancel the job. ")
+    assert remedy.startswith(f"cannot replay to {missing}: name it in ReplayQueueArns, and let")
+    assert rest.startswith("sqs:GetQueueUrl")
+
+
 @contextmanager
 def failing(
     account: MotoAccount, code: str, *, is_senders: bool = False, times: int = 99

@@ -100,6 +100,8 @@ class TestErrors:
             with pytest.raises(error, match=f"{action}.*{code}") as raised:
                 call(account)
         assert type(raised.value) is error
+        asks_an_operator = "allow the function's role this action" in str(raised.value)
+        assert asks_an_operator == (error is ConfigurationError)
 
     def test_no_connection(self) -> None:
         with (
