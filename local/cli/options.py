@@ -31,7 +31,7 @@ Switches = Annotated[
     list[str] | None,
     typer.Option(
         help="A switch of the simulator, such as per_page_cap=50, fault=429,every=5 or "
-        "change=edit,every=3; repeatable. `python -m simulator --help` lists them.",
+        "change=edit,every=3; repeatable. `.venv/bin/python -m simulator --help` lists them.",
         rich_help_panel=_SOURCE,
     ),
 ]

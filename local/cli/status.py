@@ -16,14 +16,14 @@ from local.status_page import page, text
 
 def status(options: StatusOptions) -> None:
     """Show the status of a stack that is up, or of one on AWS from a file."""
-    answer = _read(options)
+    answer, source = _read(options), options.source or "the planner"
     if "summary" not in answer:
         fault = (answer.get("error") or {}).get("message") or "it holds no answer to status"
-        raise UserError(f"{options.source or 'the planner'}: {fault}")
+        raise UserError(f"{source}: {fault}")
     try:
         shown = page(answer) if options.html else text(answer)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise UserError(f"{options.source} holds no whole answer to status") from None
+        raise UserError(f"{source} holds no whole answer to status") from None
     if options.html:
         with writing(options.output, "--output"):
             options.output.write_text(shown, "utf-8")

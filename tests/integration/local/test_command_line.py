@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from local.cli.app import main
 from local.places import ROOT
+from tests.support.command_lines import ended_with
 
 STATUS = '{"command": "status"}'
 
@@ -71,9 +71,4 @@ def test_a_mistyped_command_line_is_answered_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["local", *typed])
-    monkeypatch.setattr("local.cli.app.exit_on_signals", lambda: None)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == f"Error: {said}\n"
+    assert ended_with(2, typed, monkeypatch, capsys) == f"Error: {said}\n"

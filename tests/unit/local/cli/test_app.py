@@ -1,15 +1,15 @@
 """What the commands refuse before anything is started."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from local.cli.app import app, main
+from local.cli.app import app
 from local.errors import UserError
 from local.sources import Made
+from tests.support.command_lines import ended_with
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_place_that_cannot_be_written_is_named_at_once(
     (here / "folder").mkdir()
     (here / "file").touch()
     (here / "status.json").write_text('{"summary": "up to date", "tenants": []}')
-    said = ended_with(arguments, monkeypatch, capsys)
+    said = ended_with(1, arguments, monkeypatch, capsys)
     place = re.escape(arguments[-1])
     assert re.fullmatch(
         rf"Error: {place} (cannot be written \(.+\): name another place|is a folder; name a file) "
@@ -124,19 +124,7 @@ def test_what_cannot_be_read_is_answered_in_one_line(
     (here / "error.json").write_text('{"error": {"message": "no access"}}')
     (here / "other.json").write_text('{"tenants": []}')
     (here / "part.json").write_text('{"summary": "x", "tenants": [{}]}')
-    assert ended_with(arguments, monkeypatch, capsys) == f"Error: {said}\n"
-
-
-def ended_with(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> str:
-    """What a command prints that ends with a refusal."""
-    monkeypatch.setattr(sys, "argv", ["local", *arguments])
-    monkeypatch.setattr("local.cli.app.exit_on_signals", lambda: None)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-    return capsys.readouterr().err
+    assert ended_with(1, arguments, monkeypatch, capsys) == f"Error: {said}\n"
 
 
 @pytest.mark.parametrize(

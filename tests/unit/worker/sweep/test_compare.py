@@ -1,4 +1,4 @@
-"""What the stored rows of another attempt say of a sweep."""
+"""What a sweep begins with: joined indexes, missing entries, and another attempt's rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
